@@ -1,0 +1,111 @@
+/*
+ * Status codes: their names, and the one place where an error's text is
+ * formatted.  The text is cut, never overrun; it is formatted at the origin
+ * of the error and may get prefixes on the way up.
+ *
+ * Ownership: the caller owns the maas_err_t.
+ * Threads:   reentrant.
+ */
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "base/base.h"
+
+
+static const char *const  status_names[] = {
+    [MAAS_OK] = "ok",
+    [MAAS_ENOMEM] = "out of memory",
+    [MAAS_EINVAL] = "invalid",
+    [MAAS_ENOENT] = "not found",
+    [MAAS_EUNSUPPORTED] = "unsupported",
+    [MAAS_ETRUNC] = "truncated",
+    [MAAS_ELIMIT] = "limit",
+    [MAAS_ECANCEL] = "cancelled",
+    [MAAS_EDEADLINE] = "deadline",
+    [MAAS_EBUSY] = "busy",
+    [MAAS_EIO] = "input/output error",
+    [MAAS_EMETHOD] = "method not allowed",
+    [MAAS_EMEDIA] = "media type not accepted",
+    [MAAS_EFORBIDDEN] = "forbidden",
+    [MAAS_EUNAVAILABLE] = "unavailable",
+    [MAAS_EINTERNAL] = "internal error"
+};
+
+
+const char *
+maas_status_name(maas_status_t status)
+{
+    if ((size_t) status >= maas_nelts(status_names)) {
+        return "unknown";
+    }
+
+    return status_names[status];
+}
+
+
+maas_status_t
+maas_err(maas_err_t *err, maas_status_t status, const char *fmt, ...)
+{
+    va_list  args;
+
+    if (err == NULL) {
+        return status;
+    }
+
+    err->status = status;
+
+    va_start(args, fmt);
+    vsnprintf(err->text, sizeof(err->text), fmt, args);
+    va_end(args);
+
+    return status;
+}
+
+
+maas_status_t
+maas_err_prefix(maas_err_t *err, const char *fmt, ...)
+{
+    char     text[MAAS_ERR_TEXT];
+    int      n;
+    size_t   len, room;
+    va_list  args;
+
+    if (err == NULL) {
+        return MAAS_EINTERNAL;
+    }
+
+    va_start(args, fmt);
+    n = vsnprintf(text, sizeof(text), fmt, args);
+    va_end(args);
+
+    if (n < 0) {
+        return err->status;
+    }
+
+    len = maas_min((size_t) n, sizeof(text) - 1);
+    room = sizeof(text) - len;
+    snprintf(text + len, room, ": %.*s", (int) room, err->text);
+    memcpy(err->text, text, sizeof(text));
+
+    return err->status;
+}
+
+
+maas_status_t
+maas_err_nomem(maas_err_t *err)
+{
+    return maas_err(err, MAAS_ENOMEM, "out of memory");
+}
+
+
+uint64_t
+maas_now_ns(void)
+{
+    struct timespec  ts;
+
+    clock_gettime(CLOCK_MONOTONIC, &ts);
+
+    return (uint64_t) ts.tv_sec * 1000000000u + (uint64_t) ts.tv_nsec;
+}

@@ -1,0 +1,532 @@
+/*
+ * team.c: the compute team.  One queue of tasks under a mutex, members that
+ * wait first by a brief spin that yields, then on a futex; leases that share
+ * out the chunks of a step by compare-and-swap.
+ *
+ * A chunk is claimed by moving a ticket {epoch, next}; the fields of the
+ * step are written before the ticket is published and read before it is
+ * claimed, so a late member can never run a chunk of a step that is over.
+ *
+ * Ownership: the team owns its members and leases (one for each member, so
+ *            that a member which leaves late touches live memory); tasks
+ *            belong to the host.
+ * Threads:   as maas.h and team.h say.
+ */
+
+#include <errno.h>
+#include <linux/futex.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/team.h"
+
+
+/*
+ * A spin without sched_yield() keeps the waker and the sleeper on one core
+ * for its whole length; with it every 32 pauses, 50 us cost nothing.
+ */
+#define TEAM_SPIN_NS     50000
+#define TEAM_SPIN_YIELD  32
+
+#define TEAM_CHUNKS      4              /* of a step, for each member */
+
+typedef _Atomic(uint32_t)  team_futex_t;
+
+struct maas_lease_s {
+    maas_team_t        *team;
+    _Atomic(uint64_t)   ticket;         /* epoch << 32 | next chunk */
+    _Atomic(uint32_t)   done;           /* chunks */
+    team_futex_t        seq;            /* moves with every step and end */
+    _Atomic(uint32_t)   sleepers;
+    _Atomic(bool)       open;
+
+    /* The step; constant while its epoch has chunks left. */
+    _Atomic(maas_chunk_pt)  fn;
+    _Atomic(void *)         arg;
+    _Atomic(int64_t)        units;
+    _Atomic(uint32_t)       chunks;
+};
+
+typedef struct {
+    maas_team_t              *team;
+    pthread_t                 thread;
+    int                       index;
+    bool                      idle;     /* under the team's mutex */
+    _Atomic(maas_lease_t *)   lease;    /* whom it was asked to help */
+    maas_lease_t              own;
+} team_member_t;
+
+struct maas_team_s {
+    const maas_host_t  *host;
+    void              (*notify)(void *ctx);
+    void               *ctx;
+    int                 n;
+    int                 started;
+    team_member_t      *member;
+
+    pthread_mutex_t     mutex;
+    maas_task_t        *head, *tail;    /* waiting */
+    _Atomic(uint32_t)   waiting;
+    team_futex_t        seq;
+    _Atomic(uint32_t)   sleepers;
+    _Atomic(bool)       stop;
+
+    _Atomic(maas_task_t *)  finished;   /* newest first */
+};
+
+static __thread team_member_t  *team_self;
+
+
+static void
+team_futex_wait(team_futex_t *f, uint32_t seen)
+{
+    syscall(SYS_futex, f, FUTEX_WAIT_PRIVATE, seen, NULL, NULL, 0);
+}
+
+
+static void
+team_futex_wake(team_futex_t *f, int n)
+{
+    syscall(SYS_futex, f, FUTEX_WAKE_PRIVATE, n, NULL, NULL, 0);
+}
+
+
+/* Spins until *f moves; true: it did. */
+static bool
+team_spin(team_futex_t *f, uint32_t seen)
+{
+    int       n = 0;
+    uint64_t  end = maas_now_ns() + TEAM_SPIN_NS;
+
+    for ( ;; ) {
+        if (atomic_load_explicit(f, memory_order_acquire) != seen) {
+            return true;
+        }
+
+        __builtin_ia32_pause();
+
+        if (++n == TEAM_SPIN_YIELD) {
+            n = 0;
+            sched_yield();
+
+            if (maas_now_ns() > end) {
+                return false;
+            }
+        }
+    }
+}
+
+
+static void
+team_wait(team_futex_t *f, _Atomic(uint32_t) *sleepers, uint32_t seen)
+{
+    if (team_spin(f, seen)) {
+        return;
+    }
+
+    atomic_fetch_add(sleepers, 1);
+
+    if (atomic_load(f) == seen) {
+        team_futex_wait(f, seen);
+    }
+
+    atomic_fetch_sub(sleepers, 1);
+}
+
+
+static void
+team_signal(team_futex_t *f, _Atomic(uint32_t) *sleepers, int n)
+{
+    atomic_fetch_add(f, 1);
+
+    if (atomic_load(sleepers) != 0) {
+        team_futex_wake(f, n);
+    }
+}
+
+
+/* -- arithmetic ---------------------------------------------------------- */
+
+#define FP_FTZ_DAZ  0x8040u
+#define FP_ROUND    0x6000u
+
+unsigned
+maas_fp_enter(void)
+{
+    unsigned  saved = __builtin_ia32_stmxcsr();
+
+    __builtin_ia32_ldmxcsr((saved & ~FP_ROUND) | FP_FTZ_DAZ);
+    return saved;
+}
+
+
+void
+maas_fp_leave(unsigned saved)
+{
+    __builtin_ia32_ldmxcsr(saved);
+}
+
+
+/* -- leases -------------------------------------------------------------- */
+
+/* Runs one chunk; false: none is left. */
+static bool
+lease_chunk(maas_lease_t *l, int slot)
+{
+    void          *arg;
+    int64_t        units;
+    uint32_t       next, chunks;
+    uint64_t       t;
+    maas_chunk_pt  fn;
+
+    t = atomic_load_explicit(&l->ticket, memory_order_acquire);
+
+    for ( ;; ) {
+        next = (uint32_t) t;
+        fn = atomic_load_explicit(&l->fn, memory_order_relaxed);
+        arg = atomic_load_explicit(&l->arg, memory_order_relaxed);
+        units = atomic_load_explicit(&l->units, memory_order_relaxed);
+        chunks = atomic_load_explicit(&l->chunks, memory_order_relaxed);
+
+        if (next >= chunks) {
+            return false;
+        }
+
+        if (atomic_compare_exchange_weak(&l->ticket, &t, t + 1)) {
+            break;
+        }
+    }
+
+    fn(arg, slot, units * next / chunks, units * (next + 1) / chunks);
+    atomic_fetch_add_explicit(&l->done, 1, memory_order_release);
+
+    return true;
+}
+
+
+maas_lease_t *
+maas_lease_begin(maas_team_t *team)
+{
+    int             n = 0;
+    maas_lease_t   *l;
+    team_member_t  *m, *self = team_self;
+
+    if (team == NULL || self == NULL || self->team != team || team->n == 1) {
+        return NULL;
+    }
+
+    l = &self->own;
+    pthread_mutex_lock(&team->mutex);
+
+    if (team->head == NULL) {
+        for (int i = 0; i < team->n; i++) {
+            m = &team->member[i];
+
+            if (m->idle) {
+                m->idle = false;
+                atomic_store(&m->lease, l);
+                n++;
+            }
+        }
+    }
+
+    if (n != 0) {
+        atomic_store(&l->open, true);
+    }
+
+    pthread_mutex_unlock(&team->mutex);
+
+    if (n == 0) {
+        return NULL;
+    }
+
+    team_signal(&team->seq, &team->sleepers, team->n);
+    return l;
+}
+
+
+void
+maas_lease_end(maas_lease_t *l)
+{
+    if (l != NULL) {
+        atomic_store(&l->open, false);
+        team_signal(&l->seq, &l->sleepers, l->team->n);
+    }
+}
+
+
+void
+maas_lease_run(maas_lease_t *l, maas_chunk_pt fn, void *arg, int64_t units)
+{
+    uint32_t  epoch, chunks, spins = 0;
+
+    chunks = maas_min(units, (int64_t) l->team->n * TEAM_CHUNKS);
+    epoch = (uint32_t) (atomic_load(&l->ticket) >> 32) + 1;
+
+    atomic_store_explicit(&l->fn, fn, memory_order_relaxed);
+    atomic_store_explicit(&l->arg, arg, memory_order_relaxed);
+    atomic_store_explicit(&l->units, units, memory_order_relaxed);
+    atomic_store_explicit(&l->chunks, chunks, memory_order_relaxed);
+    atomic_store(&l->done, 0);
+    atomic_store(&l->ticket, (uint64_t) epoch << 32);
+    team_signal(&l->seq, &l->sleepers, l->team->n);
+
+    while (lease_chunk(l, team_self->index)) { /* void */ }
+
+    /* Only chunks that somebody is computing are waited for. */
+    while (atomic_load_explicit(&l->done, memory_order_acquire) != chunks) {
+        __builtin_ia32_pause();
+
+        if (++spins % TEAM_SPIN_YIELD == 0) {
+            sched_yield();
+        }
+    }
+}
+
+
+static void
+team_help(team_member_t *m, maas_lease_t *l)
+{
+    uint32_t      seen;
+    maas_team_t  *team = m->team;
+
+    while (atomic_load(&l->open) && !atomic_load(&team->stop)) {
+        seen = atomic_load_explicit(&l->seq, memory_order_acquire);
+
+        if (lease_chunk(l, m->index)) {
+            continue;
+        }
+
+        if (atomic_load(&team->waiting) != 0) {
+            break;
+        }
+
+        if (atomic_load(&l->open)) {
+            team_wait(&l->seq, &l->sleepers, seen);
+        }
+    }
+}
+
+
+/* -- tasks --------------------------------------------------------------- */
+
+static void
+team_finish(maas_team_t *team, maas_task_t *t)
+{
+    maas_task_t  *old = atomic_load(&team->finished);
+
+    do {
+        t->next = old;
+    } while (!atomic_compare_exchange_weak(&team->finished, &old, t));
+
+    if (old == NULL) {
+        team->notify(team->ctx);
+    }
+}
+
+
+static maas_task_t *
+team_pop(maas_team_t *team)
+{
+    maas_task_t  *t = team->head;
+
+    if (t != NULL) {
+        team->head = t->next;
+        if (team->head == NULL) {
+            team->tail = NULL;
+        }
+
+        atomic_fetch_sub(&team->waiting, 1);
+    }
+
+    return t;
+}
+
+
+static void *
+team_main(void *data)
+{
+    uint32_t        seen;
+    maas_task_t    *t;
+    maas_team_t    *team;
+    maas_lease_t   *l;
+    team_member_t  *m = data;
+
+    team = m->team;
+    team_self = m;
+    (void) maas_fp_enter();
+
+    while (!atomic_load(&team->stop)) {
+        seen = atomic_load(&team->seq);
+
+        pthread_mutex_lock(&team->mutex);
+        l = atomic_exchange(&m->lease, NULL);
+        t = l == NULL ? team_pop(team) : NULL;
+        m->idle = l == NULL && t == NULL;
+        pthread_mutex_unlock(&team->mutex);
+
+        if (l != NULL) {
+            team_help(m, l);
+
+        } else if (t != NULL) {
+            t->run(t, team);
+            team_finish(team, t);
+
+        } else {
+            team_wait(&team->seq, &team->sleepers, seen);
+        }
+    }
+
+    return NULL;
+}
+
+
+static bool
+team_start(maas_team_t *team)
+{
+    bool      ok = true;
+    sigset_t  set, old;
+
+    sigfillset(&set);
+    sigdelset(&set, SIGSEGV);
+    sigdelset(&set, SIGBUS);
+    sigdelset(&set, SIGILL);
+    sigdelset(&set, SIGFPE);
+    pthread_sigmask(SIG_SETMASK, &set, &old);
+
+    for (int i = 0; i < team->n; i++) {
+        if (pthread_create(&team->member[i].thread, NULL, team_main,
+                           &team->member[i]) != 0)
+        {
+            ok = false;
+            break;
+        }
+
+        team->started++;
+    }
+
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    return ok;
+}
+
+
+maas_team_t *
+maas_team_create(const maas_host_t *host, int threads,
+    void (*notify)(void *ctx), void *ctx)
+{
+    maas_team_t  *team;
+
+    threads = threads < 1 ? 1 : threads > 256 ? 256 : threads;
+
+    team = maas_calloc(host, 1, sizeof(maas_team_t));
+    if (team == NULL) {
+        return NULL;
+    }
+
+    team->host = host;
+    team->notify = notify;
+    team->ctx = ctx;
+    team->n = threads;
+    pthread_mutex_init(&team->mutex, NULL);
+
+    team->member = maas_calloc(host, threads, sizeof(team_member_t));
+    if (team->member == NULL) {
+        maas_team_destroy(team);
+        return NULL;
+    }
+
+    for (int i = 0; i < threads; i++) {
+        team->member[i].team = team;
+        team->member[i].index = i;
+        team->member[i].own.team = team;
+    }
+
+    if (!team_start(team)) {
+        maas_team_destroy(team);
+        return NULL;
+    }
+
+    return team;
+}
+
+
+void
+maas_team_destroy(maas_team_t *team)
+{
+    if (team == NULL) {
+        return;
+    }
+
+    atomic_store(&team->stop, true);
+    atomic_fetch_add(&team->seq, 1);
+    team_futex_wake(&team->seq, INT32_MAX);
+
+    for (int i = 0; i < team->started; i++) {
+        maas_lease_end(&team->member[i].own);
+        team_futex_wake(&team->member[i].own.seq, INT32_MAX);
+    }
+
+    for (int i = 0; i < team->started; i++) {
+        pthread_join(team->member[i].thread, NULL);
+    }
+
+    pthread_mutex_destroy(&team->mutex);
+    maas_free(team->host, team->member);
+    maas_free(team->host, team);
+}
+
+
+int
+maas_team_threads(const maas_team_t *team)
+{
+    return team != NULL ? team->n : 1;
+}
+
+
+int
+maas_team_self(const maas_team_t *team)
+{
+    return team != NULL && team_self != NULL && team_self->team == team
+           ? team_self->index : 0;
+}
+
+
+void
+maas_team_submit(maas_team_t *team, maas_task_t *t)
+{
+    t->next = NULL;
+
+    pthread_mutex_lock(&team->mutex);
+
+    if (team->tail != NULL) {
+        team->tail->next = t;
+    } else {
+        team->head = t;
+    }
+
+    team->tail = t;
+    atomic_fetch_add(&team->waiting, 1);
+    pthread_mutex_unlock(&team->mutex);
+
+    team_signal(&team->seq, &team->sleepers, 1);
+}
+
+
+maas_task_t *
+maas_team_reap(maas_team_t *team)
+{
+    maas_task_t  *t, *next, *list = NULL;
+
+    t = atomic_exchange(&team->finished, NULL);
+
+    for ( /* void */ ; t != NULL; t = next) {
+        next = t->next;
+        t->next = list;
+        list = t;
+    }
+
+    return list;
+}

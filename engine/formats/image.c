@@ -1,0 +1,700 @@
+/*
+ * image.c: image bytes -> graphs, with every offset checked on the way.
+ * The payload's checksum is not read here: that would touch every page; it
+ * is checked when the image is written and by `maas verify`.
+ *
+ * Ownership: see image.h.
+ * Threads:   one thread loads; the view is immutable then.
+ */
+
+#include "formats/image.h"
+
+
+static const char *const  section_names[MAAS_SECTIONS] = {
+    "strings", "graphs", "values", "nodes", "refs", "posts", "attrs",
+    "ports", "meta", "plan", "consts"
+};
+
+/* Sizes of fixed records; 1: bytes. */
+static const size_t  section_record[MAAS_SECTIONS] = {
+    1, sizeof(maas_img_graph_t), sizeof(maas_img_value_t),
+    sizeof(maas_img_node_t), sizeof(uint32_t), sizeof(maas_post_t), 1,
+    sizeof(maas_img_port_t), 1, 1, 1
+};
+
+
+const char *
+maas_section_name(maas_section_t s)
+{
+    return s < MAAS_SECTIONS ? section_names[s] : "unknown";
+}
+
+
+const void *
+maas_image_section(const maas_image_t *im, maas_section_t s, size_t *size)
+{
+    *size = im->header->section[s].size;
+    return im->base + im->header->section[s].off;
+}
+
+
+maas_str_t
+maas_image_str(const maas_image_t *im, maas_img_str_t s)
+{
+    size_t       size;
+    const char  *p = maas_image_section(im, MAAS_SEC_STRINGS, &size);
+
+    return (maas_str_t) { p + s.off, s.len };
+}
+
+
+static maas_status_t
+image_bad(maas_err_t *err, const char *what, uint64_t i)
+{
+    return maas_err(err, MAAS_ETRUNC, "image: %s %llu does not fit", what,
+                    (unsigned long long) i);
+}
+
+
+static bool
+image_range(uint64_t first, uint64_t n, uint64_t total)
+{
+    return first <= total && n <= total - first;
+}
+
+
+static bool
+image_str_ok(const maas_image_t *im, maas_img_str_t s)
+{
+    return image_range(s.off, s.len,
+                       im->header->section[MAAS_SEC_STRINGS].size);
+}
+
+
+static uint64_t
+image_count(const maas_image_t *im, maas_section_t s)
+{
+    return im->header->section[s].size / section_record[s];
+}
+
+
+static const void *
+image_records(const maas_image_t *im, maas_section_t s, uint64_t i)
+{
+    return im->base + im->header->section[s].off + i * section_record[s];
+}
+
+
+static maas_status_t
+image_header(maas_image_t *im, maas_err_t *err)
+{
+    const maas_img_header_t   *h = im->header;
+    const maas_img_section_t  *s;
+
+    if (im->size < sizeof(*h)
+        || memcmp(h->magic, MAAS_IMAGE_MAGIC, sizeof(h->magic)) != 0)
+    {
+        return maas_err(err, MAAS_EINVAL, "not an image of a model");
+    }
+
+    if (h->abi != MAAS_IMAGE_ABI || h->sections != MAAS_SECTIONS) {
+        return maas_err(err, MAAS_EUNSUPPORTED,
+                        "image of format %u, but this build reads %u: "
+                        "compile the model again", h->abi, MAAS_IMAGE_ABI);
+    }
+
+    if (h->size != im->size) {
+        return maas_err(err, MAAS_ETRUNC,
+                        "image of %llu bytes, but the file has %zu",
+                        (unsigned long long) h->size, im->size);
+    }
+
+    if (h->cpu > maas_cpu_host()) {
+        return maas_err(err, MAAS_EUNSUPPORTED,
+                        "image compiled for a CPU of level %s, but this one "
+                        "is %s", maas_cpu_name(h->cpu),
+                        maas_cpu_name(maas_cpu_host()));
+    }
+
+    for (int i = 0; i < MAAS_SECTIONS; i++) {
+        s = &h->section[i];
+
+        if (!image_range(s->off, s->size, im->size)
+            || s->off % MAAS_ALIGN != 0
+            || s->size % section_record[i] != 0)
+        {
+            return maas_err(err, MAAS_ETRUNC,
+                            "image: section '%s' lies outside",
+                            section_names[i]);
+        }
+    }
+
+    return MAAS_OK;
+}
+
+
+/* -- values -------------------------------------------------------------- */
+
+static maas_status_t
+image_value(const maas_image_t *im, maas_value_t *v, uint64_t i,
+    uint32_t n_value, maas_err_t *err)
+{
+    size_t                   bytes;
+    maas_tensor_t            t;
+    const maas_img_value_t  *r = image_records(im, MAAS_SEC_VALUES, i);
+
+    if (!image_str_ok(im, r->name) || r->rank > MAAS_RANK_MAX
+        || r->rank < -1 || r->dtype >= MAAS_DTYPES
+        || r->format >= MAAS_FMTS || r->kind > MAAS_KIND_OPTIONAL
+        || r->role > MAAS_ROLE_STATE
+        || (r->keys != MAAS_NOVAL && r->keys >= n_value))
+    {
+        return image_bad(err, "value", i);
+    }
+
+    v->name = maas_image_str(im, r->name);
+    v->type.kind = r->kind;
+    v->type.dtype = r->dtype;
+    v->type.rank = r->rank;
+    v->type.format = r->format;
+    v->role = r->role;
+    v->keys = r->keys;
+    memcpy(v->type.dims, r->dims, sizeof(r->dims));
+
+    if (r->role != MAAS_ROLE_CONST) {
+        return MAAS_OK;
+    }
+
+    if (!image_range(r->data, r->bytes,
+                     im->header->section[MAAS_SEC_CONSTS].size)
+        || r->data % MAAS_ALIGN != 0 || r->rank < 0)
+    {
+        return image_bad(err, "constant", i);
+    }
+
+    v->data = im->base + im->header->section[MAAS_SEC_CONSTS].off + r->data;
+    v->bytes = r->bytes;
+
+    t = maas_value_tensor(v);
+
+    if (v->type.dtype == MAAS_NODTYPE || !maas_tensor_size(&t, 0, &bytes)
+        || bytes > v->bytes
+        || (v->type.dtype == MAAS_STRING && !maas_string_check(&t)))
+    {
+        return image_bad(err, "constant", i);
+    }
+
+    return MAAS_OK;
+}
+
+
+/* -- nodes --------------------------------------------------------------- */
+
+static maas_status_t
+image_attr_list(const char *attr, uint32_t bytes,
+    const maas_attr_row_t *row)
+{
+    size_t                     want;
+    const maas_list_t         *l = (const maas_list_t *) (attr + row->off);
+    const uint32_t            *s;
+    const maas_attr_tensor_t  *h;
+    maas_tensor_t              t;
+
+    if (l->n == 0) {
+        return MAAS_OK;
+    }
+
+    switch (row->type) {
+    case MAAS_ATTR_INTS:
+    case MAAS_ATTR_STRINGS:
+        want = (size_t) l->n * 8;
+        break;
+    case MAAS_ATTR_FLOATS:
+        want = (size_t) l->n * 4;
+        break;
+    case MAAS_ATTR_TENSOR:
+        want = sizeof(maas_attr_tensor_t);
+        break;
+    default:
+        want = l->n;
+    }
+
+    if (!image_range(l->off, want, bytes)
+        || (row->type != MAAS_ATTR_STRING && l->off % 4 != 0))
+    {
+        return MAAS_ETRUNC;
+    }
+
+    if (row->type == MAAS_ATTR_STRINGS) {
+        s = (const uint32_t *) (attr + l->off);
+
+        for (uint32_t i = 0; i < l->n; i++) {
+            if (!image_range(s[2 * i], s[2 * i + 1], bytes)) {
+                return MAAS_ETRUNC;
+            }
+        }
+    }
+
+    if (row->type == MAAS_ATTR_TENSOR) {
+        h = (const maas_attr_tensor_t *) (attr + l->off);
+        want = 0;
+
+        if (h->rank > MAAS_RANK_MAX || h->dtype >= MAAS_DTYPES
+            || h->dtype == MAAS_NODTYPE
+            || !image_range(l->off + sizeof(*h), h->bytes, bytes)
+            || !maas_list_tensor(attr, l, &t)
+            || !maas_tensor_size(&t, 0, &want) || want > h->bytes)
+        {
+            return MAAS_ETRUNC;
+        }
+    }
+
+    return MAAS_OK;
+}
+
+
+static maas_status_t
+image_attrs(const maas_op_t *op, const void *attr, uint32_t bytes)
+{
+    int64_t                 v, words;
+    const maas_attr_row_t  *row;
+
+    if (bytes < op->attr_size) {
+        return MAAS_ETRUNC;
+    }
+
+    for (int i = 0; i < op->n_attr; i++) {
+        row = &op->attr[i];
+
+        if (row->type == MAAS_ATTR_GRAPH) {
+            continue;
+        }
+
+        if (row->type == MAAS_ATTR_INT || row->words != NULL) {
+            memcpy(&v, (const char *) attr + row->off, sizeof(v));
+
+            for (words = 0; row->words != NULL && row->words[words] != NULL;
+                 words++) { /* void */ }
+
+            if ((row->words != NULL && (v < 0 || v >= words))
+                || (row->max > row->min && (v < row->min || v > row->max)))
+            {
+                return MAAS_ETRUNC;
+            }
+
+        } else if (row->type != MAAS_ATTR_FLOAT) {
+            MAAS_TRY(image_attr_list(attr, bytes, row));
+        }
+    }
+
+    return MAAS_OK;
+}
+
+
+static maas_status_t
+image_node_lists(maas_image_t *im, maas_node_t *n,
+    const maas_img_node_t *r, maas_arena_t *a, uint32_t graph,
+    maas_err_t *err)
+{
+    uint32_t         id;
+    const uint32_t  *ref;
+
+    n->n_in = r->n_in;
+    n->n_formal = r->n_formal;
+    n->n_out = r->n_out;
+    n->n_post = r->n_post;
+    n->n_body = r->n_body;
+    n->in = (maas_vid_t *) image_records(im, MAAS_SEC_REFS, r->in);
+    n->out = (maas_vid_t *) image_records(im, MAAS_SEC_REFS, r->out);
+    n->post = (maas_post_t *) image_records(im, MAAS_SEC_POSTS, r->post);
+
+    n->body = maas_arena_array(a, r->n_body + 1, sizeof(*n->body));
+    if (n->body == NULL) {
+        return maas_err_nomem(err);
+    }
+
+    ref = image_records(im, MAAS_SEC_REFS, r->body);
+
+    for (int i = 0; i < r->n_body; i++) {
+        id = ref[i];
+
+        /* Bodies come later: no cycle of graphs. */
+        if (id <= graph || id >= im->n_graph) {
+            return image_bad(err, "body", id);
+        }
+
+        n->body[i] = im->graph[id];
+    }
+
+    return MAAS_OK;
+}
+
+
+static maas_status_t
+image_node(maas_image_t *im, maas_node_t *n, uint64_t i, uint32_t graph,
+    maas_err_t *err)
+{
+    uint64_t                refs = image_count(im, MAAS_SEC_REFS);
+    maas_str_t              op, domain;
+    const maas_img_node_t  *r = image_records(im, MAAS_SEC_NODES, i);
+
+    if (!image_str_ok(im, r->op) || !image_str_ok(im, r->domain)
+        || !image_str_ok(im, r->name)
+        || !image_range(r->in, r->n_in, refs)
+        || !image_range(r->out, r->n_out, refs)
+        || !image_range(r->body, r->n_body, refs)
+        || !image_range(r->post, r->n_post, image_count(im, MAAS_SEC_POSTS))
+        || !image_range(r->attr, r->attr_bytes,
+                        im->header->section[MAAS_SEC_ATTRS].size)
+        || r->attr % 8 != 0 || r->n_formal > r->n_in)
+    {
+        return image_bad(err, "node", i);
+    }
+
+    op = maas_image_str(im, r->op);
+    domain = maas_image_str(im, r->domain);
+
+    n->name = maas_image_str(im, r->name);
+    n->op = maas_op_find(domain, op);
+    if (n->op == NULL) {
+        return maas_err(err, MAAS_EUNSUPPORTED,
+                        "image: this build has no operator '%.*s'",
+                        (int) op.len, op.data);
+    }
+
+    n->attr = im->base + im->header->section[MAAS_SEC_ATTRS].off + r->attr;
+    n->attr_bytes = r->attr_bytes;
+
+    if (image_attrs(n->op, n->attr, n->attr_bytes) != MAAS_OK) {
+        return image_bad(err, "attributes of node", i);
+    }
+
+    return image_node_lists(im, n, r, &im->mem, graph, err);
+}
+
+
+/*
+ * What an operator's own code takes for granted: counts of inputs, outputs
+ * and bodies, and packed constants that are as large as their shape says.
+ */
+static maas_status_t
+image_node_check(const maas_graph_t *g, const maas_node_t *n, uint64_t i,
+    maas_err_t *err)
+{
+    int                  bodies = 0, need = 0;
+    size_t               bytes;
+    maas_pack_t          p;
+    const maas_op_t     *op = n->op;
+    const maas_type_t   *type[64];
+    const maas_value_t  *v;
+
+    for (int j = 0; j < op->n_attr; j++) {
+        bodies += op->attr[j].type == MAAS_ATTR_GRAPH;
+    }
+
+    for (int j = 0; j < op->n_in; j++) {
+        need += !(op->in[j].flags & MAAS_OPT);
+    }
+
+    if (n->n_body != bodies || n->n_formal < need || n->n_out > 255
+        || (n->n_out < 1))
+    {
+        return image_bad(err, "node", i);
+    }
+
+    for (int j = 0; j < n->n_in; j++) {
+        if (n->in[j] != MAAS_NOVAL && n->in[j] >= g->n_value) {
+            return image_bad(err, "input of node", i);
+        }
+
+        if (j < op->n_in && j < n->n_formal && n->in[j] == MAAS_NOVAL
+            && !(op->in[j].flags & MAAS_OPT))
+        {
+            return image_bad(err, "input of node", i);
+        }
+
+        if (j < 64) {
+            type[j] = n->in[j] == MAAS_NOVAL ? NULL
+                                             : &g->value[n->in[j]].type;
+        }
+    }
+
+    for (int j = 0; j < n->n_out; j++) {
+        if (n->out[j] != MAAS_NOVAL
+            && (n->out[j] >= g->n_value
+                || g->value[n->out[j]].role != MAAS_ROLE_ACT))
+        {
+            return image_bad(err, "output of node", i);
+        }
+    }
+
+    for (int j = 0; j < n->n_post; j++) {
+        if (n->post[j].kind > MAAS_POST_BINARY_CHANNEL
+            || (n->post[j].kind == MAAS_POST_UNARY
+                ? n->post[j].fn >= MAAS_UNARIES
+                : n->post[j].fn >= MAAS_BINARIES
+                  || n->post[j].operand >= n->n_in
+                  || n->in[n->post[j].operand] == MAAS_NOVAL))
+        {
+            return image_bad(err, "post-op of node", i);
+        }
+    }
+
+    for (int j = 0; j < n->n_formal && j < 64; j++) {
+        if (type[j] == NULL || type[j]->format == MAAS_FMT_PLAIN) {
+            continue;
+        }
+
+        v = &g->value[n->in[j]];
+        memset(&p, 0, sizeof(p));
+        p.input = j;
+
+        if (op->pack == NULL || v->role != MAAS_ROLE_CONST
+            || !op->pack(n, type, &p) || p.k < 0 || p.n < 0 || p.groups < 0
+            || !maas_mul_size(maas_p16_elems(p.k, p.n) * sizeof(float),
+                              p.groups, &bytes)
+            || bytes > v->bytes)
+        {
+            return image_bad(err, "packed input of node", i);
+        }
+    }
+
+    return MAAS_OK;
+}
+
+
+/* -- graphs -------------------------------------------------------------- */
+
+/* Nodes may read only what inputs, constants and earlier nodes made. */
+static maas_status_t
+image_order(maas_image_t *im, const maas_graph_t *g, uint64_t id,
+    maas_err_t *err)
+{
+    bool  *made;
+
+    made = maas_arena_array(&im->mem, g->n_value + 1, sizeof(bool));
+    if (made == NULL) {
+        return maas_err_nomem(err);
+    }
+
+    for (uint32_t i = 0; i < g->n_value; i++) {
+        made[i] = g->value[i].role == MAAS_ROLE_CONST;
+    }
+
+    for (uint32_t i = 0; i < g->n_in; i++) {
+        if (g->in[i] >= g->n_value) {
+            return image_bad(err, "input of graph", id);
+        }
+
+        made[g->in[i]] = true;
+    }
+
+    for (uint32_t i = 0; i < g->n_node; i++) {
+        for (int j = 0; j < g->node[i].n_in; j++) {
+            if (g->node[i].in[j] != MAAS_NOVAL && !made[g->node[i].in[j]]) {
+                return image_bad(err, "order of node", i);
+            }
+        }
+
+        for (int j = 0; j < g->node[i].n_out; j++) {
+            if (g->node[i].out[j] != MAAS_NOVAL) {
+                if (made[g->node[i].out[j]]) {
+                    return image_bad(err, "output of node", i);
+                }
+
+                made[g->node[i].out[j]] = true;
+            }
+        }
+    }
+
+    for (uint32_t i = 0; i < g->n_out; i++) {
+        if (g->out[i] >= g->n_value || !made[g->out[i]]) {
+            return image_bad(err, "output of graph", id);
+        }
+    }
+
+    return MAAS_OK;
+}
+
+
+static maas_status_t
+image_graph(maas_image_t *im, uint32_t id, maas_err_t *err)
+{
+    uint64_t                 refs = image_count(im, MAAS_SEC_REFS);
+    maas_graph_t            *g = im->graph[id];
+    const maas_img_graph_t  *r = image_records(im, MAAS_SEC_GRAPHS, id);
+
+    if (!image_range(r->value, r->n_value,
+                     image_count(im, MAAS_SEC_VALUES))
+        || !image_range(r->node, r->n_node, image_count(im, MAAS_SEC_NODES))
+        || !image_range(r->in, r->n_in, refs)
+        || !image_range(r->out, r->n_out, refs))
+    {
+        return image_bad(err, "graph", id);
+    }
+
+    g->arena = &im->mem;
+    g->n_value = r->n_value;
+    g->n_node = r->n_node;
+    g->n_in = r->n_in;
+    g->n_out = r->n_out;
+    g->in = (maas_vid_t *) image_records(im, MAAS_SEC_REFS, r->in);
+    g->out = (maas_vid_t *) image_records(im, MAAS_SEC_REFS, r->out);
+    g->value = maas_arena_array(&im->mem, r->n_value + 1,
+                                sizeof(maas_value_t));
+    g->node = maas_arena_array(&im->mem, r->n_node + 1,
+                               sizeof(maas_node_t));
+    if (g->value == NULL || g->node == NULL) {
+        return maas_err_nomem(err);
+    }
+
+    for (uint32_t i = 0; i < r->n_value; i++) {
+        MAAS_TRY(image_value(im, &g->value[i], r->value + i, r->n_value,
+                             err));
+    }
+
+    for (uint32_t i = 0; i < r->n_node; i++) {
+        MAAS_TRY(image_node(im, &g->node[i], r->node + i, id, err));
+        MAAS_TRY(image_node_check(g, &g->node[i], r->node + i, err));
+    }
+
+    return image_order(im, g, id, err);
+}
+
+
+/* A body's captures are the node's last inputs. */
+static maas_status_t
+image_bodies_check(const maas_image_t *im, maas_err_t *err)
+{
+    const maas_node_t   *n;
+    const maas_graph_t  *g, *b;
+
+    for (uint32_t i = 0; i < im->n_graph; i++) {
+        g = im->graph[i];
+
+        for (uint32_t j = 0; j < g->n_node; j++) {
+            n = &g->node[j];
+
+            for (int k = 0; k < n->n_body; k++) {
+                b = n->body[k];
+
+                if (b->n_out < n->n_out || n->n_formal < n->op->n_in
+                    || b->n_in < (uint32_t) (n->n_formal - n->op->n_in))
+                {
+                    return image_bad(err, "body of node", j);
+                }
+            }
+        }
+    }
+
+    return MAAS_OK;
+}
+
+
+static maas_status_t
+image_ports(maas_image_t *im, maas_err_t *err)
+{
+    uint64_t                n = image_count(im, MAAS_SEC_PORTS);
+    const maas_img_port_t  *p;
+
+    im->n_in = im->graph[0]->n_in;
+    im->n_out = im->graph[0]->n_out;
+    im->port = image_records(im, MAAS_SEC_PORTS, 0);
+
+    if (n != (uint64_t) im->n_in + im->n_out) {
+        return image_bad(err, "count of ports", n);
+    }
+
+    for (uint64_t i = 0; i < n; i++) {
+        p = &im->port[i];
+
+        if (!image_str_ok(im, p->name) || p->rank > MAAS_RANK_MAX
+            || p->rank < -1 || p->dtype >= MAAS_DTYPES
+            || p->kind > MAAS_KIND_OPTIONAL)
+        {
+            return image_bad(err, "port", i);
+        }
+
+        for (int d = 0; d < p->rank; d++) {
+            if (!image_str_ok(im, p->sym[d]) || p->dims[d] < -1) {
+                return image_bad(err, "port", i);
+            }
+        }
+    }
+
+    return MAAS_OK;
+}
+
+
+static maas_status_t
+image_graphs(maas_image_t *im, maas_err_t *err)
+{
+    uint64_t  n = image_count(im, MAAS_SEC_GRAPHS);
+
+    if (n == 0 || n > UINT32_MAX) {
+        return image_bad(err, "count of graphs", n);
+    }
+
+    im->n_graph = (uint32_t) n;
+    im->graph = maas_arena_array(&im->mem, n, sizeof(*im->graph));
+    if (im->graph == NULL) {
+        return maas_err_nomem(err);
+    }
+
+    for (uint32_t i = 0; i < n; i++) {
+        im->graph[i] = maas_arena_alloc(&im->mem, sizeof(maas_graph_t));
+        if (im->graph[i] == NULL) {
+            return maas_err_nomem(err);
+        }
+    }
+
+    for (uint32_t i = 0; i < n; i++) {
+        MAAS_TRY(image_graph(im, i, err));
+    }
+
+    MAAS_TRY(image_bodies_check(im, err));
+    return image_ports(im, err);
+}
+
+
+maas_status_t
+maas_image_load(maas_image_t **out, const maas_host_t *host, const void *p,
+    size_t size, maas_err_t *err)
+{
+    maas_image_t   *im;
+    maas_status_t   rc;
+
+    im = maas_calloc(host, 1, sizeof(maas_image_t));
+    if (im == NULL) {
+        return maas_err_nomem(err);
+    }
+
+    maas_arena_init(&im->mem, host, 0);
+    im->base = p;
+    im->size = size;
+    im->header = p;
+
+    rc = image_header(im, err);
+
+    if (rc == MAAS_OK) {
+        rc = image_graphs(im, err);
+    }
+
+    if (rc != MAAS_OK) {
+        maas_image_unload(im, host);
+        return rc;
+    }
+
+    *out = im;
+    return MAAS_OK;
+}
+
+
+void
+maas_image_unload(maas_image_t *im, const maas_host_t *host)
+{
+    if (im != NULL) {
+        maas_arena_destroy(&im->mem);
+        maas_free(host, im);
+    }
+}

@@ -1,0 +1,522 @@
+/*
+ * onnx.c: ModelProto -> maas_raw_model_t: versions, ports, nodes, attributes
+ * and subgraphs as they stand in the file.
+ *
+ * Ownership: names and lists are copied into the arena; tensors see
+ *            onnx_tensor.c; the unpacked message is freed before return.
+ * Threads:   reentrant.
+ * Format:    https://github.com/onnx/onnx/blob/main/docs/IR.md
+ */
+
+#include "formats/onnx_priv.h"
+
+
+#define SHOW(s)  (int) maas_min((s).len, 120), (const char *) (s).data
+
+static maas_status_t read_graph(const onnx_ctx_t *c, maas_raw_graph_t *g,
+    const Onnx__GraphProto *p, bool top);
+
+
+static maas_status_t
+read_array(const onnx_ctx_t *c, void *out, size_t n, size_t size)
+{
+    void  *p;
+
+    if (n > UINT32_MAX) {
+        return maas_err(c->err, MAAS_ELIMIT, "a list of %zu entries", n);
+    }
+
+    p = maas_arena_array(c->arena, n, size);
+    if (p == NULL) {
+        return maas_err_nomem(c->err);
+    }
+
+    memcpy(out, &p, sizeof(p));
+    return MAAS_OK;
+}
+
+
+static maas_status_t
+read_strings(const onnx_ctx_t *c, maas_str_t **out,
+    const ProtobufCBinaryData *p, size_t n)
+{
+    MAAS_TRY(read_array(c, out, n, sizeof(maas_str_t)));
+
+    for (size_t i = 0; i < n; i++) {
+        MAAS_TRY(maas_onnx_str(c, &p[i], &(*out)[i]));
+    }
+
+    return MAAS_OK;
+}
+
+
+/* "" and "ai.onnx" are one domain. */
+static maas_status_t
+read_domain(const onnx_ctx_t *c, const ProtobufCBinaryData *p,
+    maas_str_t *out)
+{
+    if (maas_str_is(onnx_str(p), "ai.onnx")) {
+        *out = maas_str("");
+        return MAAS_OK;
+    }
+
+    return maas_onnx_str(c, p, out);
+}
+
+
+/* -- ports --------------------------------------------------------------- */
+
+static maas_status_t
+read_shape(const onnx_ctx_t *c, maas_raw_port_t *port,
+    const Onnx__TensorShapeProto *p)
+{
+    const Onnx__TensorShapeProto__Dimension  *d;
+
+    if (p == NULL) {
+        return MAAS_OK;
+    }
+
+    if (p->n_dim > MAAS_RANK_MAX) {
+        return maas_err(c->err, MAAS_EUNSUPPORTED, "'%.*s' has %zu "
+                        "dimensions, at most %d are served",
+                        SHOW(port->name), p->n_dim, MAAS_RANK_MAX);
+    }
+
+    port->rank = (int) p->n_dim;
+
+    for (int i = 0; i < port->rank; i++) {
+        d = p->dim[i];
+        port->dims[i] = -1;
+
+        if (d->value_case
+            == ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_PARAM)
+        {
+            MAAS_TRY(maas_onnx_str(c, &d->dim_param, &port->sym[i]));
+
+        } else if (d->value_case
+                   == ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_VALUE)
+        {
+            /* Some exporters write -1 for a dimension without a name. */
+            if (d->dim_value < -1 || d->dim_value > INT64_MAX / 2) {
+                return maas_err(c->err, MAAS_EINVAL, "'%.*s': dimension %d "
+                                "is %lld", SHOW(port->name), i,
+                                (long long) d->dim_value);
+            }
+
+            port->dims[i] = d->dim_value;
+        }
+    }
+
+    return MAAS_OK;
+}
+
+
+static maas_status_t
+read_elem(const onnx_ctx_t *c, maas_raw_port_t *port, int32_t elem)
+{
+    port->dtype = maas_onnx_dtype(elem);
+
+    if (port->dtype == MAAS_NODTYPE && elem != 0) {
+        return maas_err(c->err, MAAS_EUNSUPPORTED,
+                        "'%.*s': data type %d is not served",
+                        SHOW(port->name), (int) elem);
+    }
+
+    return MAAS_OK;
+}
+
+
+/* The kind of what a sequence or an optional holds decides with it. */
+static maas_kind_t
+read_kind(maas_kind_t outer, const Onnx__TypeProto *inner)
+{
+    if (outer == MAAS_KIND_SEQUENCE && inner != NULL
+        && inner->value_case == ONNX__TYPE_PROTO__VALUE_MAP_TYPE)
+    {
+        return MAAS_KIND_SEQUENCE_MAP;
+    }
+
+    return outer;
+}
+
+
+static maas_status_t
+read_type(const onnx_ctx_t *c, maas_raw_port_t *port, const Onnx__TypeProto *p)
+{
+    /* Outermost kind; the innermost tensor gives dtype and shape. */
+    for (int level = 0; p != NULL; level++) {
+        switch (p->value_case) {
+
+        case ONNX__TYPE_PROTO__VALUE_TENSOR_TYPE:
+            MAAS_TRY(read_elem(c, port, p->tensor_type->elem_type));
+            return read_shape(c, port, p->tensor_type->shape);
+
+        case ONNX__TYPE_PROTO__VALUE_SEQUENCE_TYPE:
+            p = p->sequence_type->elem_type;
+            port->kind = level == 0 ? read_kind(MAAS_KIND_SEQUENCE, p)
+                                    : port->kind;
+            break;
+
+        case ONNX__TYPE_PROTO__VALUE_MAP_TYPE:
+            p = p->map_type->value_type;
+            port->kind = level == 0 ? MAAS_KIND_MAP : port->kind;
+            break;
+
+        case ONNX__TYPE_PROTO__VALUE_OPTIONAL_TYPE:
+            p = p->optional_type->elem_type;
+            port->kind = level == 0 ? MAAS_KIND_OPTIONAL : port->kind;
+            break;
+
+        case ONNX__TYPE_PROTO__VALUE_SPARSE_TENSOR_TYPE:
+            return maas_err(c->err, MAAS_EUNSUPPORTED, "'%.*s' is a sparse "
+                            "tensor, which is not served", SHOW(port->name));
+
+        default:
+            return MAAS_OK;
+        }
+    }
+
+    return MAAS_OK;
+}
+
+
+static maas_status_t
+read_ports(const onnx_ctx_t *c, maas_raw_port_t **out, uint32_t *n_out,
+    Onnx__ValueInfoProto **p, size_t n)
+{
+    MAAS_TRY(read_array(c, out, n, sizeof(maas_raw_port_t)));
+    *n_out = (uint32_t) n;
+
+    for (size_t i = 0; i < n; i++) {
+        (*out)[i].rank = -1;
+        MAAS_TRY(maas_onnx_str(c, &p[i]->name, &(*out)[i].name));
+        MAAS_TRY(read_type(c, &(*out)[i], p[i]->type));
+    }
+
+    return MAAS_OK;
+}
+
+
+/* -- nodes --------------------------------------------------------------- */
+
+/* Files older than IR version 2 name no type: the member that is set does. */
+static int
+read_attr_type(const Onnx__AttributeProto *p)
+{
+    if (p->has_type) {
+        return (int) p->type;
+    }
+
+    return p->has_f ? MAAS_ATTR_FLOAT : p->has_i ? MAAS_ATTR_INT
+           : p->has_s ? MAAS_ATTR_STRING : p->t ? MAAS_ATTR_TENSOR
+           : p->g ? MAAS_ATTR_GRAPH : p->n_floats ? MAAS_ATTR_FLOATS
+           : p->n_ints ? MAAS_ATTR_INTS : p->n_strings ? MAAS_ATTR_STRINGS
+           : MAAS_ATTR_NONE;
+}
+
+
+static maas_status_t
+read_attr_lists(const onnx_ctx_t *c, maas_raw_attr_t *a,
+    const Onnx__AttributeProto *p)
+{
+    size_t       size;
+    const void  *list;
+
+    if (a->type == MAAS_ATTR_STRINGS) {
+        a->n = p->n_strings;
+        return read_strings(c, (maas_str_t **) &a->strings, p->strings, a->n);
+    }
+
+    a->n = a->type == MAAS_ATTR_INTS ? p->n_ints : p->n_floats;
+    size = a->type == MAAS_ATTR_INTS ? sizeof(int64_t) : sizeof(float);
+
+    list = maas_arena_dup(c->arena, a->type == MAAS_ATTR_INTS
+                          ? (void *) p->ints : (void *) p->floats,
+                          a->n * size);
+    if (list == NULL) {
+        return maas_err_nomem(c->err);
+    }
+
+    if (a->type == MAAS_ATTR_INTS) {
+        a->ints = list;
+
+    } else {
+        a->floats = list;
+    }
+
+    return MAAS_OK;
+}
+
+
+static maas_status_t
+read_attr_bad(const onnx_ctx_t *c, const Onnx__AttributeProto *p)
+{
+    static const char *const  names[] = {
+        [9] = "a list of tensors", [10] = "a list of graphs",
+        [11] = "a sparse tensor", [12] = "a list of sparse tensors",
+        [13] = "a type", [14] = "a list of types"
+    };
+    int  type = read_attr_type(p);
+
+    if (type < 9 || type >= (int) maas_nelts(names)) {
+        return maas_err(c->err, MAAS_EINVAL, "attribute '%.*s' has no value "
+                        "of a known type (type %d)", SHOW(p->name), type);
+    }
+
+    return maas_err(c->err, MAAS_EUNSUPPORTED,
+                    "attribute '%.*s' is %s, which is not served",
+                    SHOW(p->name), names[type]);
+}
+
+
+static maas_status_t
+read_attr(const onnx_ctx_t *c, maas_raw_attr_t *a,
+    const Onnx__AttributeProto *p)
+{
+    MAAS_TRY(maas_onnx_str(c, &p->name, &a->name));
+    a->type = read_attr_type(p);
+
+    if (p->ref_attr_name.len != 0) {
+        return maas_err(c->err, MAAS_EINVAL, "attribute '%.*s' refers to an "
+                        "attribute of a function, outside of functions",
+                        SHOW(a->name));
+    }
+
+    switch (a->type) {
+
+    case MAAS_ATTR_FLOAT:
+        a->f = p->f;
+        return MAAS_OK;
+
+    case MAAS_ATTR_INT:
+        a->i = p->i;
+        return MAAS_OK;
+
+    case MAAS_ATTR_STRING:
+        return maas_onnx_str(c, &p->s, &a->s);
+
+    case MAAS_ATTR_TENSOR:
+        if (p->t == NULL) {
+            return read_attr_bad(c, p);
+        }
+
+        return maas_onnx_convert(c, p->t, "attribute", a->name, &a->t);
+
+    case MAAS_ATTR_GRAPH:
+        if (p->g == NULL) {
+            return read_attr_bad(c, p);
+        }
+
+        MAAS_TRY(read_array(c, &a->g, 1, sizeof(maas_raw_graph_t)));
+        return read_graph(c, a->g, p->g, false);
+
+    case MAAS_ATTR_FLOATS:
+    case MAAS_ATTR_INTS:
+    case MAAS_ATTR_STRINGS:
+        return read_attr_lists(c, a, p);
+
+    default:
+        return read_attr_bad(c, p);
+    }
+}
+
+
+static maas_status_t
+read_node(const onnx_ctx_t *c, maas_raw_node_t *n, const Onnx__NodeProto *p)
+{
+    maas_str_t     name;
+    maas_status_t  rc;
+
+    MAAS_TRY(maas_onnx_str(c, &p->op_type, &n->op));
+    MAAS_TRY(read_domain(c, &p->domain, &n->domain));
+    MAAS_TRY(maas_onnx_str(c, &p->name, &n->name));
+
+    n->n_in = (uint32_t) p->n_input;
+    n->n_out = (uint32_t) p->n_output;
+    n->n_attr = (uint32_t) p->n_attribute;
+
+    MAAS_TRY(read_strings(c, &n->in, p->input, p->n_input));
+    MAAS_TRY(read_strings(c, &n->out, p->output, p->n_output));
+    MAAS_TRY(read_array(c, &n->attr, n->n_attr, sizeof(maas_raw_attr_t)));
+
+    name = n->name.len != 0 || n->n_out == 0 ? n->name : n->out[0];
+
+    for (uint32_t i = 0; i < n->n_attr; i++) {
+        rc = read_attr(c, &n->attr[i], p->attribute[i]);
+
+        if (rc != MAAS_OK) {
+            return maas_err_prefix(c->err, "node '%.*s' (%.*s)", SHOW(name),
+                                   SHOW(n->op));
+        }
+    }
+
+    return MAAS_OK;
+}
+
+
+/* -- graph and model ----------------------------------------------------- */
+
+static maas_status_t
+read_inits(const onnx_ctx_t *c, maas_raw_graph_t *g,
+    const Onnx__GraphProto *p)
+{
+    if (p->n_sparse_initializer != 0) {
+        return maas_err(c->err, MAAS_EUNSUPPORTED,
+                        "sparse initializers are not served; the model has "
+                        "%zu", p->n_sparse_initializer);
+    }
+
+    g->n_init = (uint32_t) p->n_initializer;
+    MAAS_TRY(read_array(c, &g->init, g->n_init, sizeof(maas_raw_init_t)));
+
+    for (uint32_t i = 0; i < g->n_init; i++) {
+        MAAS_TRY(maas_onnx_str(c, &p->initializer[i]->name,
+                               &g->init[i].name));
+        MAAS_TRY(maas_onnx_convert(c, p->initializer[i], "initializer",
+                                   g->init[i].name, &g->init[i].t));
+    }
+
+    return MAAS_OK;
+}
+
+
+static maas_status_t
+read_graph(const onnx_ctx_t *c, maas_raw_graph_t *g,
+    const Onnx__GraphProto *p, bool top)
+{
+    if (top && p->n_node == 0 && p->n_output == 0) {
+        return maas_err(c->err, MAAS_EINVAL, "the graph has no nodes and no "
+                        "outputs; is this an ONNX model?");
+    }
+
+    MAAS_TRY(maas_onnx_str(c, &p->name, &g->name));
+    MAAS_TRY(read_ports(c, &g->in, &g->n_in, p->input, p->n_input));
+    MAAS_TRY(read_ports(c, &g->out, &g->n_out, p->output, p->n_output));
+    MAAS_TRY(read_inits(c, g, p));
+
+    g->n_node = (uint32_t) p->n_node;
+    MAAS_TRY(read_array(c, &g->node, g->n_node, sizeof(maas_raw_node_t)));
+
+    for (uint32_t i = 0; i < g->n_node; i++) {
+        MAAS_TRY(read_node(c, &g->node[i], p->node[i]));
+    }
+
+    return MAAS_OK;
+}
+
+
+static maas_status_t
+read_opsets(const onnx_ctx_t *c, maas_raw_model_t *m,
+    const Onnx__ModelProto *p)
+{
+    maas_raw_opset_t  *o;
+
+    if (p->n_opset_import > 256) {
+        return maas_err(c->err, MAAS_ELIMIT, "%zu opset imports",
+                        p->n_opset_import);
+    }
+
+    m->n_opset = (uint32_t) p->n_opset_import;
+    MAAS_TRY(read_array(c, &m->opset, m->n_opset, sizeof(*m->opset)));
+
+    for (uint32_t i = 0; i < m->n_opset; i++) {
+        o = &m->opset[i];
+        MAAS_TRY(read_domain(c, &p->opset_import[i]->domain, &o->domain));
+        o->version = p->opset_import[i]->version;
+
+        for (uint32_t j = 0; j < i; j++) {
+            if (maas_str_eq(m->opset[j].domain, o->domain)
+                && m->opset[j].version != o->version)
+            {
+                return maas_err(c->err, MAAS_EINVAL, "opset domain '%.*s' is "
+                                "imported as %lld and as %lld",
+                                SHOW(o->domain),
+                                (long long) m->opset[j].version,
+                                (long long) o->version);
+            }
+        }
+
+        if (o->domain.len == 0 && (o->version < MAAS_ONNX_OPSET_MIN
+                                   || o->version > MAAS_ONNX_OPSET_MAX))
+        {
+            return maas_err(c->err, MAAS_EUNSUPPORTED, "opset %lld is not "
+                            "served; opsets %d to %d are",
+                            (long long) o->version, MAAS_ONNX_OPSET_MIN,
+                            MAAS_ONNX_OPSET_MAX);
+        }
+    }
+
+    return MAAS_OK;
+}
+
+
+static maas_status_t
+read_model(const onnx_ctx_t *c, maas_raw_model_t *m,
+    const Onnx__ModelProto *p)
+{
+    if (p->graph == NULL || !p->has_ir_version) {
+        return maas_err(c->err, MAAS_EINVAL, "no ONNX model: it has no %s",
+                        p->graph == NULL ? "graph" : "ir_version");
+    }
+
+    if (p->ir_version < MAAS_ONNX_IR_MIN || p->ir_version > MAAS_ONNX_IR_MAX)
+    {
+        return maas_err(c->err, MAAS_EUNSUPPORTED, "IR version %lld is not "
+                        "served; %d to %d are", (long long) p->ir_version,
+                        MAAS_ONNX_IR_MIN, MAAS_ONNX_IR_MAX);
+    }
+
+    if (p->n_functions != 0) {
+        return maas_err(c->err, MAAS_EUNSUPPORTED, "model-local functions "
+                        "are not served: '%.*s.%.*s'; export the model with "
+                        "its functions inlined",
+                        SHOW(p->functions[0]->domain),
+                        SHOW(p->functions[0]->name));
+    }
+
+    m->ir_version = p->ir_version;
+    m->platform = maas_str("onnx");
+
+    MAAS_TRY(maas_onnx_str(c, &p->producer_name, &m->producer));
+    MAAS_TRY(read_opsets(c, m, p));
+
+    return read_graph(c, &m->graph, p->graph, true);
+}
+
+
+maas_status_t
+maas_onnx_read(maas_raw_model_t **out, maas_arena_t *a, const void *p,
+    size_t n, const char *dir, maas_err_t *err)
+{
+    maas_err_t         local;
+    onnx_ctx_t         c = { a, p, n, err != NULL ? err : &local };
+    maas_status_t      rc;
+    onnx_message_t     m;
+    maas_raw_model_t  *model;
+
+    (void) dir;
+    *out = NULL;
+
+    if (n == 0) {
+        return maas_err(err, MAAS_ETRUNC, "no ONNX model: it is empty");
+    }
+
+    model = maas_arena_alloc(a, sizeof(maas_raw_model_t));
+    if (model == NULL) {
+        return maas_err_nomem(err);
+    }
+
+    rc = maas_onnx_unpack(&m, &c, &onnx__model_proto__descriptor);
+
+    if (rc == MAAS_OK) {
+        rc = read_model(&c, model, (const Onnx__ModelProto *) m.msg);
+    }
+
+    maas_onnx_free(&m);
+
+    if (rc == MAAS_OK) {
+        *out = model;
+    }
+
+    return rc;
+}

@@ -1,0 +1,138 @@
+/*
+ * eval.c: choosing a kernel for a node, and computing one node alone (for
+ * constant folding and for what a plan can compute ahead).
+ *
+ * Ownership: outputs lie in the caller's arena; scratch is given back.
+ * Threads:   reentrant.
+ */
+
+#include "graph/plan.h"
+
+
+bool
+maas_tensor_size(const maas_tensor_t *t, size_t str_bytes, size_t *bytes)
+{
+    int64_t  n;
+
+    n = maas_dims_count(t->dims, t->rank);
+    if (n < 0) {
+        return false;
+    }
+
+    if (t->dtype == MAAS_STRING) {
+        return maas_string_bytes(n, str_bytes, bytes);
+    }
+
+    return maas_dtype_bytes(t->dtype, n, bytes);
+}
+
+
+const maas_kernel_row_t *
+maas_kernel_choose(const maas_node_t *n, const maas_kernels_t *k,
+    const maas_tensor_t *in, const maas_tensor_t *out, maas_setup_t *u)
+{
+    uint32_t                  posts = 0;
+    const maas_kernel_row_t  *row;
+
+    for (int i = 0; i < n->n_post; i++) {
+        posts |= 1u << n->post[i].kind;
+    }
+
+    for (int i = 0; i < n->op->n_kernel; i++) {
+        row = &n->op->kernel[i];
+
+        if (row->cpu > k->level || (posts & ~row->post) != 0) {
+            continue;
+        }
+
+        memset(u, 0, sizeof(maas_setup_t));
+        u->attr = n->attr;
+        u->in = in;
+        u->out = out;
+        u->post = n->post;
+        u->n_in = n->n_in;
+        u->n_formal = n->n_formal;
+        u->n_out = n->n_out;
+        u->n_post = n->n_post;
+        u->units = 1;
+
+        if (row->setup == NULL || row->setup(u)) {
+            return row;
+        }
+    }
+
+    return NULL;
+}
+
+
+static maas_status_t
+eval_run(const maas_node_t *n, const maas_kernel_row_t *row,
+    const maas_setup_t *u, const maas_kernels_t *k, maas_tensor_t *in,
+    maas_tensor_t *out, const maas_host_t *host, maas_err_t *err)
+{
+    char           *p;
+    size_t          shared;
+    maas_slot_t     slot = { 0 };
+    maas_step_t     s = { 0 };
+    maas_status_t   rc;
+
+    shared = maas_align(u->shared, MAAS_ALIGN);
+
+    p = maas_alloc(host, shared + u->scratch + 2 * MAAS_ALIGN);
+    if (p == NULL) {
+        return maas_err_nomem(err);
+    }
+
+    s.attr = n->attr;
+    s.k = k;
+    s.in = in;
+    s.out = out;
+    s.post = n->post;
+    s.n_in = n->n_in;
+    s.n_formal = n->n_formal;
+    s.n_out = n->n_out;
+    s.n_post = n->n_post;
+    s.units = u->units;
+    s.shared = (void *) maas_align((uintptr_t) p, MAAS_ALIGN);
+
+    slot.scratch = (char *) s.shared + shared;
+    slot.err = err;
+
+    rc = row->run(&s, &slot, 0, u->units);
+
+    maas_free(host, p);
+    return rc;
+}
+
+
+maas_status_t
+maas_node_eval(const maas_node_t *n, const maas_kernels_t *k,
+    const maas_tensor_t *in, maas_tensor_t *out, maas_arena_t *mem,
+    const maas_host_t *host, maas_err_t *err)
+{
+    char                     *p;
+    maas_setup_t              u;
+    const maas_kernel_row_t  *row;
+
+    row = maas_kernel_choose(n, k, in, out, &u);
+    if (row == NULL) {
+        return maas_err(err, MAAS_EUNSUPPORTED,
+                        "no kernel for these types (first input: %s)",
+                        n->n_in ? maas_dtype_name(in[0].dtype) : "none");
+    }
+
+    for (int i = 0; i < n->n_out; i++) {
+        if (out[i].dtype == MAAS_NODTYPE) {
+            continue;
+        }
+
+        p = maas_arena_alloc(mem, out[i].bytes + 2 * MAAS_ALIGN);
+        if (p == NULL) {
+            return maas_err_nomem(err);
+        }
+
+        out[i].data = (void *) maas_align((uintptr_t) p, MAAS_ALIGN);
+    }
+
+    return eval_run(n, row, &u, k, (maas_tensor_t *) in, out, host, err);
+}

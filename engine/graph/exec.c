@@ -1,0 +1,341 @@
+/*
+ * exec.c: contexts and the loop over steps.  See exec.h.
+ *
+ * A step is split over the lease's members when it is worth it; alone, it is
+ * cut into pieces of about half a millisecond, so that a cancel is seen soon.
+ */
+
+#include "graph/exec.h"
+
+
+#define EXEC_SPLIT_NS  8000.0       /* below this a split costs more */
+#define EXEC_PIECE_NS  500000.0     /* between two looks at cancel */
+
+
+/* -- contexts ------------------------------------------------------------ */
+
+typedef struct {
+    size_t  tensor, step, run, err, arena, scratch, scratch_step, total;
+} ctx_layout_t;
+
+
+static bool
+ctx_layout(const maas_plan_t *p, uint32_t slots, ctx_layout_t *l)
+{
+    size_t  at = maas_align(sizeof(maas_run_ctx_t), MAAS_ALIGN);
+
+    l->tensor = at;
+    at += maas_align(p->n_operand * sizeof(maas_tensor_t), MAAS_ALIGN);
+    l->step = at;
+    at += maas_align(p->n_step * sizeof(maas_step_t), MAAS_ALIGN);
+    l->run = at;
+    at += maas_align(p->n_step * sizeof(maas_run_pt), MAAS_ALIGN);
+    l->err = at;
+    at += maas_align(slots * sizeof(maas_err_t), MAAS_ALIGN);
+
+    if (p->arena_bytes > SIZE_MAX / 4 || p->scratch > SIZE_MAX / 4096) {
+        return false;
+    }
+
+    l->arena = at;
+    at += maas_align(p->arena_bytes, MAAS_ALIGN);
+    l->scratch = at;
+    l->scratch_step = maas_align(p->scratch, MAAS_ALIGN) + MAAS_ALIGN;
+    at += l->scratch_step * slots;
+    l->total = at + MAAS_ALIGN;
+
+    return true;
+}
+
+
+uint64_t
+maas_ctx_bytes(const maas_plan_t *plan, uint32_t slots)
+{
+    ctx_layout_t  l;
+
+    return ctx_layout(plan, slots, &l) ? l.total : UINT64_MAX;
+}
+
+
+static const maas_run_ctx_t *
+ctx_level(const maas_run_ctx_t *c, uint32_t level)
+{
+    while (c->plan->level != level) {
+        c = c->parent;
+    }
+
+    return c;
+}
+
+
+void
+maas_ctx_tensor(const maas_run_ctx_t *c, const maas_plan_src_t *src,
+    const maas_operand_t *o, const maas_tensor_t *in, maas_tensor_t *t)
+{
+    t->bytes = o->bytes;
+    t->dtype = o->dtype;
+    t->rank = o->rank;
+    t->format = o->format;
+    memcpy(t->dims, o->dims, sizeof(t->dims));
+
+    switch (o->at) {
+    case MAAS_AT_ARENA:
+        t->data = ctx_level(c, o->index)->arena + o->off;
+        break;
+    case MAAS_AT_IMAGE:
+        t->data = (void *) src->graph[o->index]->value[o->off].data;
+        break;
+    case MAAS_AT_PLAN:
+        t->data = (char *) ctx_level(c, o->index)->plan->consts + o->off;
+        break;
+    case MAAS_AT_INPUT:
+        t->data = in != NULL ? in[o->index].data : NULL;
+        break;
+    default:
+        t->data = NULL;
+    }
+}
+
+
+/* Does the next step apply the post-ops of step i? */
+static bool
+ctx_posts_apart(const maas_plan_t *p, uint32_t i)
+{
+    return i + 1 < p->n_step && p->step[i].kernel != MAAS_KERNEL_POST
+           && p->step[i + 1].kernel == MAAS_KERNEL_POST
+           && p->step[i + 1].graph == p->step[i].graph
+           && p->step[i + 1].node == p->step[i].node;
+}
+
+
+static void
+ctx_bind(maas_run_ctx_t *c, const maas_plan_src_t *src)
+{
+    maas_step_t             *s;
+    const maas_node_t       *n;
+    const maas_plan_t       *p = c->plan;
+    const maas_plan_step_t  *ps;
+
+    for (uint32_t i = 0; i < p->n_operand; i++) {
+        maas_ctx_tensor(c, src, &p->operand[i], NULL, &c->tensor[i]);
+    }
+
+    for (uint32_t i = 0; i < p->n_step; i++) {
+        ps = &p->step[i];
+        s = &c->step[i];
+        n = &src->graph[ps->graph]->node[ps->node];
+
+        s->attr = n->attr;
+        s->k = src->k;
+        s->in = &c->tensor[ps->operand];
+        s->out = s->in + ps->n_in;
+        s->post = n->post;
+        s->n_in = ps->n_in;
+        s->n_formal = n->n_formal;
+        s->n_out = ps->n_out;
+        s->n_post = ctx_posts_apart(p, i) ? 0 : n->n_post;
+        s->units = ps->units;
+        s->shared = ps->shared != UINT64_MAX ? c->arena + ps->shared : NULL;
+        c->run[i] = ps->kernel == MAAS_KERNEL_POST
+                    ? maas_post_run : n->op->kernel[ps->kernel].run;
+    }
+}
+
+
+maas_status_t
+maas_ctx_create(maas_run_ctx_t **out, const maas_plan_src_t *src,
+    maas_plan_t *plan, maas_run_ctx_t *parent, uint32_t slots,
+    maas_err_t *err)
+{
+    char            *mem, *p;
+    ctx_layout_t     l;
+    maas_run_ctx_t  *c;
+
+    if (!ctx_layout(plan, slots, &l)
+        || (mem = maas_alloc(src->host, l.total + sizeof(void *))) == NULL)
+    {
+        return maas_err_nomem(err);
+    }
+
+    /* The block's own address lies before the aligned context. */
+    p = (char *) maas_align((uintptr_t) mem + sizeof(void *), MAAS_ALIGN);
+    ((void **) p)[-1] = mem;
+    memset(p, 0, l.arena);
+
+    c = (maas_run_ctx_t *) p;
+    c->plan = plan;
+    c->graph = src->graph;
+    c->parent = parent;
+    c->slots = slots;
+    c->bytes = l.total;
+    c->tensor = (maas_tensor_t *) (p + l.tensor);
+    c->step = (maas_step_t *) (p + l.step);
+    c->run = (maas_run_pt *) (p + l.run);
+    c->err = (maas_err_t *) (p + l.err);
+    c->arena = p + l.arena;
+    c->scratch = p + l.scratch;
+    c->scratch_step = l.scratch_step;
+
+    atomic_fetch_add(&plan->refs, 1);
+    ctx_bind(c, src);
+
+    *out = c;
+    return MAAS_OK;
+}
+
+
+void
+maas_ctx_destroy(maas_run_ctx_t *c, const maas_host_t *host)
+{
+    maas_run_ctx_t  *child;
+
+    if (c == NULL) {
+        return;
+    }
+
+    while ((child = c->children) != NULL) {
+        c->children = child->next;
+        maas_ctx_destroy(child, host);
+    }
+
+    maas_plan_release(c->plan, host);
+    maas_free(host, ((void **) c)[-1]);
+}
+
+
+/* -- running ------------------------------------------------------------- */
+
+typedef struct {
+    maas_run_ctx_t        *c;
+    const maas_exec_t     *x;
+    uint32_t               step;
+    int64_t                piece;
+    _Atomic(maas_status_t) status;
+    _Atomic(int)           failed;      /* slot whose text counts */
+} exec_step_t;
+
+
+static bool
+exec_cancelled(const maas_exec_t *x)
+{
+    return x->cancel != NULL
+           && atomic_load_explicit(x->cancel, memory_order_relaxed);
+}
+
+
+static void
+exec_fail(exec_step_t *e, maas_status_t rc, int slot)
+{
+    maas_status_t  none = MAAS_OK;
+
+    if (atomic_compare_exchange_strong(&e->status, &none, rc)) {
+        atomic_store(&e->failed, slot);
+    }
+}
+
+
+static void
+exec_chunk(void *arg, int slot, int64_t first, int64_t last)
+{
+    int64_t         end;
+    exec_step_t    *e = arg;
+    maas_slot_t     s;
+    maas_status_t   rc;
+
+    s.index = slot;
+    s.scratch = e->c->scratch + slot * e->c->scratch_step;
+    s.err = &e->c->err[slot];
+
+    for ( /* void */ ; first < last; first = end) {
+        end = maas_min(last, first + e->piece);
+
+        if (exec_cancelled(e->x)) {
+            exec_fail(e, MAAS_ECANCEL, slot);
+            return;
+        }
+
+        if (atomic_load_explicit(&e->status, memory_order_relaxed)
+            != MAAS_OK)
+        {
+            return;
+        }
+
+        rc = e->c->run[e->step](&e->c->step[e->step], &s, first, end);
+        if (rc != MAAS_OK) {
+            exec_fail(e, rc, slot);
+            return;
+        }
+    }
+}
+
+
+static maas_status_t
+exec_report(const exec_step_t *e, maas_status_t rc)
+{
+    const maas_node_t       *n;
+    const maas_plan_step_t  *s;
+
+    if (rc == MAAS_ECANCEL) {
+        return maas_err(e->x->err, rc, "the run was cancelled");
+    }
+
+    s = &e->c->plan->step[e->step];
+    n = &e->c->graph[s->graph]->node[s->node];
+
+    return maas_err(e->x->err, rc, "node '%.*s' (%s): %s",
+                    (int) n->name.len, n->name.data, n->op->name,
+                    e->c->err[e->failed].text);
+}
+
+
+static maas_status_t
+exec_step(maas_run_ctx_t *c, const maas_exec_t *x, uint32_t i)
+{
+    double                   unit;
+    exec_step_t              e;
+    maas_status_t            rc;
+    const maas_plan_step_t  *s = &c->plan->step[i];
+
+    if (s->units == 0) {
+        return MAAS_OK;
+    }
+
+    unit = s->cost / (double) s->units;
+
+    e.c = c;
+    e.x = x;
+    e.step = i;
+    e.piece = unit * (double) s->units <= EXEC_PIECE_NS ? s->units
+              : unit >= EXEC_PIECE_NS ? 1
+              : (int64_t) (EXEC_PIECE_NS / unit);
+    atomic_init(&e.status, MAAS_OK);
+    atomic_init(&e.failed, 0);
+
+    if (x->lease != NULL && s->units > 1 && s->cost >= EXEC_SPLIT_NS) {
+        maas_lease_run(x->lease, exec_chunk, &e, s->units);
+    } else {
+        exec_chunk(&e, maas_team_self(x->team), 0, s->units);
+    }
+
+    rc = atomic_load(&e.status);
+    return rc == MAAS_OK ? rc : exec_report(&e, rc);
+}
+
+
+maas_status_t
+maas_ctx_run(maas_run_ctx_t *c, const maas_exec_t *x)
+{
+    const maas_plan_t  *p = c->plan;
+
+    for (uint32_t i = 0; i < p->n_operand; i++) {
+        if (p->operand[i].at == MAAS_AT_INPUT) {
+            c->tensor[i].data = x->in[p->operand[i].index].data;
+        }
+    }
+
+    for (uint32_t i = 0; i < p->n_step; i++) {
+        MAAS_TRY(exec_step(c, x, i));
+    }
+
+    return MAAS_OK;
+}

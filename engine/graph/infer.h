@@ -1,0 +1,18 @@
+/*
+ * infer.h: private to graph/: what inference while compiling and inference
+ * while planning share.
+ */
+
+#ifndef MAAS_INFER_H
+#define MAAS_INFER_H
+
+#include "graph/op.h"
+
+
+/*
+ * Loads a small integer tensor (v: room for MAAS_IVAL_MAX); returns the
+ * number of values, -1 when it is none or too large.
+ */
+int maas_ival_load(const maas_tensor_t *t, maas_dim_t *v);
+
+#endif

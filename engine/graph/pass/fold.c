@@ -1,0 +1,213 @@
+/*
+ * fold.c: nodes whose inputs are all constants are computed once, here.
+ * A result that is much larger than what it is made of stays a node: the
+ * image shall not grow by a ConstantOfShape.
+ */
+
+#include "graph/infer.h"
+#include "graph/pass/pass.h"
+
+
+#define FOLD_GROW  65536        /* bytes that a result may always have */
+
+
+typedef struct {
+    maas_tensor_t      *in;
+    maas_tensor_t      *out;
+    maas_infer_in_t    *infer_in;
+    maas_infer_out_t   *infer_out;
+} fold_t;
+
+
+static maas_status_t
+fold_alloc(maas_pass_t *p, const maas_node_t *n, fold_t *f)
+{
+    maas_arena_t  *a = p->g->arena;
+    maas_dim_t    *ival;
+
+    f->in = maas_arena_array(a, n->n_in + 1, sizeof(*f->in));
+    f->out = maas_arena_array(a, n->n_out + 1, sizeof(*f->out));
+    f->infer_in = maas_arena_array(a, n->n_in + 1, sizeof(*f->infer_in));
+    f->infer_out = maas_arena_array(a, n->n_out + 1, sizeof(*f->infer_out));
+    ival = maas_arena_array(a, n->n_in + n->n_out + 1,
+                            MAAS_IVAL_MAX * sizeof(maas_dim_t));
+    if (f->in == NULL || f->out == NULL || f->infer_in == NULL
+        || f->infer_out == NULL || ival == NULL)
+    {
+        return maas_err_nomem(p->err);
+    }
+
+    for (int i = 0; i < n->n_in; i++, ival += MAAS_IVAL_MAX) {
+        f->infer_in[i].n_ival = -1;
+
+        if (n->in[i] == MAAS_NOVAL) {
+            continue;
+        }
+
+        f->in[i] = maas_value_tensor(&p->g->value[n->in[i]]);
+        f->infer_in[i].type = &p->g->value[n->in[i]].type;
+        f->infer_in[i].data = f->in[i].data;
+        f->infer_in[i].n_ival = maas_ival_load(&f->in[i], ival);
+        f->infer_in[i].ival = f->infer_in[i].n_ival >= 0 ? ival : NULL;
+    }
+
+    for (int i = 0; i < n->n_out; i++, ival += MAAS_IVAL_MAX) {
+        f->infer_out[i].type.rank = -1;
+        f->infer_out[i].ival = ival;
+        f->infer_out[i].n_ival = -1;
+        f->infer_out[i].wanted = n->out[i] != MAAS_NOVAL;
+    }
+
+    return MAAS_OK;
+}
+
+
+/* Shapes of the outputs; MAAS_ELIMIT: not to be folded. */
+static maas_status_t
+fold_shapes(maas_pass_t *p, const maas_node_t *n, fold_t *f, size_t *total)
+{
+    size_t               bytes, given = 0;
+    maas_infer_t         c = { 0 };
+    maas_status_t        rc;
+    const maas_type_t   *t;
+
+    c.node = n;
+    c.attr = n->attr;
+    c.n_in = n->n_formal;
+    c.n_out = n->n_out;
+    c.in = f->infer_in;
+    c.out = f->infer_out;
+    c.syms = p->g->syms;
+    c.err = p->err;
+
+    rc = n->op->infer(&c);
+    if (rc == MAAS_NEED) {
+        return MAAS_ELIMIT;
+    }
+
+    MAAS_TRY(rc);
+
+    *total = 0;
+
+    for (int i = 0; i < n->n_in; i++) {
+        given += f->in[i].bytes;
+    }
+
+    for (int i = 0; i < n->n_out; i++) {
+        if (n->out[i] == MAAS_NOVAL) {
+            continue;
+        }
+
+        t = &f->infer_out[i].type;
+        if (t->rank < 0 || t->kind != MAAS_KIND_TENSOR) {
+            return MAAS_ELIMIT;
+        }
+
+        f->out[i].dtype = t->dtype;
+        f->out[i].rank = t->rank;
+        f->out[i].format = t->format;
+
+        for (int d = 0; d < t->rank; d++) {
+            if (!maas_dim_known(t->dims[d]) || t->dims[d] < 0) {
+                return MAAS_ELIMIT;
+            }
+
+            f->out[i].dims[d] = t->dims[d];
+        }
+
+        if (!maas_tensor_size(&f->out[i], f->infer_out[i].str_bytes, &bytes)
+            || bytes > p->budget)
+        {
+            return MAAS_ELIMIT;
+        }
+
+        f->out[i].bytes = bytes;
+        *total += bytes;
+    }
+
+    return *total > maas_max(given, (size_t) FOLD_GROW) || *total > p->budget
+           ? MAAS_ELIMIT : MAAS_OK;
+}
+
+
+maas_status_t
+maas_pass_fold_node(maas_pass_t *p, maas_node_t *n)
+{
+    fold_t         f;
+    size_t         total;
+    maas_value_t  *v;
+
+    MAAS_TRY(fold_alloc(p, n, &f));
+    MAAS_TRY(fold_shapes(p, n, &f, &total));
+    MAAS_TRY(maas_node_eval(n, p->k, f.in, f.out, p->g->arena, p->host,
+                            p->err));
+
+    p->budget -= total;
+
+    for (int i = 0; i < n->n_out; i++) {
+        if (n->out[i] == MAAS_NOVAL) {
+            continue;
+        }
+
+        v = &p->g->value[n->out[i]];
+        v->role = MAAS_ROLE_CONST;
+        v->type = f.infer_out[i].type;
+        v->data = f.out[i].data;
+        v->bytes = f.out[i].bytes;
+    }
+
+    maas_pass_delete(n);
+    return MAAS_OK;
+}
+
+
+static bool
+fold_ready(const maas_graph_t *g, const maas_node_t *n)
+{
+    const uint32_t  no = MAAS_OP_RANDOM | MAAS_OP_CONTROL;
+
+    if (n->op == NULL || !(n->op->flags & MAAS_OP_PURE)
+        || (n->op->flags & no) || n->n_post != 0 || n->n_in == 0)
+    {
+        return false;
+    }
+
+    for (int i = 0; i < n->n_in; i++) {
+        if (n->in[i] != MAAS_NOVAL && maas_pass_const(g, n->in[i]) == NULL) {
+            return false;
+        }
+    }
+
+    return true;
+}
+
+
+static maas_status_t
+fold_run(maas_pass_t *p)
+{
+    maas_node_t    *n;
+    maas_status_t   rc;
+
+    for (uint32_t i = 0; i < p->g->n_node; i++) {
+        n = &p->g->node[i];
+
+        if (!fold_ready(p->g, n)) {
+            continue;
+        }
+
+        rc = maas_pass_fold_node(p, n);
+
+        if (rc != MAAS_OK && rc != MAAS_ELIMIT) {
+            return maas_err_prefix(p->err, "node '%.*s' (%s): ",
+                                   (int) n->name.len, n->name.data,
+                                   n->op->name);
+        }
+    }
+
+    return maas_pass_sort(p);
+}
+
+
+const maas_pass_row_t  maas_pass_fold = {
+    .name = "fold", .run = fold_run, .needs_types = true
+};

@@ -1,0 +1,277 @@
+/*
+ * pass.c: the order of passes and what they share.  See pass.h.
+ */
+
+#include "graph/pass/pass.h"
+
+
+const maas_pass_row_t *const  maas_pass_order[] = {
+    &maas_pass_zipmap,
+    &maas_pass_half,
+    &maas_pass_noop,
+    &maas_pass_fold,
+    &maas_pass_convbn,
+    &maas_pass_postop,
+    &maas_pass_pack,
+    &maas_pass_dce,
+    NULL
+};
+
+
+/* -- index --------------------------------------------------------------- */
+
+maas_status_t
+maas_pass_index(maas_pass_t *p)
+{
+    maas_vid_t           v;
+    maas_graph_t        *g = p->g;
+    const maas_node_t   *n;
+
+    p->uses = maas_arena_array(g->arena, g->n_value + 1, sizeof(uint32_t));
+    p->producer = maas_arena_array(g->arena, g->n_value + 1,
+                                   sizeof(uint32_t));
+    p->consumer = maas_arena_array(g->arena, g->n_value + 1,
+                                   sizeof(uint32_t));
+    if (p->uses == NULL || p->producer == NULL || p->consumer == NULL) {
+        return maas_err_nomem(p->err);
+    }
+
+    for (uint32_t i = 0; i < g->n_value; i++) {
+        p->producer[i] = MAAS_NONODE;
+        p->consumer[i] = MAAS_NONODE;
+    }
+
+    for (uint32_t i = 0; i < g->n_node; i++) {
+        n = &g->node[i];
+
+        for (int j = 0; j < n->n_in; j++) {
+            v = n->in[j];
+            if (v != MAAS_NOVAL) {
+                p->uses[v]++;
+                p->consumer[v] = i;
+            }
+        }
+
+        for (int j = 0; j < n->n_out; j++) {
+            if (n->out[j] != MAAS_NOVAL) {
+                p->producer[n->out[j]] = i;
+            }
+        }
+    }
+
+    for (uint32_t i = 0; i < g->n_out; i++) {
+        p->uses[g->out[i]]++;
+    }
+
+    return MAAS_OK;
+}
+
+
+bool
+maas_pass_is_output(const maas_graph_t *g, maas_vid_t v)
+{
+    for (uint32_t i = 0; i < g->n_out; i++) {
+        if (g->out[i] == v) {
+            return true;
+        }
+    }
+
+    return false;
+}
+
+
+maas_node_t *
+maas_pass_only_user(const maas_pass_t *p, maas_vid_t v)
+{
+    if (v == MAAS_NOVAL || p->uses[v] != 1 || p->consumer[v] == MAAS_NONODE) {
+        return NULL;
+    }
+
+    return &p->g->node[p->consumer[v]];
+}
+
+
+const maas_value_t *
+maas_pass_const(const maas_graph_t *g, maas_vid_t v)
+{
+    if (v == MAAS_NOVAL || g->value[v].role != MAAS_ROLE_CONST
+        || g->value[v].type.format != MAAS_FMT_PLAIN)
+    {
+        return NULL;
+    }
+
+    return &g->value[v];
+}
+
+
+/* -- editing ------------------------------------------------------------- */
+
+maas_status_t
+maas_pass_emit(maas_pass_t *p, const char *domain, const char *op,
+    const maas_raw_attr_t *attr, uint32_t n_attr, const maas_vid_t *in,
+    uint32_t n_in, const maas_type_t *type, maas_vid_t *out)
+{
+    void             *a;
+    uint32_t          bytes;
+    maas_node_t      *n;
+    const maas_op_t  *row;
+
+    row = maas_op_find((maas_str_t) { domain, strlen(domain) },
+                       (maas_str_t) { op, strlen(op) });
+    if (row == NULL) {
+        return maas_err(p->err, MAAS_EINTERNAL, "a pass needs %s", op);
+    }
+
+    MAAS_TRY(maas_attr_parse(p->g->arena, row, attr, n_attr, &a, &bytes,
+                             p->err));
+
+    *out = maas_graph_value(p->g, maas_str(""));
+    if (*out == MAAS_NOVAL) {
+        return maas_err_nomem(p->err);
+    }
+
+    if (type != NULL) {
+        p->g->value[*out].type = *type;
+    }
+
+    n = maas_graph_node(p->g, row, a, bytes, in, n_in, out, 1);
+    if (n == NULL) {
+        return maas_err_nomem(p->err);
+    }
+
+    n->name = (maas_str_t) { op, strlen(op) };
+    return MAAS_OK;
+}
+
+
+/* Inputs of node i that are not made yet. */
+static uint32_t
+sort_missing(const maas_pass_t *p, const bool *made, uint32_t i)
+{
+    uint32_t            n = 0;
+    const maas_node_t  *node = &p->g->node[i];
+
+    for (int j = 0; j < node->n_in; j++) {
+        n += node->in[j] != MAAS_NOVAL && !made[node->in[j]]
+             && p->producer[node->in[j]] != MAAS_NONODE;
+    }
+
+    return n;
+}
+
+
+/*
+ * Repeated sweeps: the order is nearly right already, so that one or two
+ * are enough.
+ */
+maas_status_t
+maas_pass_sort(maas_pass_t *p)
+{
+    bool          *made, *done, moved = true;
+    uint32_t       n = 0;
+    maas_node_t   *node;
+    maas_graph_t  *g = p->g;
+
+    MAAS_TRY(maas_pass_index(p));
+
+    made = maas_arena_array(g->arena, g->n_value + 1, sizeof(bool));
+    done = maas_arena_array(g->arena, g->n_node + 1, sizeof(bool));
+    node = maas_arena_array(g->arena, g->n_node + 1, sizeof(maas_node_t));
+    if (made == NULL || done == NULL || node == NULL) {
+        return maas_err_nomem(p->err);
+    }
+
+    while (moved) {
+        moved = false;
+
+        for (uint32_t i = 0; i < g->n_node; i++) {
+            if (done[i] || g->node[i].op == NULL
+                || sort_missing(p, made, i) != 0)
+            {
+                continue;
+            }
+
+            for (int j = 0; j < g->node[i].n_out; j++) {
+                if (g->node[i].out[j] != MAAS_NOVAL) {
+                    made[g->node[i].out[j]] = true;
+                }
+            }
+
+            node[n++] = g->node[i];
+            done[i] = true;
+            moved = true;
+        }
+    }
+
+    g->node = node;
+    g->cap_node = g->n_node + 1;
+    g->n_node = n;
+
+    return maas_pass_index(p);
+}
+
+
+/* -- running ------------------------------------------------------------- */
+
+static bool
+pass_is_off(const maas_pass_opts_t *o, const maas_pass_row_t *row)
+{
+    size_t       len = strlen(row->name);
+    const char  *p = o->off;
+
+    while (!row->always && p != NULL && *p != '\0') {
+        if (strncmp(p, row->name, len) == 0
+            && (p[len] == ',' || p[len] == '\0'))
+        {
+            return true;
+        }
+
+        p = strchr(p, ',');
+        p = p != NULL ? p + 1 : NULL;
+    }
+
+    return false;
+}
+
+
+static maas_status_t
+pass_graph(const maas_pass_row_t *row, maas_pass_t *p, maas_graph_t *g)
+{
+    p->g = g;
+    MAAS_TRY(maas_pass_index(p));
+    MAAS_TRY(row->run(p));
+
+    for (uint32_t i = 0; i < g->n_node; i++) {
+        for (int j = 0; j < g->node[i].n_body; j++) {
+            MAAS_TRY(pass_graph(row, p, g->node[i].body[j]));
+        }
+    }
+
+    return MAAS_OK;
+}
+
+
+maas_status_t
+maas_passes_run(maas_graph_t *g, const maas_pass_opts_t *o, maas_err_t *err)
+{
+    maas_pass_t  p = { 0 };
+
+    p.k = o->k;
+    p.host = o->host;
+    p.budget = o->fold_budget;
+    p.err = err;
+
+    for (int i = 0; maas_pass_order[i] != NULL; i++) {
+        if (pass_is_off(o, maas_pass_order[i])) {
+            continue;
+        }
+
+        if (maas_pass_order[i]->needs_types) {
+            MAAS_TRY(maas_graph_infer(g, err));
+        }
+
+        MAAS_TRY(pass_graph(maas_pass_order[i], &p, g));
+    }
+
+    return maas_graph_infer(g, err);
+}

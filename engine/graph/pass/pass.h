@@ -1,0 +1,107 @@
+/*
+ * pass.h: rewrites of a graph while compiling.  One rewrite a file; each
+ * exports a row, and pass.c runs the rows in a fixed order over the main
+ * graph and all bodies.  Any of them may be switched off by name: a graph
+ * means the same with and without it (t/engine/pass_test.c).
+ *
+ * Ownership: new values, nodes and constants lie in the graph's arena.
+ * Threads:   one thread.
+ */
+
+#ifndef MAAS_PASS_H
+#define MAAS_PASS_H
+
+#include "graph/import.h"
+#include "graph/plan.h"
+
+
+typedef struct {
+    maas_graph_t          *g;
+    const maas_kernels_t  *k;
+    const maas_host_t     *host;
+    size_t                 budget;      /* bytes of folded constants left */
+    maas_err_t            *err;
+
+    /* Of maas_pass_index(): by value. */
+    uint32_t              *uses;        /* by nodes and outputs */
+    uint32_t              *producer;    /* node, or MAAS_NONODE */
+    uint32_t              *consumer;    /* the last node that reads it */
+} maas_pass_t;
+
+#define MAAS_NONODE  UINT32_MAX
+
+typedef struct {
+    const char     *name;
+    maas_status_t (*run)(maas_pass_t *p);
+    bool            needs_types;        /* infer before */
+    bool            always;             /* cannot be switched off */
+} maas_pass_row_t;
+
+extern const maas_pass_row_t  maas_pass_zipmap, maas_pass_half,
+    maas_pass_noop, maas_pass_fold, maas_pass_convbn, maas_pass_postop,
+    maas_pass_pack, maas_pass_dce;
+
+/* Every pass in the order of running, closed by NULL. */
+extern const maas_pass_row_t *const  maas_pass_order[];
+
+typedef struct {
+    const maas_host_t     *host;
+    const maas_kernels_t  *k;
+    size_t                 fold_budget;
+    const char            *off;         /* names to leave out, by commas */
+} maas_pass_opts_t;
+
+maas_status_t maas_passes_run(maas_graph_t *g, const maas_pass_opts_t *o,
+    maas_err_t *err);
+
+
+/* -- for passes ---------------------------------------------------------- */
+
+/* Fills uses, producer and consumer for the graph as it is. */
+maas_status_t maas_pass_index(maas_pass_t *p);
+
+/* The only node that reads v, once, and v is no output; else NULL. */
+maas_node_t *maas_pass_only_user(const maas_pass_t *p, maas_vid_t v);
+
+bool maas_pass_is_output(const maas_graph_t *g, maas_vid_t v);
+
+static inline bool
+maas_pass_is(const maas_node_t *n, const char *op)
+{
+    return n->op != NULL && n->op->domain[0] == '\0'
+           && strcmp(n->op->name, op) == 0;
+}
+
+/* A constant's value with plain bytes, or NULL. */
+const maas_value_t *maas_pass_const(const maas_graph_t *g, maas_vid_t v);
+
+/*
+ * Appends a node with one new output of the given type (NULL: to be
+ * inferred).  The order of nodes is mended by maas_pass_sort().
+ */
+maas_status_t maas_pass_emit(maas_pass_t *p, const char *domain,
+    const char *op, const maas_raw_attr_t *attr, uint32_t n_attr,
+    const maas_vid_t *in, uint32_t n_in, const maas_type_t *type,
+    maas_vid_t *out);
+
+/* A deleted node: op NULL, until maas_pass_sort() takes it away. */
+static inline void
+maas_pass_delete(maas_node_t *n)
+{
+    n->op = NULL;
+    n->n_in = 0;
+    n->n_out = 0;
+    n->n_body = 0;
+    n->n_post = 0;
+}
+
+/* Deleted nodes go, the others stand in an order that can be run. */
+maas_status_t maas_pass_sort(maas_pass_t *p);
+
+/*
+ * Computes a node all of whose inputs are constants; its outputs become
+ * constants.  MAAS_ELIMIT without text: too large for the budget.
+ */
+maas_status_t maas_pass_fold_node(maas_pass_t *p, maas_node_t *n);
+
+#endif

@@ -1,0 +1,673 @@
+/*
+ * plan.c: shapes in, steps out.  plan.h tells what a plan is; planframe.c
+ * keeps values and frames, this file walks the nodes and finishes the plan.
+ *
+ * Ownership: what the plan keeps lies in plan->mem; the builder's own
+ * arrays go when planning ends.
+ * Threads:   one thread builds a plan.
+ */
+
+#include "graph/planframe.h"
+
+
+/* Contents above this are computed by a run, not while planning. */
+#define PLAN_EVAL_BYTES  (1 << 20)
+
+
+static maas_status_t
+plan_err_node(plan_build_t *b, const maas_node_t *n, maas_status_t rc)
+{
+    (void) rc;
+    return maas_err_prefix(b->err, "node '%.*s' (%s): ", (int) n->name.len,
+                           n->name.data, n->op->name);
+}
+
+
+/* Tensors and inference inputs of a node from the frame's values. */
+static void
+plan_load_inputs(plan_build_t *b, const plan_frame_t *f,
+    const maas_node_t *n)
+{
+    plan_val_t       *v;
+    maas_infer_in_t  *in;
+
+    for (int i = 0; i < n->n_in; i++) {
+        in = &b->infer_in[i];
+        memset(in, 0, sizeof(*in));
+        memset(&b->in[i], 0, sizeof(maas_tensor_t));
+        in->n_ival = -1;
+
+        if (n->in[i] == MAAS_NOVAL) {
+            continue;
+        }
+
+        v = &f->val[n->in[i]];
+        b->in[i] = v->t;
+
+        b->type[i].kind = v->kind;
+        b->type[i].dtype = v->t.dtype;
+        b->type[i].rank = v->t.rank;
+        b->type[i].format = v->t.format;
+        memcpy(b->type[i].dims, v->t.dims, sizeof(v->t.dims));
+
+        in->type = &b->type[i];
+        in->data = v->t.data;
+
+        in->n_ival = maas_ival_load(&v->t, b->ival + i * MAAS_IVAL_MAX);
+        in->ival = in->n_ival >= 0 ? b->ival + i * MAAS_IVAL_MAX : NULL;
+    }
+}
+
+
+static maas_status_t
+plan_check_output(plan_build_t *b, const maas_node_t *n, int i)
+{
+    size_t               bytes;
+    int64_t              count;
+    maas_tensor_t       *t = &b->out[i];
+    const maas_type_t   *type = &b->infer_out[i].type;
+    char                 text[MAAS_DIMS_TEXT];
+
+    memset(t, 0, sizeof(maas_tensor_t));
+
+    if (!b->infer_out[i].wanted) {
+        return MAAS_OK;
+    }
+
+    if (type->rank < 0 || type->rank > MAAS_RANK_MAX) {
+        return maas_err(b->err, MAAS_EINTERNAL,
+                        "the shape of output %d is not known", i);
+    }
+
+    t->dtype = type->dtype;
+    t->rank = type->rank;
+    t->format = type->format;
+
+    for (int d = 0; d < type->rank; d++) {
+        if (!maas_dim_known(type->dims[d]) || type->dims[d] < 0) {
+            return maas_err(b->err, MAAS_EINVAL,
+                            "output %d would have a negative or unknown "
+                            "dimension (axis %d)", i, d);
+        }
+
+        t->dims[d] = type->dims[d];
+    }
+
+    count = maas_dims_count(t->dims, t->rank);
+
+    if (count < 0 || !maas_tensor_size(t, b->infer_out[i].str_bytes, &bytes)
+        || (uint64_t) count > b->src->max_elements)
+    {
+        return maas_err(b->err, MAAS_ELIMIT,
+                        "output %d of shape %s exceeds %llu elements", i,
+                        maas_dims_text(text, t->dims, t->rank),
+                        (unsigned long long) b->src->max_elements);
+    }
+
+    /* A packed constant keeps its source's dims: its bytes are greater. */
+    t->bytes = bytes;
+    (void) n;
+    return MAAS_OK;
+}
+
+
+static maas_status_t
+plan_infer(plan_build_t *b, const maas_node_t *n)
+{
+    maas_infer_t   c = { 0 };
+    maas_status_t  rc;
+
+    for (int i = 0; i < n->n_out; i++) {
+        memset(&b->infer_out[i], 0, sizeof(maas_infer_out_t));
+        b->infer_out[i].type.rank = -1;
+        b->infer_out[i].ival = b->out_ival + i * MAAS_IVAL_MAX;
+        b->infer_out[i].n_ival = -1;
+        b->infer_out[i].wanted = n->out[i] != MAAS_NOVAL;
+    }
+
+    c.node = n;
+    c.attr = n->attr;
+    c.n_in = n->n_formal;
+    c.n_out = n->n_out;
+    c.in = b->infer_in;
+    c.out = b->infer_out;
+    c.err = b->err;
+
+    rc = n->op->infer(&c);
+
+    if (rc == MAAS_NEED) {
+        b->need = c.need;
+        return rc;
+    }
+
+    if (rc != MAAS_OK) {
+        return rc;
+    }
+
+    for (int i = 0; i < n->n_out; i++) {
+        MAAS_TRY(plan_check_output(b, n, i));
+    }
+
+    return MAAS_OK;
+}
+
+
+/* Can it be computed now?  Then it is, and leaves no step. */
+static bool
+plan_can_eval(const plan_build_t *b, const maas_node_t *n)
+{
+    size_t  bytes = 0;
+
+    if (n->op->flags & MAAS_OP_SHAPE) {
+        return true;
+    }
+
+    if (!(n->op->flags & MAAS_OP_PURE) || n->n_in == 0) {
+        return false;
+    }
+
+    for (int i = 0; i < n->n_in; i++) {
+        if (n->in[i] != MAAS_NOVAL && b->in[i].data == NULL) {
+            return false;
+        }
+    }
+
+    for (int i = 0; i < n->n_out; i++) {
+        bytes += b->out[i].bytes;
+    }
+
+    return bytes <= PLAN_EVAL_BYTES;
+}
+
+
+static maas_status_t
+plan_eval(plan_build_t *b, plan_frame_t *f, const maas_node_t *n)
+{
+    plan_val_t  *v;
+
+    MAAS_TRY(maas_node_eval(n, b->src->k, b->in, b->out, &b->plan->mem,
+                            b->src->host, b->err));
+
+    for (int i = 0; i < n->n_out; i++) {
+        if (n->out[i] == MAAS_NOVAL) {
+            continue;
+        }
+
+        v = &f->val[n->out[i]];
+        plan_val_set(v, &b->out[i], b->infer_out[i].type.kind);
+        v->at = MAAS_AT_PLAN;
+        v->storage = -1;
+    }
+
+    return MAAS_OK;
+}
+
+
+static void
+plan_view(plan_build_t *b, plan_frame_t *f, const maas_node_t *n)
+{
+    void              *data;
+    const plan_val_t  *src = &f->val[n->in[0]];
+    plan_val_t        *v = &f->val[n->out[0]];
+
+    data = src->t.data;
+    plan_val_set(v, &b->out[0], b->infer_out[0].type.kind);
+    v->t.data = data;
+    v->t.bytes = src->t.bytes;
+    v->at = src->at;
+    v->index = src->index;
+    v->off = src->off;
+    v->storage = src->storage;
+    plan_val_ref(b, v);
+}
+
+
+/*
+ * The storage of output 0: that of an input which dies here and whose
+ * kernel writes in place, else a new one.
+ */
+static int32_t
+plan_inplace(plan_build_t *b, plan_frame_t *f, const maas_node_t *n,
+    const maas_kernel_row_t *row, uint32_t step)
+{
+    const plan_val_t  *v;
+
+    for (int i = 0; i < n->n_formal && i < 32; i++) {
+        if (!(row->inplace & (1u << i)) || n->in[i] == MAAS_NOVAL) {
+            continue;
+        }
+
+        v = &f->val[n->in[i]];
+
+        if (v->storage >= 0 && b->storage_refs[v->storage] == 0
+            && v->t.dtype != MAAS_STRING
+            && maas_dtype_size(v->t.dtype)
+               == maas_dtype_size(b->out[0].dtype)
+            && maas_tensor_count(&v->t) == maas_tensor_count(&b->out[0])
+            && b->storage[v->storage].bytes >= b->out[0].bytes)
+        {
+            b->storage[v->storage].last = step;
+            return v->storage;
+        }
+    }
+
+    return -1;
+}
+
+
+static maas_status_t
+plan_step_outputs(plan_build_t *b, plan_frame_t *f, const maas_node_t *n,
+    const maas_kernel_row_t *row, uint32_t step, uint32_t last)
+{
+    plan_val_t  *v;
+
+    for (int i = 0; i < n->n_out; i++) {
+        if (n->out[i] == MAAS_NOVAL) {
+            MAAS_TRY(plan_operand(b, NULL));
+            continue;
+        }
+
+        v = &f->val[n->out[i]];
+        plan_val_set(v, &b->out[i], b->infer_out[i].type.kind);
+        v->t.data = NULL;
+        v->at = MAAS_AT_ARENA;
+        v->index = b->plan->level;
+        v->storage = i == 0 ? plan_inplace(b, f, n, row, step) : -1;
+
+        if (v->storage < 0) {
+            MAAS_TRY(plan_storage(b, b->out[i].bytes, step, &v->storage));
+        }
+
+        b->storage[v->storage].last = last;
+
+        plan_val_ref(b, v);
+        MAAS_TRY(plan_operand(b, v));
+    }
+
+    return MAAS_OK;
+}
+
+
+/* Operands of post-ops must have the shapes that their kinds imply. */
+static maas_status_t
+plan_check_posts(const plan_build_t *b, const maas_node_t *n)
+{
+    int64_t               want;
+    const maas_post_t    *p;
+    const maas_tensor_t  *y = &b->out[0];
+
+    for (int i = 0; i < n->n_post; i++) {
+        p = &n->post[i];
+
+        switch (p->kind) {
+        case MAAS_POST_UNARY:
+            continue;
+        case MAAS_POST_BINARY:
+            want = maas_tensor_count(y);
+            break;
+        case MAAS_POST_BINARY_LAST:
+            want = y->rank > 0 ? y->dims[y->rank - 1] : 1;
+            break;
+        case MAAS_POST_BINARY_CHANNEL:
+            want = y->rank > 1 ? y->dims[1] : 1;
+            break;
+        default:
+            want = 1;
+        }
+
+        if (maas_tensor_count(&b->in[p->operand]) != want
+            || b->in[p->operand].dtype != MAAS_F32
+            || b->in[p->operand].format != MAAS_FMT_PLAIN
+            || y->dtype != MAAS_F32)
+        {
+            return maas_err(b->err, MAAS_EINVAL,
+                            "post-op %d: its operand has %lld elements, but "
+                            "%lld are needed", i,
+                            (long long) maas_tensor_count(
+                                                    &b->in[p->operand]),
+                            (long long) want);
+        }
+    }
+
+    return MAAS_OK;
+}
+
+
+/* The kernel; *apart: it does not take the post-ops, they follow alone. */
+static const maas_kernel_row_t *
+plan_kernel(plan_build_t *b, const maas_node_t *n, maas_setup_t *u,
+    bool *apart)
+{
+    maas_node_t               plain;
+    const maas_kernel_row_t  *row;
+
+    *apart = false;
+
+    row = maas_kernel_choose(n, b->src->k, b->in, b->out, u);
+
+    if (row == NULL && n->n_post != 0) {
+        plain = *n;
+        plain.n_post = 0;
+        *apart = true;
+        row = maas_kernel_choose(&plain, b->src->k, b->in, b->out, u);
+    }
+
+    return row;
+}
+
+
+/* Repeats the operands of the step before as a step of the post-ops. */
+static maas_status_t
+plan_post_step(plan_build_t *b, const maas_node_t *n)
+{
+    maas_plan_step_t  s = b->plan->step[b->plan->n_step - 1];
+
+    s.kernel = MAAS_KERNEL_POST;
+    s.units = maas_post_units(n, &b->out[0]);
+    s.scratch = 0;
+    s.shared = UINT64_MAX;
+    s.cost = (double) maas_tensor_count(&b->out[0]) * 0.2 * n->n_post;
+    b->plan->cost += s.cost;
+
+    return plan_add_step(b, &s);
+}
+
+
+static maas_status_t
+plan_step(plan_build_t *b, plan_frame_t *f, const maas_node_t *n)
+{
+    bool                      apart;
+    int32_t                   shared;
+    uint32_t                  last;
+    maas_setup_t              u;
+    maas_plan_step_t          s = { 0 };
+    const maas_kernel_row_t  *row;
+
+    MAAS_TRY(plan_check_posts(b, n));
+
+    row = plan_kernel(b, n, &u, &apart);
+    if (row == NULL) {
+        return maas_err(b->err, MAAS_EUNSUPPORTED,
+                        "no kernel takes these types and shapes (first "
+                        "input: %s)",
+                        n->n_in ? maas_dtype_name(b->in[0].dtype) : "none");
+    }
+
+    s.graph = f->graph;
+    s.node = f->node;
+    s.kernel = row - n->op->kernel;
+    s.operand = b->plan->n_operand;
+    s.n_in = n->n_in;
+    s.n_out = n->n_out;
+    s.units = maas_max(u.units, 0);
+    s.scratch = u.scratch;
+    s.shared = UINT64_MAX;
+    s.cost = u.cost;
+
+    for (int i = 0; i < n->n_in; i++) {
+        MAAS_TRY(plan_operand(b, n->in[i] == MAAS_NOVAL
+                                 ? NULL : &f->val[n->in[i]]));
+    }
+
+    /* Inputs live until the last step of the node. */
+    last = b->plan->n_step + (apart ? 1 : 0);
+    plan_consume(b, f, n, last);
+    MAAS_TRY(plan_step_outputs(b, f, n, row, b->plan->n_step, last));
+
+    if (u.shared != 0) {
+        MAAS_TRY(plan_storage(b, u.shared, b->plan->n_step, &shared));
+        s.shared = shared;
+    }
+
+    b->plan->scratch = maas_max(b->plan->scratch, u.scratch);
+    b->plan->cost += u.cost;
+
+    if (n->op->flops != NULL) {
+        b->plan->flops += n->op->flops(&u);
+    }
+
+    MAAS_TRY(plan_add_step(b, &s));
+    return apart ? plan_post_step(b, n) : MAAS_OK;
+}
+
+
+/* MAAS_NEED: the plan is cut before this node, which needs input b->need. */
+static maas_status_t
+plan_node(plan_build_t *b, plan_frame_t *f, const maas_node_t *n)
+{
+    maas_status_t  rc;
+
+    plan_load_inputs(b, f, n);
+
+    if (n->op->flags & MAAS_OP_CONTROL) {
+        return plan_control(b, f, n);
+    }
+
+    MAAS_TRY(plan_infer(b, n));
+
+    if (plan_can_eval(b, n)) {
+        rc = plan_eval(b, f, n);
+        plan_consume(b, f, n, b->plan->n_step);
+        return rc;
+    }
+
+    if ((n->op->flags & MAAS_OP_VIEW) && n->n_post == 0
+        && n->n_out == 1 && n->out[0] != MAAS_NOVAL)
+    {
+        plan_view(b, f, n);
+        plan_consume(b, f, n, b->plan->n_step);
+        return MAAS_OK;
+    }
+
+    return plan_step(b, f, n);
+}
+
+
+static maas_status_t
+plan_walk(plan_build_t *b)
+{
+    plan_frame_t       *f;
+    maas_status_t       rc;
+    const maas_node_t  *n;
+
+    for ( ;; ) {
+        f = &b->frame[b->n_frame - 1];
+
+        if (f->node == b->src->graph[f->graph]->n_node) {
+            if (b->n_frame == 1) {
+                return MAAS_OK;
+            }
+
+            plan_return(b);
+            continue;
+        }
+
+        n = &b->src->graph[f->graph]->node[f->node];
+
+        rc = plan_node(b, f, n);
+
+        if (rc == MAAS_NEED) {
+            return plan_cut(b, f, n);
+        }
+
+        if (rc != MAAS_OK) {
+            return plan_err_node(b, n, rc);
+        }
+
+        /* A branch has its own frame now; the node ends when it returns. */
+        if (!b->entered) {
+            f->node++;
+        }
+
+        b->entered = false;
+    }
+}
+
+
+static maas_status_t
+plan_outputs(plan_build_t *b)
+{
+    maas_plan_t         *p = b->plan;
+    const maas_graph_t  *g = b->src->graph[0];
+
+    p->out = maas_arena_array(&p->mem, maas_max(g->n_out, 1u),
+                              sizeof(maas_operand_t));
+    if (p->out == NULL) {
+        return maas_err_nomem(b->err);
+    }
+
+    for (uint32_t i = 0; i < g->n_out; i++) {
+        MAAS_TRY(plan_operand_of(b, &b->frame[0].val[g->out[i]],
+                                 &p->out[i]));
+    }
+
+    p->n_out = g->n_out;
+    return MAAS_OK;
+}
+
+
+static void
+plan_patch(const plan_build_t *b, maas_operand_t *o)
+{
+    if (o->at == MAAS_AT_ARENA && o->index == b->plan->level) {
+        o->off = b->storage[o->off].off;
+    }
+}
+
+
+/* Offsets for the storages; then every operand learns its own. */
+static maas_status_t
+plan_finish(plan_build_t *b)
+{
+    uint32_t     *order;
+    maas_plan_t  *p = b->plan;
+
+    order = maas_arena_array(&p->mem, b->n_storage + 1, sizeof(uint32_t));
+    if (order == NULL) {
+        return maas_err_nomem(b->err);
+    }
+
+    for (uint32_t i = 0; i < b->n_storage; i++) {
+        p->tensor_bytes += b->storage[i].bytes;
+
+        if (b->storage_refs[i] != 0) {
+            b->storage[i].last = UINT32_MAX;
+        }
+    }
+
+    p->arena_bytes = maas_memory_plan(b->storage, b->n_storage, order);
+
+    if (b->src->max_bytes != 0 && p->arena_bytes > b->src->max_bytes) {
+        return maas_err(b->err, MAAS_ELIMIT,
+                        "these shapes need %llu bytes of working memory; "
+                        "the limit is %llu",
+                        (unsigned long long) p->arena_bytes,
+                        (unsigned long long) b->src->max_bytes);
+    }
+
+    for (uint32_t i = 0; i < p->n_operand; i++) {
+        plan_patch(b, &p->operand[i]);
+    }
+
+    for (uint32_t i = 0; i < p->n_step; i++) {
+        if (p->step[i].shared != UINT64_MAX) {
+            p->step[i].shared = b->storage[p->step[i].shared].off;
+        }
+    }
+
+    if (p->cut) {
+        plan_patch(b, &p->need);
+        return plan_frames_keep(b);
+    }
+
+    for (uint32_t i = 0; i < p->n_out; i++) {
+        plan_patch(b, &p->out[i]);
+    }
+
+    return MAAS_OK;
+}
+
+
+static maas_status_t
+plan_run_build(plan_build_t *b)
+{
+    MAAS_TRY(plan_walk(b));
+
+    if (!b->plan->cut) {
+        MAAS_TRY(plan_outputs(b));
+    }
+
+    MAAS_TRY(plan_consts(b));
+    return plan_finish(b);
+}
+
+
+maas_status_t
+maas_plan_make(maas_plan_t **out, const maas_plan_src_t *src,
+    const maas_tensor_t *in, maas_err_t *err)
+{
+    plan_build_t   b;
+    maas_status_t  rc;
+
+    rc = plan_begin(&b, src, NULL, err);
+
+    if (rc == MAAS_OK) {
+        rc = plan_inputs(&b, in);
+    }
+
+    if (rc == MAAS_OK) {
+        rc = plan_run_build(&b);
+    }
+
+    return plan_end(&b, rc, out);
+}
+
+
+maas_status_t
+maas_plan_child(maas_plan_t **out, const maas_plan_src_t *src,
+    maas_plan_t *parent, const void *data, maas_err_t *err)
+{
+    plan_build_t   b;
+    maas_status_t  rc;
+
+    rc = plan_begin(&b, src, parent, err);
+
+    if (rc == MAAS_OK) {
+        rc = plan_resume(&b, data);
+    }
+
+    if (rc == MAAS_OK) {
+        rc = plan_run_build(&b);
+    }
+
+    return plan_end(&b, rc, out);
+}
+
+
+void
+maas_plan_release(maas_plan_t *p, const maas_host_t *host)
+{
+    maas_plan_t   *parent;
+    maas_arena_t   mem;
+
+    while (p != NULL && atomic_fetch_sub(&p->refs, 1) == 1) {
+        parent = p->parent;
+        mem = p->mem;
+        maas_arena_destroy(&mem);
+        maas_free(host, p);
+        p = parent;
+    }
+}
+
+
+uint32_t
+maas_plan_graph(const maas_plan_src_t *src, const maas_graph_t *g)
+{
+    for (uint32_t i = 0; i < src->n_graph; i++) {
+        if (src->graph[i] == g) {
+            return i;
+        }
+    }
+
+    return UINT32_MAX;
+}

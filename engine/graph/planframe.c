@@ -1,0 +1,550 @@
+/*
+ * planframe.c: values, frames, storages and operands of a plan that is
+ * being built.  See planframe.h.
+ */
+
+#include "graph/planframe.h"
+
+
+/* A plan may not eat the worker: its own tables are bounded. */
+#define PLAN_MEM_MAX   (256u << 20)
+#define PLAN_NEED_MAX  (64u << 10)
+
+
+static maas_status_t
+plan_scratch(plan_build_t *b)
+{
+    uint32_t             in = 1, out = 1;
+    const maas_graph_t  *g;
+
+    for (uint32_t i = 0; i < b->src->n_graph; i++) {
+        g = b->src->graph[i];
+
+        for (uint32_t j = 0; j < g->n_node; j++) {
+            in = maas_max(in, (uint32_t) g->node[j].n_in);
+            out = maas_max(out, (uint32_t) g->node[j].n_out);
+        }
+    }
+
+    b->in = maas_arena_array(&b->tmp, in, sizeof(*b->in));
+    b->out = maas_arena_array(&b->tmp, out, sizeof(*b->out));
+    b->type = maas_arena_array(&b->tmp, in, sizeof(*b->type));
+    b->infer_in = maas_arena_array(&b->tmp, in, sizeof(*b->infer_in));
+    b->infer_out = maas_arena_array(&b->tmp, out, sizeof(*b->infer_out));
+    b->ival = maas_arena_array(&b->tmp, in,
+                               MAAS_IVAL_MAX * sizeof(maas_dim_t));
+    b->out_ival = maas_arena_array(&b->tmp, out,
+                                   MAAS_IVAL_MAX * sizeof(maas_dim_t));
+
+    if (b->in == NULL || b->out == NULL || b->type == NULL
+        || b->infer_in == NULL || b->infer_out == NULL || b->ival == NULL
+        || b->out_ival == NULL)
+    {
+        return maas_err_nomem(b->err);
+    }
+
+    return MAAS_OK;
+}
+
+
+maas_status_t
+plan_begin(plan_build_t *b, const maas_plan_src_t *src, maas_plan_t *parent,
+    maas_err_t *err)
+{
+    maas_plan_t  *p;
+
+    memset(b, 0, sizeof(plan_build_t));
+    b->src = src;
+    b->err = err;
+    maas_arena_init(&b->tmp, src->host, PLAN_MEM_MAX);
+
+    p = maas_calloc(src->host, 1, sizeof(maas_plan_t));
+    if (p == NULL) {
+        return maas_err_nomem(err);
+    }
+
+    atomic_init(&p->refs, 1);
+    maas_arena_init(&p->mem, src->host, PLAN_MEM_MAX);
+    b->plan = p;
+
+    if (parent != NULL) {
+        atomic_fetch_add(&parent->refs, 1);
+        p->parent = parent;
+        p->level = parent->level + 1;
+    }
+
+    b->frame = maas_arena_array(&p->mem, PLAN_DEPTH_MAX,
+                                sizeof(plan_frame_t));
+    if (b->frame == NULL) {
+        return maas_err_nomem(err);
+    }
+
+    return plan_scratch(b);
+}
+
+
+maas_status_t
+plan_end(plan_build_t *b, maas_status_t rc, maas_plan_t **out)
+{
+    const maas_host_t  *host = b->src->host;
+
+    maas_arena_destroy(&b->tmp);
+    *out = NULL;
+
+    if (rc != MAAS_OK) {
+        maas_plan_release(b->plan, host);
+        return rc;
+    }
+
+    *out = b->plan;
+    return MAAS_OK;
+}
+
+
+/* -- values -------------------------------------------------------------- */
+
+void
+plan_val_set(plan_val_t *v, const maas_tensor_t *t, uint8_t kind)
+{
+    uint32_t  uses = v->uses;
+
+    memset(v, 0, sizeof(plan_val_t));
+    v->t = *t;
+    v->kind = kind;
+    v->uses = uses;
+    v->off = UINT64_MAX;
+    v->storage = -1;
+}
+
+
+void
+plan_val_ref(plan_build_t *b, const plan_val_t *v)
+{
+    if (v->storage >= 0) {
+        b->storage_refs[v->storage] += v->uses;
+    }
+}
+
+
+static void
+plan_use(plan_build_t *b, plan_val_t *v, uint32_t step)
+{
+    v->uses--;
+
+    if (v->storage >= 0) {
+        b->storage_refs[v->storage]--;
+        b->storage[v->storage].last = maas_max(b->storage[v->storage].last,
+                                               step);
+    }
+}
+
+
+void
+plan_consume(plan_build_t *b, plan_frame_t *f, const maas_node_t *n,
+    uint32_t step)
+{
+    for (int i = 0; i < n->n_in; i++) {
+        if (n->in[i] != MAAS_NOVAL) {
+            plan_use(b, &f->val[n->in[i]], step);
+        }
+    }
+}
+
+
+/* -- growing tables ------------------------------------------------------ */
+
+static maas_status_t
+plan_grow(plan_build_t *b, maas_arena_t *a, void *array, uint32_t n,
+    uint32_t *cap, size_t size)
+{
+    void      *p, **slot = array;
+    uint32_t   want;
+
+    if (n < *cap) {
+        return MAAS_OK;
+    }
+
+    want = *cap ? *cap * 2 : 64;
+
+    p = maas_arena_array(a, want, size);
+    if (p == NULL) {
+        return maas_err_nomem(b->err);
+    }
+
+    if (n != 0) {
+        memcpy(p, *slot, n * size);
+    }
+
+    *slot = p;
+    *cap = want;
+    return MAAS_OK;
+}
+
+
+maas_status_t
+plan_storage(plan_build_t *b, uint64_t bytes, uint32_t step, int32_t *out)
+{
+    uint32_t  cap = b->cap_storage;
+
+    MAAS_TRY(plan_grow(b, &b->tmp, &b->storage_refs, b->n_storage, &cap,
+                       sizeof(uint32_t)));
+    MAAS_TRY(plan_grow(b, &b->tmp, &b->storage, b->n_storage,
+                       &b->cap_storage, sizeof(maas_storage_t)));
+
+    b->storage[b->n_storage] = (maas_storage_t) { bytes, 0, step, step };
+    b->storage_refs[b->n_storage] = 0;
+    *out = (int32_t) b->n_storage++;
+
+    return MAAS_OK;
+}
+
+
+maas_status_t
+plan_add_step(plan_build_t *b, const maas_plan_step_t *s)
+{
+    MAAS_TRY(plan_grow(b, &b->plan->mem, &b->plan->step, b->plan->n_step,
+                       &b->cap_step, sizeof(maas_plan_step_t)));
+
+    b->plan->step[b->plan->n_step++] = *s;
+    return MAAS_OK;
+}
+
+
+/* A place among the plan's constants for contents that a step reads. */
+static maas_status_t
+plan_const_place(plan_build_t *b, plan_val_t *v)
+{
+    if (v->off != UINT64_MAX) {
+        return MAAS_OK;
+    }
+
+    MAAS_TRY(plan_grow(b, &b->tmp, &b->consts, b->n_const, &b->cap_const,
+                       sizeof(plan_const_t)));
+
+    v->off = b->plan->const_bytes;
+    v->index = b->plan->level;
+    b->consts[b->n_const++] = (plan_const_t) { v->t.data, v->t.bytes,
+                                               v->off };
+    b->plan->const_bytes += maas_align(v->t.bytes, MAAS_ALIGN);
+
+    return MAAS_OK;
+}
+
+
+maas_status_t
+plan_operand_of(plan_build_t *b, plan_val_t *v, maas_operand_t *o)
+{
+    memset(o, 0, sizeof(maas_operand_t));
+
+    if (v == NULL) {
+        return MAAS_OK;
+    }
+
+    if (v->at == MAAS_AT_PLAN) {
+        MAAS_TRY(plan_const_place(b, v));
+    }
+
+    o->at = v->at;
+    o->dtype = v->t.dtype;
+    o->rank = v->t.rank;
+    o->format = v->t.format;
+    o->index = v->index;
+    o->off = v->storage >= 0 ? (uint64_t) v->storage : v->off;
+    o->bytes = v->t.bytes;
+    memcpy(o->dims, v->t.dims, sizeof(o->dims));
+
+    return MAAS_OK;
+}
+
+
+maas_status_t
+plan_operand(plan_build_t *b, plan_val_t *v)
+{
+    maas_operand_t  o;
+
+    MAAS_TRY(plan_operand_of(b, v, &o));
+    MAAS_TRY(plan_grow(b, &b->plan->mem, &b->plan->operand,
+                       b->plan->n_operand, &b->cap_operand,
+                       sizeof(maas_operand_t)));
+
+    b->plan->operand[b->plan->n_operand++] = o;
+    return MAAS_OK;
+}
+
+
+maas_status_t
+plan_consts(plan_build_t *b)
+{
+    char         *p;
+    maas_plan_t  *plan = b->plan;
+
+    if (plan->const_bytes == 0) {
+        return MAAS_OK;
+    }
+
+    p = maas_arena_alloc(&plan->mem, plan->const_bytes + MAAS_ALIGN);
+    if (p == NULL) {
+        return maas_err_nomem(b->err);
+    }
+
+    plan->consts = (void *) maas_align((uintptr_t) p, MAAS_ALIGN);
+
+    for (uint32_t i = 0; i < b->n_const; i++) {
+        if (b->consts[i].bytes != 0) {
+            memcpy((char *) plan->consts + b->consts[i].off,
+                   b->consts[i].data, b->consts[i].bytes);
+        }
+    }
+
+    return MAAS_OK;
+}
+
+
+/* -- frames -------------------------------------------------------------- */
+
+static void
+plan_count_uses(const maas_graph_t *g, plan_val_t *val)
+{
+    for (uint32_t i = 0; i < g->n_node; i++) {
+        for (int j = 0; j < g->node[i].n_in; j++) {
+            if (g->node[i].in[j] != MAAS_NOVAL) {
+                val[g->node[i].in[j]].uses++;
+            }
+        }
+    }
+
+    for (uint32_t i = 0; i < g->n_out; i++) {
+        val[g->out[i]].uses++;
+    }
+}
+
+
+static maas_status_t
+plan_frame_enter(plan_build_t *b, uint32_t graph)
+{
+    plan_val_t           *val, *v;
+    plan_frame_t         *f;
+    maas_tensor_t         t;
+    const maas_graph_t   *g = b->src->graph[graph];
+
+    if (b->n_frame == PLAN_DEPTH_MAX) {
+        return maas_err(b->err, MAAS_ELIMIT,
+                        "branches are nested deeper than %d",
+                        PLAN_DEPTH_MAX);
+    }
+
+    val = maas_arena_array(&b->plan->mem, g->n_value + 1,
+                           sizeof(plan_val_t));
+    if (val == NULL) {
+        return maas_err_nomem(b->err);
+    }
+
+    plan_count_uses(g, val);
+
+    for (uint32_t i = 0; i < g->n_value; i++) {
+        v = &val[i];
+        v->storage = -1;
+
+        if (g->value[i].role == MAAS_ROLE_CONST) {
+            t = maas_value_tensor(&g->value[i]);
+            plan_val_set(v, &t, g->value[i].type.kind);
+            v->at = MAAS_AT_IMAGE;
+            v->index = graph;
+            v->off = i;
+        }
+    }
+
+    f = &b->frame[b->n_frame++];
+    f->graph = graph;
+    f->node = 0;
+    f->val = val;
+
+    return MAAS_OK;
+}
+
+
+maas_status_t
+plan_inputs(plan_build_t *b, const maas_tensor_t *in)
+{
+    plan_val_t          *v;
+    const maas_graph_t  *g = b->src->graph[0];
+
+    MAAS_TRY(plan_frame_enter(b, 0));
+
+    for (uint32_t i = 0; i < g->n_in; i++) {
+        v = &b->frame[0].val[g->in[i]];
+        plan_val_set(v, &in[i], g->value[g->in[i]].type.kind);
+        v->t.data = NULL;
+        v->at = MAAS_AT_INPUT;
+        v->index = i;
+        v->off = 0;
+    }
+
+    return MAAS_OK;
+}
+
+
+/* Where a value is, without its count of uses. */
+static void
+plan_val_alias(plan_val_t *to, const plan_val_t *from)
+{
+    uint32_t  uses = to->uses;
+
+    *to = *from;
+    to->uses = uses;
+}
+
+
+maas_status_t
+plan_control(plan_build_t *b, plan_frame_t *f, const maas_node_t *n)
+{
+    int                  first = n->op->n_in;
+    uint32_t             graph;
+    plan_val_t          *v, *cond = &f->val[n->in[0]];
+    const maas_graph_t  *body;
+
+    if (cond->t.data == NULL) {
+        b->need = 0;
+        return MAAS_NEED;
+    }
+
+    if (cond->t.dtype != MAAS_BOOL || maas_tensor_count(&cond->t) != 1) {
+        return maas_err(b->err, MAAS_EINVAL,
+                        "the condition must be one boolean");
+    }
+
+    body = n->body[*(const uint8_t *) cond->t.data ? 0 : 1];
+    graph = maas_plan_graph(b->src, body);
+
+    MAAS_TRY(plan_frame_enter(b, graph));
+
+    for (int i = first; i < n->n_in; i++) {
+        v = &b->frame[b->n_frame - 1].val[body->in[i - first]];
+        plan_val_alias(v, &f->val[n->in[i]]);
+        plan_val_ref(b, v);
+    }
+
+    plan_consume(b, f, n, b->plan->n_step);
+    b->entered = true;
+
+    return MAAS_OK;
+}
+
+
+void
+plan_return(plan_build_t *b)
+{
+    plan_val_t          *v;
+    plan_frame_t        *inner = &b->frame[b->n_frame - 1];
+    plan_frame_t        *outer = &b->frame[b->n_frame - 2];
+    const maas_node_t   *n;
+    const maas_graph_t  *body = b->src->graph[inner->graph];
+
+    n = &b->src->graph[outer->graph]->node[outer->node];
+
+    for (int i = 0; i < n->n_out; i++) {
+        if (n->out[i] != MAAS_NOVAL) {
+            v = &outer->val[n->out[i]];
+            plan_val_alias(v, &inner->val[body->out[i]]);
+            plan_val_ref(b, v);
+        }
+    }
+
+    for (uint32_t i = 0; i < body->n_out; i++) {
+        plan_use(b, &inner->val[body->out[i]], b->plan->n_step);
+    }
+
+    outer->node++;
+    b->n_frame--;
+}
+
+
+/* -- cuts ---------------------------------------------------------------- */
+
+maas_status_t
+plan_cut(plan_build_t *b, plan_frame_t *f, const maas_node_t *n)
+{
+    plan_val_t  *v = &f->val[n->in[b->need]];
+
+    if (v->t.bytes > PLAN_NEED_MAX) {
+        return maas_err(b->err, MAAS_ELIMIT,
+                        "node '%.*s' (%s): the contents of input %d decide "
+                        "shapes, but have %zu bytes; the limit is %u",
+                        (int) n->name.len, n->name.data, n->op->name,
+                        b->need, v->t.bytes, PLAN_NEED_MAX);
+    }
+
+    b->plan->cut = true;
+    b->plan->need_in = b->need;
+
+    return plan_operand_of(b, v, &b->plan->need);
+}
+
+
+maas_status_t
+plan_frames_keep(plan_build_t *b)
+{
+    plan_val_t           *v;
+    const maas_graph_t   *g;
+
+    b->plan->frames = b->frame;
+    b->plan->n_frame = b->n_frame;
+
+    for (uint32_t i = 0; i < b->n_frame; i++) {
+        g = b->src->graph[b->frame[i].graph];
+
+        for (uint32_t j = 0; j < g->n_value; j++) {
+            v = &b->frame[i].val[j];
+
+            if (v->storage >= 0) {
+                v->off = b->storage[v->storage].off;
+                v->index = b->plan->level;
+                v->storage = -1;
+            }
+        }
+    }
+
+    return MAAS_OK;
+}
+
+
+maas_status_t
+plan_resume(plan_build_t *b, const void *data)
+{
+    void                *copy;
+    plan_val_t          *v;
+    plan_frame_t        *f;
+    const maas_plan_t   *p = b->plan->parent;
+    const maas_graph_t  *g;
+
+    for (uint32_t i = 0; i < p->n_frame; i++) {
+        f = &b->frame[i];
+        *f = p->frames[i];
+        g = b->src->graph[f->graph];
+
+        f->val = maas_arena_dup(&b->plan->mem, f->val,
+                                (g->n_value + 1) * sizeof(plan_val_t));
+        if (f->val == NULL) {
+            return maas_err_nomem(b->err);
+        }
+
+        for (uint32_t j = 0; j < g->n_value; j++) {
+            if (f->val[j].at == MAAS_AT_PLAN) {
+                f->val[j].off = UINT64_MAX;
+            }
+        }
+    }
+
+    b->n_frame = p->n_frame;
+    f = &b->frame[b->n_frame - 1];
+    g = b->src->graph[f->graph];
+    v = &f->val[g->node[f->node].in[p->need_in]];
+
+    copy = maas_arena_dup(&b->plan->mem, data, maas_max(v->t.bytes, 8u));
+    if (copy == NULL) {
+        return maas_err_nomem(b->err);
+    }
+
+    v->t.data = copy;
+    return MAAS_OK;
+}

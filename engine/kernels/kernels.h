@@ -1,0 +1,187 @@
+/*
+ * kernels: the table of compute kernels.  Kernels see raw pointers and
+ * sizes; they allocate nothing, log nothing and keep no state.
+ *
+ * The plain C reference (kernels/ref) is complete and specifies the edge
+ * cases; a level overrides entries upward: ref <- v2 <- avx2 <- avx512.
+ * All kernels of one pack format compute an output element as the same
+ * chain of fused multiply-adds in ascending k, so that a row of a batch, a
+ * tile edge and a thread split give equal bits: ref (fmaf), avx2 and
+ * avx512 agree to the bit for GEMM and convolution; v2 has no FMA and
+ * agrees with itself only.
+ *
+ * A sum or dot product of a row runs in 64 lanes (element i in lane i % 64)
+ * that are joined by halves, at every level; dot() is thus not the chain of
+ * gemm().  gemmt() takes up to 100 KB of stack.
+ *
+ * Threads: all kernels are reentrant; ranges split them.
+ */
+
+#ifndef MAAS_KERNELS_H
+#define MAAS_KERNELS_H
+
+#include "base/base.h"
+
+
+typedef enum {
+    MAAS_CPU_REF = 0,           /* plain C */
+    MAAS_CPU_V2,                /* x86-64-v2: SSE4.2 */
+    MAAS_CPU_AVX2,              /* x86-64-v3: AVX2, FMA, F16C */
+    MAAS_CPU_AVX512,            /* x86-64-v4: AVX-512 F, BW, DQ, VL */
+    MAAS_CPU_LEVELS
+} maas_cpu_t;
+
+const char *maas_cpu_name(maas_cpu_t level);        /* "avx2" */
+maas_cpu_t maas_cpu_host(void);                     /* the highest that runs */
+bool maas_cpu_by_name(const char *name, maas_cpu_t *level);
+
+
+/* How the bytes of a tensor are laid out; a closed list. */
+typedef enum {
+    MAAS_FMT_PLAIN = 0,
+    /*
+     * Panels of 16 columns of a K x N matrix: element (k, n) lies at
+     * ((n / 16) * K + k) * 16 + n % 16; columns beyond N are zero.
+     * Batched (groups): one such block after the other.
+     */
+    MAAS_FMT_P16,
+    MAAS_FMTS
+} maas_format_t;
+
+const char *maas_format_name(maas_format_t format);
+
+#define MAAS_P16  16
+
+static inline size_t
+maas_p16_elems(int64_t k, int64_t n)
+{
+    return (size_t) ((n + 15) / 16) * 16 * (size_t) k;
+}
+
+
+typedef enum {
+    MAAS_U_EXP = 0, MAAS_U_LOG, MAAS_U_TANH, MAAS_U_SIGMOID, MAAS_U_ERF,
+    MAAS_U_SQRT, MAAS_U_RECIP, MAAS_U_ABS, MAAS_U_NEG, MAAS_U_FLOOR,
+    MAAS_U_CEIL, MAAS_U_ROUND,          /* half to even */
+    MAAS_U_RELU,
+    MAAS_U_CLIP,                        /* a: min, b: max; NaN passes */
+    MAAS_U_LEAKY,                       /* x < 0 ? a * x : x */
+    MAAS_U_ELU,                         /* x < 0 ? a * (exp(x) - 1) : x */
+    MAAS_U_HSIGMOID,                    /* clip(a * x + b, 0, 1) */
+    MAAS_U_HSWISH,                      /* x * clip(x / 6 + 1/2, 0, 1) */
+    MAAS_U_SILU,                        /* x * sigmoid(x) */
+    MAAS_U_GELU,                        /* x / 2 * (1 + erf(x / sqrt(2))) */
+    MAAS_U_SOFTPLUS,                    /* log(1 + exp(x)) */
+    MAAS_U_AFFINE,                      /* a * x + b */
+    MAAS_UNARIES
+} maas_unary_t;
+
+typedef enum {
+    MAAS_B_ADD = 0, MAAS_B_SUB, MAAS_B_MUL, MAAS_B_DIV, MAAS_B_MIN,
+    MAAS_B_MAX, MAAS_B_POW,
+    MAAS_BINARIES
+} maas_binary_t;
+
+typedef enum {
+    MAAS_R_SUM = 0, MAAS_R_MAX, MAAS_R_MIN, MAAS_R_SUMSQ, MAAS_R_SUMABS,
+    MAAS_R_PROD,
+    MAAS_REDUCES
+} maas_reduce_t;
+
+
+/* float32 matrix product; C is written, or added to when accumulate. */
+typedef struct {
+    int64_t       m, n, k;
+    const float  *a;            /* m x k, row i at a + i * lda */
+    int64_t       lda;
+    const float  *b;            /* P16 of k x n */
+    float        *c;            /* m x n, row i at c + i * ldc */
+    int64_t       ldc;
+    const float  *bias;         /* n values that start the chain, or NULL */
+    bool          accumulate;   /* C starts it; with a bias, C + bias */
+} maas_gemm_t;
+
+/*
+ * The same product, transposed on both sides, for NCHW convolution:
+ * C[n][m] = bias[n] + sum over k of W(k, n) * X[k][m], vectors along m.
+ */
+typedef struct {
+    int64_t       m, n, k;
+    const float  *x;            /* k rows of m values, row k at x + k * ldx */
+    int64_t       ldx;
+    const float  *w;            /* P16 of k x n */
+    float        *c;            /* n rows of m values */
+    int64_t       ldc;
+    const float  *bias;         /* n values, or NULL */
+    bool          accumulate;
+} maas_gemmt_t;
+
+
+typedef struct maas_kernels_s {
+    maas_cpu_t  level;
+
+    /* Rows [m0, m1); every column.  M = 1 takes a vector path itself. */
+    void (*gemm)(const maas_gemm_t *g, int64_t m0, int64_t m1);
+
+    /* Columns [m0, m1) of C[n][m]; n0, n1 multiples of 16 (n1 may be n). */
+    void (*gemmt)(const maas_gemmt_t *g, int64_t m0, int64_t m1,
+        int64_t n0, int64_t n1);
+
+    /* dst: P16 of b(k, n) at b[k * ks + n * ns]; panels [p0, p1). */
+    void (*pack_p16)(float *dst, const float *b, int64_t ks, int64_t ns,
+        int64_t k, int64_t n, int64_t p0, int64_t p1);
+
+    /* y may be x. */
+    void (*unary[MAAS_UNARIES])(float *y, const float *x, int64_t n, float a,
+        float b);
+
+    /* sa, sb: stride of a and b, 0 or 1.  y may be a or b. */
+    void (*binary[MAAS_BINARIES])(float *y, const float *a, int sa,
+        const float *b, int sb, int64_t n);
+
+    /* One value from n contiguous ones; n = 0 gives the neutral element. */
+    float (*reduce[MAAS_REDUCES])(const float *x, int64_t n);
+
+    /* y[i] = op(y[i], x[i]): reduction across rows. */
+    void (*fold[MAAS_REDUCES])(float *y, const float *x, int64_t n);
+
+    /* One row; y may be x. */
+    void (*softmax)(float *y, const float *x, int64_t n);
+    void (*log_softmax)(float *y, const float *x, int64_t n);
+
+    /*
+     * (x - mean) / sqrt(var + eps) * gamma + beta; beta, mean and inv_std
+     * may be NULL; y may be x.
+     */
+    void (*layer_norm)(float *y, const float *x, const float *gamma,
+        const float *beta, int64_t n, float eps, float *mean,
+        float *inv_std);
+
+    float (*dot)(const float *a, const float *b, int64_t n);
+    void (*axpy)(float *y, float a, const float *x, int64_t n);
+
+    /* dst[j * ldd + i] = src[i * lds + j], rows x cols of src. */
+    void (*transpose)(float *dst, int64_t ldd, const float *src, int64_t lds,
+        int64_t rows, int64_t cols);
+
+    /*
+     * One channel of a depthwise 2-D convolution, output rows [y0, y1).
+     * Sum over (ky, kx) ascending, then nothing: bias starts the chain.
+     */
+    void (*dwconv)(float *out, const float *in, const float *w, float bias,
+        int64_t ih, int64_t iw, int64_t oh, int64_t ow, int kh, int kw,
+        int sh, int sw, int ph, int pw, int dh, int dw, int64_t y0,
+        int64_t y1);
+
+    void (*f16_to_f32)(float *y, const uint16_t *x, int64_t n);
+    void (*f32_to_f16)(uint16_t *y, const float *x, int64_t n);
+
+    /* float64, from OpenBLAS where linked, else plain C. */
+    void (*dgemm)(int64_t m, int64_t n, int64_t k, const double *a,
+        int64_t lda, const double *b, int64_t ldb, double *c, int64_t ldc);
+} maas_kernels_t;
+
+/* The table of a level; NULL when the host cannot run it. */
+const maas_kernels_t *maas_kernels(maas_cpu_t level);
+
+#endif

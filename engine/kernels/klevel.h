@@ -1,0 +1,90 @@
+/*
+ * klevel: private to kernels/.  The list of kernels that every level has,
+ * as macros over (level), from which declarations and tables are made; and
+ * the macros that the templates (*_body.h) use to name their functions.
+ *
+ * A function is called maas_k_f32_<op>_<level>.  A file that includes a
+ * template defines MAAS_ISA first.
+ */
+
+#ifndef MAAS_KLEVEL_H
+#define MAAS_KLEVEL_H
+
+#include "kernels/kernels.h"
+
+
+#define MAAS_K_CAT_(op, isa)  maas_k_f32_##op##_##isa
+#define MAAS_K_CAT(op, isa)   MAAS_K_CAT_(op, isa)
+#define MAAS_K(op)            MAAS_K_CAT(op, MAAS_ISA)
+
+/*
+ * Sums, products and dot products of a row are made in this many lanes:
+ * element i goes to lane i % 64 in ascending order, a last block is filled
+ * up with the neutral element, and lanes are joined by halves: 0 with 32,
+ * 1 with 33, ..., then 0 with 16, until one is left.
+ */
+#define MAAS_K_LANES  64
+
+#define MAAS_K_UNARIES(X, l)                                                  \
+    X(EXP, exp, l) X(LOG, log, l) X(TANH, tanh, l) X(SIGMOID, sigmoid, l)     \
+    X(ERF, erf, l) X(SQRT, sqrt, l) X(RECIP, recip, l) X(ABS, abs, l)         \
+    X(NEG, neg, l) X(FLOOR, floor, l) X(CEIL, ceil, l) X(ROUND, round, l)     \
+    X(RELU, relu, l) X(CLIP, clip, l) X(LEAKY, leaky, l) X(ELU, elu, l)       \
+    X(HSIGMOID, hsigmoid, l) X(HSWISH, hswish, l) X(SILU, silu, l)            \
+    X(GELU, gelu, l) X(SOFTPLUS, softplus, l) X(AFFINE, affine, l)
+
+#define MAAS_K_BINARIES(X, l)                                                 \
+    X(ADD, add, l) X(SUB, sub, l) X(MUL, mul, l) X(DIV, div, l)               \
+    X(MIN, min, l) X(MAX, max, l) X(POW, pow, l)
+
+#define MAAS_K_REDUCES(X, l)                                                  \
+    X(SUM, sum, l) X(MAX, max, l) X(MIN, min, l) X(SUMSQ, sumsq, l)           \
+    X(SUMABS, sumabs, l) X(PROD, prod, l)
+
+
+#define MAAS_K_DECL_U(id, op, l)                                              \
+    void maas_k_f32_##op##_##l(float *y, const float *x, int64_t n, float a,  \
+        float b);
+#define MAAS_K_DECL_B(id, op, l)                                              \
+    void maas_k_f32_b##op##_##l(float *y, const float *a, int sa,             \
+        const float *b, int sb, int64_t n);
+#define MAAS_K_DECL_R(id, op, l)                                              \
+    float maas_k_f32_reduce_##op##_##l(const float *x, int64_t n);            \
+    void maas_k_f32_fold_##op##_##l(float *y, const float *x, int64_t n);
+
+#define MAAS_K_DECLARE(l)                                                     \
+    MAAS_K_UNARIES(MAAS_K_DECL_U, l)                                          \
+    MAAS_K_BINARIES(MAAS_K_DECL_B, l)                                         \
+    MAAS_K_REDUCES(MAAS_K_DECL_R, l)                                          \
+    void maas_k_f32_gemm_##l(const maas_gemm_t *g, int64_t m0, int64_t m1);   \
+    void maas_k_f32_gemmt_##l(const maas_gemmt_t *g, int64_t m0, int64_t m1,  \
+        int64_t n0, int64_t n1);                                              \
+    void maas_k_f32_pack_p16_##l(float *dst, const float *b, int64_t ks,      \
+        int64_t ns, int64_t k, int64_t n, int64_t p0, int64_t p1);            \
+    void maas_k_f32_softmax_##l(float *y, const float *x, int64_t n);         \
+    void maas_k_f32_log_softmax_##l(float *y, const float *x, int64_t n);     \
+    void maas_k_f32_layer_norm_##l(float *y, const float *x,                  \
+        const float *gamma, const float *beta, int64_t n, float eps,          \
+        float *mean, float *inv_std);                                         \
+    float maas_k_f32_dot_##l(const float *a, const float *b, int64_t n);      \
+    void maas_k_f32_axpy_##l(float *y, float a, const float *x, int64_t n);   \
+    void maas_k_f32_transpose_##l(float *dst, int64_t ldd, const float *src,  \
+        int64_t lds, int64_t rows, int64_t cols);                             \
+    void maas_k_f32_dwconv_##l(float *out, const float *in, const float *w,   \
+        float bias, int64_t ih, int64_t iw, int64_t oh, int64_t ow, int kh,   \
+        int kw, int sh, int sw, int ph, int pw, int dh, int dw, int64_t y0,   \
+        int64_t y1);                                                          \
+    void maas_k_f32_from_f16_##l(float *y, const uint16_t *x, int64_t n);     \
+    void maas_k_f32_to_f16_##l(uint16_t *y, const float *x, int64_t n);
+
+MAAS_K_DECLARE(ref)
+MAAS_K_DECLARE(v2)
+MAAS_K_DECLARE(avx2)
+MAAS_K_DECLARE(avx512)
+
+void maas_k_f64_gemm_ref(int64_t m, int64_t n, int64_t k, const double *a,
+    int64_t lda, const double *b, int64_t ldb, double *c, int64_t ldc);
+void maas_k_f64_gemm_blas(int64_t m, int64_t n, int64_t k, const double *a,
+    int64_t lda, const double *b, int64_t ldb, double *c, int64_t ldc);
+
+#endif

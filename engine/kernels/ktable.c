@@ -1,0 +1,135 @@
+/*
+ * ktable: the tables of kernels, one a CPU level, and the names of levels
+ * and formats.  Every level has every entry; the lists are in klevel.h.
+ *
+ * The tables are constant; all functions here may be called by any thread.
+ */
+
+#include "kernels/klevel.h"
+
+
+#define KT_U(id, op, l)  [MAAS_U_##id] = maas_k_f32_##op##_##l,
+#define KT_B(id, op, l)  [MAAS_B_##id] = maas_k_f32_b##op##_##l,
+#define KT_R(id, op, l)  [MAAS_R_##id] = maas_k_f32_reduce_##op##_##l,
+#define KT_F(id, op, l)  [MAAS_R_##id] = maas_k_f32_fold_##op##_##l,
+
+#define KT_TABLE(id, l, f64)                                                  \
+    {                                                                         \
+        .level = id,                                                          \
+        .gemm = maas_k_f32_gemm_##l,                                          \
+        .gemmt = maas_k_f32_gemmt_##l,                                        \
+        .pack_p16 = maas_k_f32_pack_p16_##l,                                  \
+        .unary = { MAAS_K_UNARIES(KT_U, l) },                                 \
+        .binary = { MAAS_K_BINARIES(KT_B, l) },                               \
+        .reduce = { MAAS_K_REDUCES(KT_R, l) },                                \
+        .fold = { MAAS_K_REDUCES(KT_F, l) },                                  \
+        .softmax = maas_k_f32_softmax_##l,                                    \
+        .log_softmax = maas_k_f32_log_softmax_##l,                            \
+        .layer_norm = maas_k_f32_layer_norm_##l,                              \
+        .dot = maas_k_f32_dot_##l,                                            \
+        .axpy = maas_k_f32_axpy_##l,                                          \
+        .transpose = maas_k_f32_transpose_##l,                                \
+        .dwconv = maas_k_f32_dwconv_##l,                                      \
+        .f16_to_f32 = maas_k_f32_from_f16_##l,                                \
+        .f32_to_f16 = maas_k_f32_to_f16_##l,                                  \
+        .dgemm = f64,                                                         \
+    }
+
+
+static const maas_kernels_t  kt_tables[] = {
+    KT_TABLE(MAAS_CPU_REF, ref, maas_k_f64_gemm_ref),
+#if defined(__x86_64__)
+    KT_TABLE(MAAS_CPU_V2, v2, maas_k_f64_gemm_blas),
+    KT_TABLE(MAAS_CPU_AVX2, avx2, maas_k_f64_gemm_blas),
+    KT_TABLE(MAAS_CPU_AVX512, avx512, maas_k_f64_gemm_blas),
+#endif
+};
+
+
+static const char *const  kt_cpu_names[MAAS_CPU_LEVELS] = {
+    [MAAS_CPU_REF] = "ref",
+    [MAAS_CPU_V2] = "v2",
+    [MAAS_CPU_AVX2] = "avx2",
+    [MAAS_CPU_AVX512] = "avx512",
+};
+
+
+static const char *const  kt_format_names[MAAS_FMTS] = {
+    [MAAS_FMT_PLAIN] = "plain",
+    [MAAS_FMT_P16] = "p16",
+};
+
+
+const char *
+maas_cpu_name(maas_cpu_t level)
+{
+    if ((unsigned) level >= MAAS_CPU_LEVELS) {
+        return "unknown";
+    }
+
+    return kt_cpu_names[level];
+}
+
+
+/* The compiler's check includes the registers that the system saves. */
+maas_cpu_t
+maas_cpu_host(void)
+{
+#if defined(__x86_64__)
+    __builtin_cpu_init();
+
+    if (__builtin_cpu_supports("x86-64-v4")) {
+        return MAAS_CPU_AVX512;
+    }
+
+    if (__builtin_cpu_supports("x86-64-v3")) {
+        return MAAS_CPU_AVX2;
+    }
+
+    if (__builtin_cpu_supports("x86-64-v2")) {
+        return MAAS_CPU_V2;
+    }
+#endif
+
+    return MAAS_CPU_REF;
+}
+
+
+bool
+maas_cpu_by_name(const char *name, maas_cpu_t *level)
+{
+    int  i;
+
+    for (i = 0; i < MAAS_CPU_LEVELS; i++) {
+        if (strcmp(name, kt_cpu_names[i]) == 0) {
+            *level = (maas_cpu_t) i;
+            return true;
+        }
+    }
+
+    return false;
+}
+
+
+const char *
+maas_format_name(maas_format_t format)
+{
+    if ((unsigned) format >= MAAS_FMTS) {
+        return "unknown";
+    }
+
+    return kt_format_names[format];
+}
+
+
+const maas_kernels_t *
+maas_kernels(maas_cpu_t level)
+{
+    if ((unsigned) level >= maas_nelts(kt_tables)
+        || level > maas_cpu_host())
+    {
+        return NULL;
+    }
+
+    return &kt_tables[level];
+}

@@ -1,0 +1,281 @@
+/*
+ * gemm_tile: float32 C = A * B for one instruction set; a template over the
+ * words of vec_*.h.  The includer defines MAAS_ISA, KG_ROWS (rows of the
+ * widest tile), KG_KC (k of a block) and KG_R (a list macro of the rows).
+ *
+ * A tile is KG_ROWS rows by two vectors.  Blocks: KG_KC of k, KG_MC rows,
+ * then pairs of vectors, whose block of B stays in the first cache while
+ * the rows pass.  Between blocks of k the partial sums lie in C, which
+ * changes no bit of the chain.  The next block of B is fetched ahead: the
+ * hardware does not guess that it lies K * 64 bytes further.
+ */
+
+#define KG_VPP  (MAAS_P16 / VL)     /* vectors of a panel */
+#define KG_MC   240
+
+
+typedef struct {
+    int64_t       k;                /* of this block */
+    int64_t       lda;
+    int64_t       ldc;
+    int64_t       vstride;          /* from a vector of B to the next */
+    const float  *a;
+    const float  *b;
+    const float  *next;             /* the block of B after this one */
+    float        *c;
+    const float  *bias;             /* of this column, or NULL */
+    bool          load;
+    int           n;                /* columns that exist */
+} kg_tile_t;
+
+
+/* The first value of the chain; n columns of the vector exist. */
+V_INL V
+kg_start(const float *c, const float *bias, bool load, int n)
+{
+    V  v;
+
+    v = load ? v_loads(c, n) : v_zero();
+
+    if (bias != NULL) {
+        v = load ? v_add(v, v_loads(bias, n)) : v_loads(bias, n);
+    }
+
+    return v;
+}
+
+
+/* R rows by two vectors; R is a constant where this is inlined. */
+V_INL void
+kg_tile(const kg_tile_t *t, const int R)
+{
+    V             b0, b1, v;
+    int64_t       k, lda = t->lda, ldc = t->ldc, vs = t->vstride;
+    float        *c = t->c;
+    const float  *a0, *a3, *a6, *a9, *b = t->b, *f = t->next;
+    const float  *s = t->bias, *s1 = s ? s + VL : NULL;
+
+#define KG_START(r)                                                           \
+    V  x##r, y##r;                                                            \
+    if (R > r) {                                                              \
+        x##r = kg_start(c + r * ldc, s, t->load, t->n);                       \
+        y##r = kg_start(c + r * ldc + VL, s1, t->load, t->n - VL);            \
+    }
+    KG_R(KG_START)
+
+    a0 = t->a;
+    a3 = a0 + 3 * lda;
+    a6 = a0 + 6 * lda;
+    a9 = a0 + 9 * lda;
+
+#define KG_STEP(r)                                                            \
+        if (R > r) {                                                          \
+            v = v_set1((r < 3 ? a0 : r < 6 ? a3 : r < 9 ? a6 : a9)            \
+                       [k + (r % 3) * lda]);                                  \
+            x##r = v_fma(v, b0, x##r);                                        \
+            y##r = v_fma(v, b1, y##r);                                        \
+        }
+
+#pragma GCC unroll 4
+    for (k = 0; k < t->k; k++) {
+        b0 = v_load(b);
+        b1 = v_load(b + vs);
+        __builtin_prefetch(f);
+
+        if (VL == MAAS_P16) {
+            __builtin_prefetch(f + vs);
+        }
+
+        b += MAAS_P16;
+        f += MAAS_P16;
+        KG_R(KG_STEP)
+    }
+
+#define KG_END(r)                                                             \
+    if (R > r) {                                                              \
+        v_stores(c + r * ldc, x##r, t->n);                                    \
+        v_stores(c + r * ldc + VL, y##r, t->n - VL);                          \
+    }
+    KG_R(KG_END)
+}
+
+
+#define KG_DEFINE(r)                                                          \
+    static __attribute__((noinline)) void                                     \
+    kg_tile_##r(const kg_tile_t *t)                                           \
+    {                                                                         \
+        kg_tile(t, r + 1);                                                    \
+    }
+#define KG_NAME(r)  kg_tile_##r,
+
+KG_R(KG_DEFINE)
+
+static void (*const  kg_tiles[])(const kg_tile_t *t) = { KG_R(KG_NAME) };
+
+
+/*
+ * One or two rows by eight vectors, the whole of k: the weights pass once,
+ * so there is nothing to block, and eight chains hide the latency.
+ */
+#define KG_8(F)  F(0) F(1) F(2) F(3) F(4) F(5) F(6) F(7)
+
+V_INL void
+kg_thin(const maas_gemm_t *g, int64_t i, int64_t n0, const int R, const int W)
+{
+    V             v, w, b;
+    int           left = (int) maas_min(g->n - n0, W * VL);
+    float        *c = g->c + i * g->ldc + n0;
+    int64_t       k, ps = MAAS_P16 * g->k;
+    const float  *a = g->a + i * g->lda, *p, *s = g->bias;
+
+    s = s ? s + n0 : NULL;
+    p = g->b + n0 * g->k;
+
+#define KG_TSTART(j)                                                          \
+    V  x##j, y##j;                                                            \
+    const float  *p##j = NULL;                                                \
+    if (W > j) {                                                              \
+        p##j = p + (j / KG_VPP) * ps + (j % KG_VPP) * VL;                     \
+        x##j = kg_start(c + j * VL, s ? s + j * VL : NULL, g->accumulate,     \
+                        left - j * VL);                                       \
+        if (R > 1) {                                                          \
+            y##j = kg_start(c + g->ldc + j * VL, s ? s + j * VL : NULL,       \
+                            g->accumulate, left - j * VL);                    \
+        }                                                                     \
+    }
+    KG_8(KG_TSTART)
+
+#define KG_TSTEP(j)                                                           \
+        if (W > j) {                                                          \
+            b = v_load(p##j + k * MAAS_P16);                                  \
+            x##j = v_fma(v, b, x##j);                                         \
+            if (R > 1) {                                                      \
+                y##j = v_fma(w, b, y##j);                                     \
+            }                                                                 \
+        }
+
+    w = v_zero();
+
+#pragma GCC unroll 2
+    for (k = 0; k < g->k; k++) {
+        v = v_set1(a[k]);
+
+        if (R > 1) {
+            w = v_set1(a[g->lda + k]);
+        }
+
+        KG_8(KG_TSTEP)
+    }
+
+#define KG_TEND(j)                                                            \
+    if (W > j) {                                                              \
+        v_stores(c + j * VL, x##j, left - j * VL);                            \
+        if (R > 1) {                                                          \
+            v_stores(c + g->ldc + j * VL, y##j, left - j * VL);               \
+        }                                                                     \
+    }
+    KG_8(KG_TEND)
+}
+
+
+#define KG_CASE(w)                                                            \
+        case w: kg_thin(g, i, n, R, w); break;
+
+/* The columns, most vectors first; what is left takes one pass as well. */
+V_INL void
+kg_rows(const maas_gemm_t *g, int64_t i, const int R, const int W)
+{
+    int64_t  n, pad;
+
+    pad = (g->n + MAAS_P16 - 1) / MAAS_P16 * MAAS_P16;
+
+    for (n = 0; n + W * VL <= pad; n += W * VL) {
+        kg_thin(g, i, n, R, W);
+    }
+
+    switch ((pad - n) / VL) {
+        KG_CASE(1) KG_CASE(2) KG_CASE(3) KG_CASE(4) KG_CASE(5) KG_CASE(6)
+        KG_CASE(7)
+    }
+}
+
+
+static void
+kg_one_row(const maas_gemm_t *g, int64_t i)
+{
+    kg_rows(g, i, 1, 8);
+}
+
+
+static void
+kg_two_rows(const maas_gemm_t *g, int64_t i)
+{
+    kg_rows(g, i, 2, KG_THIN2);
+}
+
+
+/* Rows [i0, i1), k [k0, k0 + t->k): all columns. */
+static void
+kg_block(const maas_gemm_t *g, kg_tile_t *t, int64_t i0, int64_t i1, int64_t k0)
+{
+    int64_t  i, n, r, tiles, left, step;
+
+    t->load = k0 != 0 || g->accumulate;
+    step = maas_max(2 * VL, MAAS_P16);
+
+    for (n = 0; n < g->n; n += step) {
+        t->n = (int) maas_min(g->n - n, step);
+        t->b = g->b + n * g->k + k0 * MAAS_P16;
+        t->next = n + step < g->n ? t->b + step * g->k
+                  : g->b + (k0 + t->k < g->k ? k0 + t->k : 0) * MAAS_P16;
+        t->bias = g->bias != NULL && k0 == 0 ? g->bias + n : NULL;
+
+        /* the second vector of an odd last panel is read, and not used */
+        t->vstride = VL < MAAS_P16 ? VL
+                     : t->n > MAAS_P16 ? MAAS_P16 * g->k : 0;
+
+        tiles = (i1 - i0 + KG_ROWS - 1) / KG_ROWS;
+        left = i1 - i0;
+
+        for (i = i0; i < i1; i += r) {
+            r = (left + tiles - 1) / tiles;
+            t->a = g->a + i * g->lda + k0;
+            t->c = g->c + i * g->ldc + n;
+            kg_tiles[r - 1](t);
+            left -= r;
+            tiles--;
+        }
+    }
+}
+
+
+void
+MAAS_K(gemm)(const maas_gemm_t *g, int64_t m0, int64_t m1)
+{
+    int64_t    i, k, mb;
+    kg_tile_t  t = { 0 };
+
+    if (m1 - m0 == 1) {
+        kg_one_row(g, m0);
+        return;
+    }
+
+    if (m1 - m0 == 2) {
+        kg_two_rows(g, m0);
+        return;
+    }
+
+    t.lda = g->lda;
+    t.ldc = g->ldc;
+
+    for (i = m0; i < m1; i += mb) {
+        mb = m1 - i <= KG_MC + KG_MC / 2 ? m1 - i : KG_MC;
+        k = 0;
+
+        do {
+            t.k = maas_min(g->k - k, KG_KC);
+            kg_block(g, &t, i, i + mb, k);
+            k += t.k;
+        } while (k < g->k);
+    }
+}

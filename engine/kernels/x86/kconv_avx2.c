@@ -1,0 +1,15 @@
+/*
+ * kconv_avx2: depthwise convolution, transposition and packing; the bodies
+ * are in vconv.h and vmove.h.
+ *
+ * Nothing is allocated and nothing kept; all functions are reentrant.
+ */
+
+#include "kernels/klevel.h"
+#include "kernels/x86/vec_avx2.h"
+
+
+#define MAAS_ISA  avx2
+
+#include "kernels/x86/vconv.h"
+#include "kernels/x86/vmove.h"

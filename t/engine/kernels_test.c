@@ -1,0 +1,447 @@
+/*
+ * kernels_test: products, convolution, packing and conversion at every CPU
+ * level of this host against the reference level, bit for bit, at sizes
+ * around the tiles, with adversarial values and guards around the outputs.
+ * (Functions and rows: kernels_math_test.c.)
+ *
+ * v2 has no fused multiply-add: each of its k steps rounds twice, so it may
+ * differ from ref by (k + 2) * 2^-23 of the sum of absolute products.
+ */
+
+#include "kernels_test.h"
+
+
+/* ---- products ---------------------------------------------------------- */
+
+typedef struct {
+    int64_t  m, n, k, pad;
+    bool     bias, accumulate, adverse;
+} shape_t;
+
+
+/* |a - b| within the bound of v2; s: the product of absolute values. */
+static int
+far_off(const float *a, const float *b, const float *s, int64_t n, int64_t k)
+{
+    int      bad = 0;
+    int64_t  i;
+
+    for (i = 0; i < n; i++) {
+        bad += !(fabsf(a[i] - b[i])
+                 <= ((float) k + 2) * 0x1p-23f * fabsf(s[i]) + 1e-30f);
+    }
+
+    return bad;
+}
+
+
+static void
+make_abs(float *p, int64_t n)
+{
+    int64_t  i;
+
+    for (i = 0; i < n; i++) {
+        p[i] = fabsf(p[i]);
+    }
+}
+
+
+/* With v2, values are compared by the bound; else by bits. */
+static int
+gemm_case(const shape_t *s, bool t)
+{
+    int           bad;
+    char          what[128];
+    float        *x, *w, *c0 = b0 + GUARD, *c1 = b1 + GUARD;
+    int64_t       xn, rows, ldx, ldc, cn, half, np = (s->n + 15) / 16;
+    maas_gemm_t   g = { 0 };
+    maas_gemmt_t  q = { 0 };
+    static float  sum[MAXBUF], start[MAXBUF];
+
+    rows = t ? s->k : s->m;
+    ldx = (t ? s->m : s->k) + s->pad;
+    ldc = (t ? s->m : s->n) + s->pad;
+    cn = (t ? s->n : s->m) * ldc;
+
+    /* rows end where the last value ends, as a caller's view may */
+    xn = rows > 0 ? (rows - 1) * ldx + (t ? s->m : s->k) : 0;
+    x = LAST(bx, xn);
+    w = LAST(pk, (int64_t) maas_p16_elems(s->k, s->n));
+    fill(x, xn, s->adverse);
+    fill(bw, s->k * s->n, s->adverse);
+    fill(bb, s->n, s->adverse);
+    fill(b0, cn + 2 * GUARD, s->adverse);
+    memcpy(b1, b0, sizeof(float) * (size_t) (cn + 2 * GUARD));
+    memcpy(start, b0, sizeof(float) * (size_t) (cn + 2 * GUARD));
+    ref->pack_p16(w, bw, s->n, 1, s->k, s->n, 0, np);
+
+    g = (maas_gemm_t) { s->m, s->n, s->k, x, ldx, w, c0, ldc,
+                        s->bias ? bb : NULL, s->accumulate };
+    q = (maas_gemmt_t) { s->m, s->n, s->k, x, ldx, w, c0, ldc,
+                         s->bias ? bb : NULL, s->accumulate };
+    half = s->m / 3;
+
+    if (t) {
+        ref->gemmt(&q, 0, s->m, 0, s->n);
+        q.c = c1;
+        kt->gemmt(&q, 0, half, 0, s->n);
+        kt->gemmt(&q, half, s->m, 0, maas_min(16, s->n));
+        kt->gemmt(&q, half, s->m, maas_min(16, s->n), s->n);
+
+    } else {
+        ref->gemm(&g, 0, s->m);
+        g.c = c1;
+        kt->gemm(&g, 0, half);
+        kt->gemm(&g, half, s->m);
+    }
+
+    snprintf(what, sizeof(what), "m %d n %d k %d pad %d bias %d acc %d",
+             (int) s->m, (int) s->n, (int) s->k, (int) s->pad, s->bias,
+             s->accumulate);
+
+    if (kt->level != MAAS_CPU_V2) {
+        return differ(b1, b0, cn + 2 * GUARD, what);
+    }
+
+    memcpy(sum, start, sizeof(float) * (size_t) (cn + 2 * GUARD));
+    make_abs(sum, cn + 2 * GUARD);
+    make_abs(x, xn);
+    make_abs(w, (int64_t) maas_p16_elems(s->k, s->n));
+    make_abs(bb, s->n);
+    g.c = q.c = sum + GUARD;
+
+    if (t) {
+        ref->gemmt(&q, 0, s->m, 0, s->n);
+
+    } else {
+        ref->gemm(&g, 0, s->m);
+    }
+
+    bad = s->adverse ? 0 : far_off(b1, b0, sum, cn + 2 * GUARD, s->k);
+
+    return bad + differ(b1, b0, GUARD, "before")
+           + differ(b1 + GUARD + cn, b0 + GUARD + cn, GUARD, "behind");
+}
+
+
+static void
+test_products(bool t)
+{
+    static const int  ms[] = { 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14,
+                               15, 16, 17, 25, 47, 49 };
+    static const int  ns[] = { 1, 2, 7, 8, 9, 15, 16, 17, 24, 31, 32, 33, 40,
+                               47, 48, 49 };
+    static const int  ks[] = { 0, 1, 7, 127, 255, 257, 600 };
+
+    int      bad = 0;
+    size_t   i, j, l;
+    shape_t  s;
+
+    for (i = 0; i < maas_nelts(ms); i++) {
+        for (j = 0; j < maas_nelts(ns); j++) {
+            for (l = 0; l < maas_nelts(ks); l++) {
+                s = (shape_t) { ms[i], ns[j], ks[l], (i + j + l) % 3 * 3,
+                                (i + j) & 1, (j + l) & 1, (i + l) % 3 == 0 };
+
+                bad += gemm_case(&s, t);
+            }
+        }
+    }
+
+    s = (shape_t) { 390, 37, 70, 5, true, false, false };
+    bad += gemm_case(&s, t);
+    s = (shape_t) { 130, 200, 256, 0, true, true, true };
+    bad += gemm_case(&s, t);
+    s = (shape_t) { 3, 300, 256, 0, false, true, false };
+    bad += gemm_case(&s, t);
+    s = (shape_t) { 6, 300, 300, 0, true, false, false };
+    bad += gemm_case(&s, t);
+
+    ok(bad == 0, "%s %s", maas_cpu_name(kt->level), t ? "gemmt" : "gemm");
+}
+
+
+/* Row i of a batch has the bits of the single run, at every level. */
+static void
+test_rows(void)
+{
+    int          i, bad = 0;
+    maas_gemm_t  g = { 29, 77, 300, bx, 300, pk, b0, 77, bb, false };
+
+    fill(bx, 29 * 300, false);
+    fill(bw, 300 * 77, false);
+    fill(bb, 77, false);
+    kt->pack_p16(pk, bw, 77, 1, 300, 77, 0, 5);
+    kt->gemm(&g, 0, 29);
+    g.c = b1;
+
+    for (i = 0; i < 29; i++) {
+        kt->gemm(&g, i, i + 1);
+    }
+
+    bad = differ(b1, b0, 29 * 77, "row alone");
+
+    for (i = 0; i < 28; i += 2) {
+        kt->gemm(&g, i, i + 2);
+    }
+
+    bad += differ(b1, b0, 29 * 77, "two rows");
+
+    ok(bad == 0, "%s rows alone equal rows of a batch",
+       maas_cpu_name(kt->level));
+}
+
+
+static void
+test_pack(void)
+{
+    int      k, n, bad = 0;
+    int64_t  size, np;
+
+    for (k = 0; k <= 40; k += 3) {
+        for (n = 1; n <= 70; n += (n < 50 ? 1 : 7)) {
+            np = (n + 15) / 16;
+            size = (int64_t) maas_p16_elems(k, n);
+            fill(bw, (k + 1) * (n + 1) * 2, true);
+            fill(b0, size + GUARD, false);
+            memcpy(b1, b0, sizeof(float) * (size_t) (size + GUARD));
+
+            ref->pack_p16(b0, bw, n + 1, 1, k, n, 0, np);
+            kt->pack_p16(b1, bw, n + 1, 1, k, n, 0, np / 2);
+            kt->pack_p16(b1, bw, n + 1, 1, k, n, np / 2, np);
+            bad += differ(b1, b0, size + GUARD, "pack n contiguous");
+
+            ref->pack_p16(b0, bw, 1, k + 1, k, n, 0, np);
+            kt->pack_p16(b1, bw, 1, k + 1, k, n, 0, np);
+            bad += differ(b1, b0, size + GUARD, "pack k contiguous");
+
+            ref->pack_p16(b0, bw, 2 * n, 2, k, n, 0, np);
+            kt->pack_p16(b1, bw, 2 * n, 2, k, n, 0, np);
+            bad += differ(b1, b0, size + GUARD, "pack strided");
+        }
+    }
+
+    ok(bad == 0, "%s pack_p16", maas_cpu_name(kt->level));
+}
+
+
+static void
+test_transpose(void)
+{
+    int  r, c, bad = 0;
+
+    for (r = 0; r <= 35; r++) {
+        for (c = 0; c <= 35; c++) {
+            fill(bx, 40 * 40, true);
+            fill(b0, 40 * 40, false);
+            memcpy(b1, b0, sizeof(float) * 1600);
+            ref->transpose(b0, r + 2, bx, c + 1, r, c);
+            kt->transpose(b1, r + 2, bx, c + 1, r, c);
+            bad += differ(b1, b0, 1600, "transpose");
+        }
+    }
+
+    ok(bad == 0, "%s transpose", maas_cpu_name(kt->level));
+}
+
+
+/* ---- depthwise convolution --------------------------------------------- */
+
+static int
+dwconv_case(int ih, int iw, int k, int s, int p, int d, bool adverse)
+{
+    int     oh, ow, i, bad = 0, taps = k * k;
+    char    what[96];
+    float  *x;
+
+    oh = (ih + 2 * p - d * (k - 1) - 1) / s + 1;
+    ow = (iw + 2 * p - d * (k - 1) - 1) / s + 1;
+
+    if (ih + 2 * p < d * (k - 1) + 1 || iw + 2 * p < d * (k - 1) + 1) {
+        return 0;
+    }
+
+    x = LAST(bx, ih * iw);
+    fill(x, ih * iw, adverse);
+    fill(bw, taps, adverse);
+    fill(b0, oh * ow + 2 * GUARD, false);
+    memcpy(b1, b0, sizeof(float) * (size_t) (oh * ow + 2 * GUARD));
+
+    ref->dwconv(b0 + GUARD, x, bw, 0.25f, ih, iw, oh, ow, k, k, s, s, p, p,
+                d, d, 0, oh);
+    kt->dwconv(b1 + GUARD, x, bw, 0.25f, ih, iw, oh, ow, k, k, s, s, p, p,
+               d, d, oh / 2, oh);
+    kt->dwconv(b1 + GUARD, x, bw, 0.25f, ih, iw, oh, ow, k, k, s, s, p, p,
+               d, d, 0, oh / 2);
+
+    snprintf(what, sizeof(what), "dwconv %dx%d kernel %d stride %d pad %d "
+             "dilation %d", ih, iw, k, s, p, d);
+
+    if (kt->level != MAAS_CPU_V2) {
+        return differ(b1, b0, oh * ow + 2 * GUARD, what);
+    }
+
+    for (i = 0; i < oh * ow + 2 * GUARD && !adverse; i++) {
+        bad += !(fabsf(b1[i] - b0[i])
+                 <= (float) ((taps + 2) * (taps + 2)) * 0x1p-23f);
+    }
+
+    return bad;
+}
+
+
+static void
+test_dwconv(void)
+{
+    static const int  sizes[] = { 1, 2, 5, 7, 8, 14, 17, 28, 33, 56, 70 };
+
+    int     k, s, p, d, bad = 0;
+    size_t  i;
+
+    for (i = 0; i < maas_nelts(sizes); i++) {
+        for (k = 1; k <= 7; k++) {
+            for (s = 1; s <= 3; s++) {
+                for (p = 0; p <= k; p++) {
+                    for (d = 1; d <= 2; d++) {
+                        bad += dwconv_case(sizes[i], sizes[i] + (k & 1), k, s,
+                                           p, d, (k + s + p) % 3 == 0);
+                    }
+                }
+            }
+        }
+    }
+
+    ok(bad == 0, "%s dwconv", maas_cpu_name(kt->level));
+}
+
+
+/* All 65536 halves; floats around the ties. */
+static void
+test_half(void)
+{
+    int              i, n, bad = 0;
+    uint32_t         u;
+    static uint16_t  h[65536], h0[65536], h1[65536];
+
+    for (i = 0; i < 65536; i++) {
+        h[i] = (uint16_t) i;
+    }
+
+    ref->f16_to_f32(b0, h, 65536);
+    kt->f16_to_f32(b1, h, 65536);
+    bad += memcmp(b0, b1, 65536 * sizeof(float)) != 0;
+
+    for (n = -3; n <= 3; n++) {
+        for (i = 0; i < 65536; i++) {
+            memcpy(&u, &b0[i], sizeof(u));
+            u += (uint32_t) n + (i & 1 ? 0x1000 : 0);
+            memcpy(&bx[i], &u, sizeof(u));
+        }
+
+        ref->f32_to_f16(h0, bx, 65536);
+        kt->f32_to_f16(h1, bx, 65536);
+        bad += memcmp(h0, h1, 65536 * sizeof(uint16_t)) != 0;
+    }
+
+    i = (int) all_floats(bx);
+    i = maas_min(i, 65536);
+    ref->f32_to_f16(h0, bx, i);
+    kt->f32_to_f16(h1, bx, i);
+    bad += memcmp(h0, h1, (size_t) i * sizeof(uint16_t)) != 0;
+
+    for (n = 0; n <= 40; n++) {
+        memset(b0, 0x5a, 64 * sizeof(float));
+        memset(b1, 0x5a, 64 * sizeof(float));
+        memset(h0, 0x5a, 128);
+        memset(h1, 0x5a, 128);
+        ref->f16_to_f32(b0, h + 15000, n);
+        kt->f16_to_f32(b1, h + 15000, n);
+        ref->f32_to_f16(h0, bx, n);
+        kt->f32_to_f16(h1, bx, n);
+        bad += memcmp(b0, b1, 64 * sizeof(float)) || memcmp(h0, h1, 128);
+    }
+
+    ok(bad == 0, "%s float16", maas_cpu_name(kt->level));
+}
+
+
+/* OpenBLAS sums in its own order: k * k * 2^-52 for values within 1. */
+static void
+test_dgemm(void)
+{
+    int            i, bad = 0;
+    size_t         l;
+    static double  a[5000], b[5000], c0[5000], c1[5000];
+
+    static const int  s[][3] = {
+        { 1, 1, 0 }, { 1, 1, 1 }, { 3, 50, 17 }, { 40, 1, 60 }, { 33, 37, 41 }
+    };
+
+    for (i = 0; i < 5000; i++) {
+        a[i] = rnd();
+        b[i] = rnd();
+    }
+
+    for (l = 0; l < maas_nelts(s); l++) {
+        memset(c0, 0x11, sizeof(c0));
+        memset(c1, 0x11, sizeof(c1));
+        ref->dgemm(s[l][0], s[l][1], s[l][2], a, s[l][2] + 2, b, s[l][1] + 1,
+                   c0, s[l][1] + 3);
+        kt->dgemm(s[l][0], s[l][1], s[l][2], a, s[l][2] + 2, b, s[l][1] + 1,
+                  c1, s[l][1] + 3);
+
+        for (i = 0; i < 5000; i++) {
+            bad += !(fabs(c0[i] - c1[i]) <= 41 * 41 * 0x1p-52);
+        }
+    }
+
+    ok(bad == 0, "%s dgemm", maas_cpu_name(kt->level));
+}
+
+
+static void
+test_names(void)
+{
+    maas_cpu_t  level, got;
+
+    for (level = MAAS_CPU_REF; level < MAAS_CPU_LEVELS; level++) {
+        ok(maas_cpu_by_name(maas_cpu_name(level), &got) && got == level,
+           "level %s", maas_cpu_name(level));
+        ok((maas_kernels(level) != NULL) == (level <= maas_cpu_host()),
+           "table of %s as the host has it", maas_cpu_name(level));
+    }
+
+    ok(!maas_cpu_by_name("sse9", &got), "no level of an unknown name");
+    ok(maas_kernels(MAAS_CPU_LEVELS) == NULL, "no table beyond the last");
+    ok(strcmp(maas_format_name(MAAS_FMT_P16), "p16") == 0, "format names");
+}
+
+
+int
+main(void)
+{
+    maas_cpu_t  level;
+
+    test_names();
+    ref = maas_kernels(MAAS_CPU_REF);
+
+    for (level = MAAS_CPU_REF; level < MAAS_CPU_LEVELS; level++) {
+        kt = maas_kernels(level);
+
+        if (kt == NULL) {
+            printf("# this host has no %s\n", maas_cpu_name(level));
+            continue;
+        }
+
+        test_products(false);
+        test_products(true);
+        test_rows();
+        test_pack();
+        test_transpose();
+        test_dwconv();
+        test_half();
+        test_dgemm();
+    }
+
+    return done();
+}
