@@ -416,7 +416,9 @@ imp_node_outputs(maas_import_t *im, const maas_op_t *op,
     bool        named;
     uint32_t    count = n->n_out, need = 0;
 
-    while (count != 0 && n->out[count - 1].len == 0) {
+    while (count != 0 && n->out[count - 1].len == 0
+           && !(op->flags & MAAS_OP_CONTROL))
+    {
         count--;
     }
 
@@ -507,7 +509,10 @@ imp_row(maas_import_t *im, const maas_raw_node_t *n, int64_t opset,
 
     row = maas_op_find(n->domain, n->op);
 
-    if (row == NULL || (row->flags & MAAS_OP_INTERNAL)) {
+    /* Internal operators are for graphs of our own, never for a file's. */
+    if (row == NULL || ((row->flags & MAAS_OP_INTERNAL)
+                        && !maas_str_is(im->model->platform, "maas")))
+    {
         return maas_err(im->err, MAAS_EUNSUPPORTED,
                         "this operator is not served");
     }

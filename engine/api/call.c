@@ -1,0 +1,427 @@
+/*
+ * A request: create, route, destroy.  Routing asks each dialect of the
+ * location in turn; an inference ends the search, documents of several
+ * dialects are gathered into one answer.
+ *
+ * Ownership: a call holds references of its models, its run, its arena and
+ *            tensors until it is destroyed; body bytes are the host's.
+ * Threads:   one at a time; maas_call_cancel() from any.
+ */
+
+#include <stdio.h>
+
+#include "api/call.h"
+
+
+static const maas_proto_t *
+call_dialect(const char *name)
+{
+    for (size_t i = 0; maas_registry_protos[i] != NULL; i++) {
+        if (strcmp(maas_registry_protos[i]->name, name) == 0) {
+            return maas_registry_protos[i];
+        }
+    }
+
+    return NULL;
+}
+
+
+bool
+maas_dialect_exists(const char *name)
+{
+    return call_dialect(name) != NULL;
+}
+
+
+maas_call_t *
+maas_call_create(const maas_host_t *host, const maas_api_t *api,
+    maas_catalog_t *catalog)
+{
+    maas_call_t  *call;
+
+    call = maas_calloc(host, 1, sizeof(maas_call_t));
+    if (call == NULL) {
+        return NULL;
+    }
+
+    call->host = host;
+    call->api = api;
+    call->catalog = catalog;
+    maas_arena_init(&call->arena, host, 0);
+    atomic_init(&call->cancel, false);
+
+    call->c.host = host;
+    call->c.arena = &call->arena;
+    maas_buf_init(&call->c.text, host);
+
+    return call;
+}
+
+
+void
+maas_call_destroy(maas_call_t *call)
+{
+    if (call == NULL) {
+        return;
+    }
+
+    if (call->run != NULL) {
+        maas_run_release(call->run);
+    }
+
+    for (size_t i = 0; i < call->n_held; i++) {
+        maas_model_release(call->held[i]);
+    }
+
+    maas_proto_release(&call->c);
+    maas_buf_destroy(&call->c.text);
+    maas_arena_destroy(&call->arena);
+    maas_free(call->host, call);
+}
+
+
+maas_status_t
+maas_call_set_error(maas_call_t *call, maas_status_t status, int http,
+    const char *text)
+{
+    if (call->err.text != text) {
+        snprintf(call->err.text, sizeof(call->err.text), "%s", text);
+    }
+
+    call->err.status = status;
+    call->http = http;
+
+    return status;
+}
+
+
+void
+maas_call_fail(maas_call_t *call, maas_status_t status, int http,
+    const char *fmt, ...)
+{
+    char     text[MAAS_ERR_TEXT];
+    va_list  args;
+
+    va_start(args, fmt);
+    vsnprintf(text, sizeof(text), fmt, args);
+    va_end(args);
+
+    maas_call_set_error(call, status, http, text);
+}
+
+
+void
+maas_call_cancel(maas_call_t *call)
+{
+    atomic_store_explicit(&call->cancel, true, memory_order_relaxed);
+}
+
+
+/* -- route --------------------------------------------------------------- */
+
+static bool
+call_copy(maas_arena_t *a, maas_str_t *to, maas_str_t from)
+{
+    if (from.len == 0) {
+        *to = (maas_str_t) { NULL, 0 };
+        return true;
+    }
+
+    *to = maas_arena_str(a, from.data, from.len);
+    return to->data != NULL;
+}
+
+
+static bool
+call_copy_request(maas_call_t *call, const maas_request_t *req)
+{
+    maas_arena_t    *a = &call->arena;
+    maas_request_t  *r = &call->c.req;
+
+    return call_copy(a, &r->method, req->method)
+           && call_copy(a, &r->path, req->path)
+           && call_copy(a, &r->args, req->args)
+           && call_copy(a, &r->content_type, req->content_type)
+           && call_copy(a, &r->accept, req->accept)
+           && call_copy(a, &r->binary_header, req->binary_header)
+           && call_copy(a, &r->model, req->model)
+           && call_copy(a, &r->version, req->version);
+}
+
+
+static bool
+call_visible(const maas_call_t *call, maas_str_t name)
+{
+    for (size_t i = 0; i < call->api->n_models; i++) {
+        if (maas_str_eq(call->api->models[i], name)) {
+            return true;
+        }
+    }
+
+    return call->api->n_models == 0;
+}
+
+
+/* Visible entries: all, of a name, or one version of it. */
+static maas_status_t
+call_entries(maas_call_t *call, maas_proto_route_t *r, const maas_str_t *name,
+    const maas_entry_t *only)
+{
+    size_t               n = 0;
+    const maas_entry_t  *e;
+    maas_proto_entry_t  *list = NULL;
+
+    for (int pass = 0; pass < 2; pass++) {
+
+        if (pass == 1) {
+            list = maas_arena_array(&call->arena, n + 1,
+                                    sizeof(maas_proto_entry_t));
+            if (list == NULL) {
+                return maas_err_nomem(&call->err);
+            }
+
+            n = 0;
+        }
+
+        for (e = maas_catalog_next(call->catalog, NULL); e != NULL;
+             e = maas_catalog_next(call->catalog, e))
+        {
+            if ((only != NULL && e != only)
+                || (name != NULL && !maas_str_eq(e->name, *name))
+                || !call_visible(call, e->name))
+            {
+                continue;
+            }
+
+            if (list != NULL) {
+                list[n] = (maas_proto_entry_t) {
+                    .name = e->name,
+                    .version = e->version,
+                    .available = e->model != NULL,
+                    .reason = call->api->detail ? e->reason : NULL
+                };
+            }
+
+            n++;
+        }
+    }
+
+    r->entry = list;
+    r->n_entry = n;
+
+    return MAAS_OK;
+}
+
+
+static maas_status_t
+call_target(maas_call_t *call, maas_proto_route_t *r, const maas_entry_t *e)
+{
+    const maas_limits_t  *limits;
+    maas_proto_model_t   *m;
+
+    if (e->model == NULL) {
+        return maas_err(&call->err, MAAS_EUNAVAILABLE,
+                        "model \"%.*s\" version %lld is not available%s%s",
+                        (int) e->name.len, e->name.data,
+                        (long long) e->version,
+                        call->api->detail && e->reason[0] ? ": " : "",
+                        call->api->detail ? e->reason : "");
+    }
+
+    m = maas_arena_alloc(&call->arena, sizeof(maas_proto_model_t));
+    if (m == NULL) {
+        return maas_err_nomem(&call->err);
+    }
+
+    m->name = maas_arena_str(&call->arena, e->name.data, e->name.len);
+    if (m->name.data == NULL) {
+        return maas_err_nomem(&call->err);
+    }
+
+    maas_model_retain(e->model);
+    call->held[call->n_held++] = e->model;
+
+    limits = maas_model_limits(e->model);
+    m->version = e->version;
+    m->in = maas_model_inputs(e->model, &m->n_in);
+    m->out = maas_model_outputs(e->model, &m->n_out);
+    m->meta = maas_model_meta(e->model);
+    m->max_elements = limits != NULL && limits->max_elements != 0
+                      ? limits->max_elements : (uint64_t) 64 << 20;
+    r->m = m;
+
+    if (r->infer) {
+        call->model = e->model;
+        call->user = e->user;
+    }
+
+    return MAAS_OK;
+}
+
+
+/* What the route needs, out of the catalog. */
+static maas_status_t
+call_resolve(maas_call_t *call, maas_proto_route_t *r)
+{
+    maas_str_t           name, version;
+    const maas_entry_t  *e;
+
+    if (r->need == MAAS_NEED_NOTHING) {
+        return MAAS_OK;
+    }
+
+    if (r->need == MAAS_NEED_LIST) {
+        return call_entries(call, r, NULL, NULL);
+    }
+
+    name = r->model.len != 0 ? r->model : call->c.req.model;
+    version = r->version.len != 0 ? r->version : call->c.req.version;
+
+    if (name.len == 0 || !call_visible(call, name)) {
+        return maas_err(&call->err, MAAS_ENOENT, "unknown model \"%.*s\"",
+                        (int) maas_min(name.len, MAAS_NAME_MAX),
+                        name.len ? name.data : "");
+    }
+
+    MAAS_TRY(maas_catalog_find(call->catalog, name, version, &e, &call->err));
+    MAAS_TRY(call_entries(call, r, &name,
+                          r->need == MAAS_NEED_NAME && r->version.len != 0
+                          ? e : NULL));
+
+    return r->need == MAAS_NEED_MODEL ? call_target(call, r, e) : MAAS_OK;
+}
+
+
+/* Which of two failures tells the client more? */
+static int
+call_weight(maas_status_t rc)
+{
+    return rc == MAAS_OK ? 3 : rc == MAAS_EMETHOD ? 2 : rc != MAAS_ENOENT;
+}
+
+
+/* One dialect's view of the request. */
+static maas_status_t
+call_try(maas_call_t *call, const maas_proto_t *proto)
+{
+    maas_status_t        rc;
+    maas_proto_route_t  *r = &call->c.route;
+
+    memset(r, 0, sizeof(*r));
+    r->proto = proto;
+
+    rc = proto->route(&call->c, &call->err);
+
+    if (r->model.len != 0 && call->model_name.len == 0) {
+        call->model_name = r->model;
+    }
+
+    if (rc != MAAS_OK) {
+        return rc;
+    }
+
+    MAAS_TRY(call_resolve(call, r));
+
+    if (!r->infer) {
+        call->route[call->n_route++] = *r;
+    }
+
+    return MAAS_OK;
+}
+
+
+static maas_action_t
+call_route(maas_call_t *call)
+{
+    int                  best = -1;
+    maas_err_t           err = { MAAS_ENOENT, "no dialect here" };
+    maas_status_t        rc;
+    const maas_proto_t  *proto;
+    const char          *allow = NULL;
+
+    for (size_t i = 0; i < call->api->n_dialects
+                       && call->n_route < MAAS_CALL_ROUTES; i++)
+    {
+        proto = call_dialect(call->api->dialects[i]);
+        if (proto == NULL) {
+            continue;
+        }
+
+        rc = call_try(call, proto);
+
+        if (rc == MAAS_OK && call->c.route.infer) {
+            call->proto = proto;
+            call->err.status = MAAS_OK;
+            call->n_route = 0;
+            return MAAS_ACT_INFER;
+        }
+
+        if (call_weight(rc) > best) {
+            best = call_weight(rc);
+            call->proto = proto;
+            err = call->err;
+            err.status = rc;
+            allow = call->c.route.allow;
+        }
+    }
+
+    call->err = err;
+    call->c.route.allow = allow;
+
+    return MAAS_ACT_REPLY;
+}
+
+
+maas_action_t
+maas_call_route(maas_call_t *call, const maas_request_t *req)
+{
+    maas_action_t  action;
+
+    if (!call_copy_request(call, req)) {
+        maas_call_set_error(call, MAAS_ENOMEM, 0, "out of memory");
+        return MAAS_ACT_REPLY;
+    }
+
+    call->c.req.method = call->c.req.method.len != 0
+                         ? call->c.req.method : maas_str("GET");
+    action = call_route(call);
+
+    if (call->model_name.len == 0) {
+        call->model_name = call->c.req.model;
+    }
+
+    return action;
+}
+
+
+bool
+maas_call_target(const maas_call_t *call, void **user, maas_str_t *name,
+    int64_t *version)
+{
+    if (call->model == NULL) {
+        return false;
+    }
+
+    *user = call->user;
+    *name = call->c.route.m->name;
+    *version = call->c.route.m->version;
+
+    return true;
+}
+
+
+maas_str_t
+maas_call_model_name(const maas_call_t *call)
+{
+    return call->model_name;
+}
+
+
+void
+maas_call_info(const maas_call_t *call, maas_call_info_t *info)
+{
+    info->status = call->err.status;
+    info->error = call->err.status != MAAS_OK ? call->err.text : "";
+    info->compute_ns = call->compute_ns;
+    info->ran = call->ran;
+}

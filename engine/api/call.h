@@ -1,0 +1,49 @@
+/*
+ * call.h: a request on its way; shared by api/call*.c only.
+ */
+
+#ifndef MAAS_API_CALL_H
+#define MAAS_API_CALL_H
+
+#include "api/model.h"
+#include "proto/proto.h"
+
+
+/* Dialects whose documents one answer may hold. */
+#define MAAS_CALL_ROUTES  4
+
+struct maas_call_s {
+    const maas_host_t    *host;
+    const maas_api_t     *api;
+    maas_catalog_t       *catalog;
+    maas_arena_t          arena;
+    atomic_bool           cancel;
+
+    maas_proto_call_t     c;
+    const maas_proto_t   *proto;        /* speaks errors; NULL: plain JSON */
+    maas_str_t            model_name;   /* as asked for */
+
+    /* documents; an inference has its route in c */
+    maas_proto_route_t    route[MAAS_CALL_ROUTES];
+    size_t                n_route;
+
+    maas_model_t         *held[MAAS_CALL_ROUTES];
+    size_t                n_held;
+
+    maas_model_t         *model;        /* of an inference */
+    void                 *user;
+    bool                  decoded;
+    maas_run_t           *run;
+    uint64_t              compute_ns;
+    bool                  ran;
+
+    maas_err_t            err;          /* status MAAS_OK: none */
+    int                   http;         /* of the error; 0: its status's */
+    maas_reply_t          reply;
+};
+
+/* Remembers the error; the first one wins unless it is overruled. */
+maas_status_t maas_call_set_error(maas_call_t *call, maas_status_t status,
+    int http, const char *text);
+
+#endif

@@ -1,0 +1,474 @@
+/*
+ * compile.c: model file -> image.  import, passes, image, plan of the
+ * profile, seal.  Linked into the maas command and tests, never into the
+ * module: workers map what this makes.
+ *
+ * Ownership: the image belongs to the caller (maas_image_free()).
+ * Threads:   reentrant.
+ */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "api/compile.h"
+#include "api/model_priv.h"
+#include "formats/onnx.h"
+#include "graph/pass/pass.h"
+
+
+#define COMPILE_FOLD_BUDGET  (2ull << 30)
+#define COMPILE_TEXT_MAX     (16u << 20)    /* model.json, labels.txt */
+
+
+typedef struct {
+    void    *data;
+    size_t   size;
+    bool     mapped;
+} compile_file_t;
+
+/* What stands beside the model file. */
+typedef struct {
+    compile_file_t  json;
+    compile_file_t  labels;
+    uint8_t         digest[MAAS_DIGEST];
+} compile_side_t;
+
+
+/* -- the graph, from here to the image ----------------------------------- */
+
+static maas_status_t
+compile_meta(const maas_graph_t *g, const compile_side_t *side,
+    maas_meta_t **out, maas_err_t *err)
+{
+    maas_str_t         *name;
+    maas_status_t       rc;
+    maas_meta_names_t   names;
+
+    name = maas_calloc(maas_host_default(), g->n_in + g->n_out + 1,
+                       sizeof(*name));
+    if (name == NULL) {
+        return maas_err_nomem(err);
+    }
+
+    for (uint32_t i = 0; i < g->n_in; i++) {
+        name[i] = g->value[g->in[i]].name;
+    }
+
+    for (uint32_t i = 0; i < g->n_out; i++) {
+        name[g->n_in + i] = g->value[g->out[i]].name;
+    }
+
+    names.in = name;
+    names.n_in = g->n_in;
+    names.out = name + g->n_in;
+    names.n_out = g->n_out;
+
+    rc = maas_meta_parse(out, maas_host_default(),
+                         side != NULL ? side->json.data : NULL,
+                         side != NULL ? side->json.size : 0,
+                         side != NULL ? side->labels.data : NULL,
+                         side != NULL ? side->labels.size : 0, &names, err);
+
+    maas_free(maas_host_default(), name);
+    return rc;
+}
+
+
+/* Root plan at the profile's shapes: every open dimension 1. */
+static maas_status_t
+compile_plan(const maas_buf_t *b, maas_plan_t **out, maas_err_t *err)
+{
+    size_t              bytes, len;
+    int64_t             key[MODEL_KEY_MAX];
+    maas_model_t       *m;
+    maas_status_t       rc = MAAS_OK;
+    maas_tensor_t      *in;
+
+    *out = NULL;
+    MAAS_TRY(maas_model_open(&m, b->data, b->len, NULL, err));
+
+    in = maas_calloc(maas_host_default(), m->image->n_in + 1, sizeof(*in));
+    if (in == NULL) {
+        maas_model_release(m);
+        return maas_err_nomem(err);
+    }
+
+    for (uint32_t i = 0; i < m->image->n_in && rc == MAAS_OK; i++) {
+        if (m->port[i].rank < 0) {
+            goto done;
+        }
+
+        in[i].dtype = m->port[i].dtype;
+        in[i].rank = m->port[i].rank;
+
+        for (int d = 0; d < in[i].rank; d++) {
+            in[i].dims[d] = m->port[i].dims[d] < 0 ? 1 : m->port[i].dims[d];
+        }
+
+        if (!maas_tensor_size(&in[i], 0, &bytes)) {
+            goto done;
+        }
+
+        in[i].bytes = bytes;
+    }
+
+    if (!model_key(m, in, key, &len)) {
+        goto done;
+    }
+
+    rc = maas_plan_make(out, &m->src, in, err);
+
+    if (rc == MAAS_OK) {
+        (*out)->key = maas_arena_dup(&(*out)->mem, key, maas_max(len, 8u));
+        (*out)->key_len = len;
+        rc = (*out)->key == NULL ? maas_err_nomem(err) : MAAS_OK;
+    }
+
+done:
+
+    maas_free(maas_host_default(), in);
+    maas_model_release(m);
+    return rc;
+}
+
+
+/*
+ * The plan may be impossible at these shapes alone (a window larger than an
+ * input of 1): that is no reason to refuse the model, unless an operator
+ * has no kernel at all.
+ */
+static maas_status_t
+compile_seal(maas_buf_t *b, maas_err_t *err)
+{
+    maas_plan_t    *p;
+    maas_status_t   rc;
+
+    rc = compile_plan(b, &p, err);
+
+    if (rc == MAAS_ENOMEM || rc == MAAS_EUNSUPPORTED
+        || rc == MAAS_EINTERNAL || rc == MAAS_ETRUNC)
+    {
+        maas_plan_release(p, maas_host_default());
+        return rc;
+    }
+
+    if (rc != MAAS_OK) {
+        maas_plan_release(p, maas_host_default());
+        p = NULL;
+    }
+
+    rc = maas_image_seal(b, p, err);
+    maas_plan_release(p, maas_host_default());
+
+    return rc;
+}
+
+
+static maas_status_t
+compile_take(maas_buf_t *b, void **image, size_t *size, maas_err_t *err)
+{
+    *image = aligned_alloc(4096, maas_align(b->len, 4096));
+    if (*image == NULL) {
+        return maas_err_nomem(err);
+    }
+
+    memcpy(*image, b->data, b->len);
+    *size = b->len;
+
+    return MAAS_OK;
+}
+
+
+void
+maas_image_free(void *image)
+{
+    free(image);
+}
+
+
+static maas_status_t
+compile_graph(maas_graph_t *g, const maas_compile_t *spec,
+    const compile_side_t *side, void **image, size_t *size, maas_err_t *err)
+{
+    maas_buf_t          b;
+    maas_meta_t        *meta;
+    maas_status_t       rc;
+    maas_pass_opts_t    opts = { 0 };
+    maas_image_spec_t   is = { 0 };
+
+    if (spec->numerics != NULL && strcmp(spec->numerics, "exact") != 0
+        && strcmp(spec->numerics, "fast") != 0)
+    {
+        return maas_err(err, MAAS_EINVAL,
+                        "numerics '%s': exact or fast expected",
+                        spec->numerics);
+    }
+
+    opts.host = maas_host_default();
+    opts.k = maas_kernels(maas_cpu_in_use());
+    opts.fold_budget = spec->fold_budget ? spec->fold_budget
+                                         : COMPILE_FOLD_BUDGET;
+    opts.off = spec->passes_off;
+
+    MAAS_TRY(maas_passes_run(g, &opts, err));
+    MAAS_TRY(compile_meta(g, side, &meta, err));
+
+    is.graph = g;
+    is.meta = meta;
+    is.meta_size = meta->size;
+    is.cpu = maas_cpu_in_use();
+    is.numerics = spec->numerics != NULL
+                  && strcmp(spec->numerics, "fast") == 0;
+
+    if (side != NULL) {
+        memcpy(is.source, side->digest, MAAS_DIGEST);
+    }
+
+    maas_buf_init(&b, maas_host_default());
+    rc = maas_image_build(&is, &b, err);
+
+    if (rc == MAAS_OK) {
+        rc = compile_seal(&b, err);
+    }
+
+    if (rc == MAAS_OK) {
+        rc = compile_take(&b, image, size, err);
+    }
+
+    maas_buf_destroy(&b);
+    maas_free(maas_host_default(), meta);
+
+    return rc;
+}
+
+
+maas_status_t
+maas_compile_graph(maas_graph_t *g, const maas_compile_t *spec,
+    void **image, size_t *size, maas_err_t *err)
+{
+    return compile_graph(g, spec, NULL, image, size, err);
+}
+
+
+/* -- bytes and files ----------------------------------------------------- */
+
+static maas_status_t
+compile_bytes(const void *p, size_t n, const char *dir,
+    const maas_compile_t *spec, const compile_side_t *side, void **image,
+    size_t *size, maas_err_t *err)
+{
+    maas_arena_t       a;
+    maas_graph_t      *g;
+    maas_status_t      rc;
+    maas_raw_model_t  *raw;
+
+    maas_arena_init(&a, maas_host_default(), 0);
+
+    rc = maas_onnx_read(&raw, &a, p, n, dir, err);
+
+    if (rc == MAAS_OK) {
+        rc = maas_graph_import(&g, &a, raw, err);
+    }
+
+    if (rc == MAAS_OK) {
+        rc = compile_graph(g, spec, side, image, size, err);
+    }
+
+    maas_arena_destroy(&a);
+    return rc;
+}
+
+
+maas_status_t
+maas_compile_bytes(const void *p, size_t n, const char *dir,
+    const maas_compile_t *spec, void **image, size_t *size, maas_err_t *err)
+{
+    return compile_bytes(p, n, dir, spec, NULL, image, size, err);
+}
+
+
+/* Maps a file privately; an empty one is data NULL.  Absent: MAAS_ENOENT. */
+static maas_status_t
+compile_open(const char *path, size_t max, compile_file_t *f,
+    maas_err_t *err)
+{
+    int          fd;
+    struct stat  st;
+
+    memset(f, 0, sizeof(*f));
+
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd == -1) {
+        return maas_err(err, errno == ENOENT ? MAAS_ENOENT : MAAS_EIO,
+                        "cannot read %s: %s", path, strerror(errno));
+    }
+
+    if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)
+        || (uint64_t) st.st_size > max)
+    {
+        close(fd);
+        return maas_err(err, MAAS_EINVAL, "%s is not a file of at most %zu "
+                        "bytes", path, max);
+    }
+
+    f->size = st.st_size;
+
+    if (f->size != 0) {
+        f->data = mmap(NULL, f->size, PROT_READ, MAP_PRIVATE, fd, 0);
+        f->mapped = f->data != MAP_FAILED;
+    }
+
+    close(fd);
+
+    if (f->size != 0 && !f->mapped) {
+        f->data = NULL;
+        return maas_err_nomem(err);
+    }
+
+    return MAAS_OK;
+}
+
+
+static void
+compile_close(compile_file_t *f)
+{
+    if (f->mapped) {
+        munmap(f->data, f->size);
+    }
+}
+
+
+/* name beside the model file; absent: an empty file. */
+static maas_status_t
+compile_open_side(const char *model, const char *name, compile_file_t *f,
+    maas_err_t *err)
+{
+    size_t         len;
+    maas_err_t     e;
+    maas_status_t  rc;
+    const char    *slash = strrchr(model, '/');
+    char           path[4096];
+
+    len = slash != NULL ? (size_t) (slash - model) + 1 : 0;
+    if (len + strlen(name) >= sizeof(path)) {
+        return maas_err(err, MAAS_EINVAL, "path too long: %s", model);
+    }
+
+    memcpy(path, model, len);
+    strcpy(path + len, name);
+
+    rc = compile_open(path, COMPILE_TEXT_MAX, f, &e);
+
+    if (rc == MAAS_ENOENT) {
+        memset(f, 0, sizeof(*f));
+        return MAAS_OK;
+    }
+
+    return rc == MAAS_OK ? rc : maas_err(err, rc, "%s", e.text);
+}
+
+
+static maas_status_t
+compile_digest(const compile_file_t *model, compile_side_t *side,
+    maas_err_t *err)
+{
+    uint64_t     size[3] = { model->size, side->json.size,
+                             side->labels.size };
+    maas_sha_t  *sha = maas_sha_create();
+
+    if (sha == NULL) {
+        return maas_err_nomem(err);
+    }
+
+    maas_sha_update(sha, size, sizeof(size));
+    maas_sha_update(sha, model->data, model->size);
+    maas_sha_update(sha, side->json.data, side->json.size);
+    maas_sha_update(sha, side->labels.data, side->labels.size);
+    maas_sha_final(sha, side->digest);
+
+    return MAAS_OK;
+}
+
+
+maas_status_t
+maas_compile(const maas_compile_t *spec, void **image, size_t *size,
+    maas_err_t *err)
+{
+    char            *slash, dir[4096] = ".";
+    maas_status_t    rc;
+    compile_file_t   model;
+    compile_side_t   side = { 0 };
+
+    *image = NULL;
+    *size = 0;
+
+    MAAS_TRY(compile_open(spec->path, SIZE_MAX, &model, err));
+
+    if (strlen(spec->path) < sizeof(dir)) {
+        strcpy(dir, spec->path);
+        slash = strrchr(dir, '/');
+        strcpy(slash != NULL ? slash : dir, slash != NULL ? "" : ".");
+    }
+
+    rc = compile_open_side(spec->path, "model.json", &side.json, err);
+
+    if (rc == MAAS_OK) {
+        rc = compile_open_side(spec->path, "labels.txt", &side.labels, err);
+    }
+
+    if (rc == MAAS_OK) {
+        rc = compile_digest(&model, &side, err);
+    }
+
+    if (rc == MAAS_OK) {
+        rc = compile_bytes(model.data, model.size, dir, spec, &side, image,
+                           size, err);
+    }
+
+    compile_close(&side.labels);
+    compile_close(&side.json);
+    compile_close(&model);
+
+    return rc;
+}
+
+
+maas_status_t
+maas_image_verify(const void *image, size_t size, maas_err_t *err)
+{
+    uint8_t                   digest[MAAS_DIGEST];
+    maas_sha_t               *sha;
+    maas_image_t             *im;
+    maas_plan_t              *plan;
+    maas_status_t             rc;
+    const maas_img_header_t  *h = image;
+    const maas_host_t        *host = maas_host_default();
+
+    MAAS_TRY(maas_image_load(&im, host, image, size, err));
+
+    rc = maas_image_plan(&plan, im, host, err);
+    maas_plan_release(plan, host);
+    maas_image_unload(im, host);
+    MAAS_TRY(rc);
+
+    sha = maas_sha_create();
+    if (sha == NULL) {
+        return maas_err_nomem(err);
+    }
+
+    maas_sha_update(sha, (const char *) image + sizeof(*h),
+                    size - sizeof(*h));
+    maas_sha_final(sha, digest);
+
+    if (memcmp(digest, h->payload, MAAS_DIGEST) != 0) {
+        return maas_err(err, MAAS_ETRUNC,
+                        "image: the payload is not what was written "
+                        "(checksum)");
+    }
+
+    return MAAS_OK;
+}

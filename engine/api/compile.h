@@ -1,0 +1,43 @@
+/*
+ * compile.h: inside the engine: the compiler's parts that the command and
+ * tests use besides maas_compile() of maas.h.
+ */
+
+#ifndef MAAS_API_COMPILE_H
+#define MAAS_API_COMPILE_H
+
+#include "api/model.h"
+
+
+/*
+ * Compiles a graph that is in memory already: passes, packing, image, plan
+ * of the profile.  The graph is changed.  meta NULL: defaults; source: the
+ * digest of the files, NULL: zeros.  Free with maas_image_free().
+ */
+maas_status_t maas_compile_graph(maas_graph_t *g, const maas_compile_t *spec,
+    void **image, size_t *size, maas_err_t *err);
+
+/* The same over a model file's bytes (dir: its folder, or NULL). */
+maas_status_t maas_compile_bytes(const void *p, size_t n, const char *dir,
+    const maas_compile_t *spec, void **image, size_t *size,
+    maas_err_t *err);
+
+/*
+ * What `maas inspect` prints: inputs, outputs, sections, constants with
+ * their formats; plan: each step's kernel, format and offset at the shapes
+ * given (in NULL: every open dimension 1).
+ */
+typedef struct {
+    bool                  plan;
+    bool                  json;
+    const maas_tensor_t  *in;
+} maas_describe_t;
+
+maas_status_t maas_model_describe(maas_model_t *m,
+    const maas_describe_t *how, maas_buf_t *b, maas_err_t *err);
+
+/* Plan of these input shapes: FLOP (2 per multiply-add) and arena bytes. */
+maas_status_t maas_model_figures(maas_model_t *m, const maas_tensor_t *in,
+    double *flops, uint64_t *arena, uint64_t *tensors, maas_err_t *err);
+
+#endif

@@ -1,0 +1,141 @@
+/*
+ * One ONNX backend test case: model.onnx and test_data_set_N with
+ * input_N.pb and output_N.pb, in the order of the model's inputs and
+ * outputs.
+ *
+ * Memory: nothing is freed; a process of its own runs each case.
+ */
+
+#define _GNU_SOURCE
+
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "cli/cli.h"
+#include "cli/cli_case.h"
+#include "cli/cli_compare.h"
+#include "formats/onnx.h"
+
+
+#define CASE_RTOL  1e-3
+#define CASE_ATOL  1e-7
+
+
+static maas_status_t
+case_tensor(maas_arena_t *a, const char *dir, const char *kind, size_t i,
+    maas_tensor_t *t, maas_err_t *err)
+{
+    char            path[4096];
+    void           *p;
+    size_t          n;
+    maas_status_t   rc;
+
+    snprintf(path, sizeof(path), "%s/%s_%zu.pb", dir, kind, i);
+
+    MAAS_TRY(cli_read(path, &p, &n, err));
+
+    rc = maas_onnx_tensor(p, n, a, t, NULL, err);
+
+    return rc == MAAS_OK ? rc : maas_err_prefix(err, "%s_%zu.pb", kind, i);
+}
+
+
+/*
+ * Parallel outputs of an operator that makes a map: only tensors can be
+ * compared with a TensorProto.
+ */
+static maas_status_t
+case_kinds(const maas_port_t *port, size_t n, maas_err_t *err)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (port[i].kind != MAAS_KIND_TENSOR) {
+            return maas_err(err, MAAS_EUNSUPPORTED,
+                            "\"%.*s\" is no tensor",
+                            (int) maas_min(port[i].name.len, 60u),
+                            port[i].name.data);
+        }
+    }
+
+    return MAAS_OK;
+}
+
+
+static maas_status_t
+case_set(const cli_model_t *m, const char *dir, maas_err_t *err)
+{
+    size_t              n_in, n_out;
+    maas_run_t         *run;
+    maas_arena_t        a;
+    maas_status_t       rc;
+    maas_tensor_t      *in, got, keys, want;
+    const maas_port_t  *pin, *pout;
+
+    pin = maas_model_inputs(m->m, &n_in);
+    pout = maas_model_outputs(m->m, &n_out);
+
+    MAAS_TRY(case_kinds(pin, n_in, err));
+    MAAS_TRY(case_kinds(pout, n_out, err));
+
+    maas_arena_init(&a, maas_host_default(), 0);
+    in = calloc(n_in + 1, sizeof(*in));
+
+    if (in == NULL) {
+        return maas_err_nomem(err);
+    }
+
+    for (size_t i = 0; i < n_in; i++) {
+        MAAS_TRY(case_tensor(&a, dir, "input", i, &in[i], err));
+
+        rc = maas_model_check_input(m->m, i, &in[i], err);
+        if (rc != MAAS_OK) {
+            return maas_err_prefix(err, "input_%zu.pb", i);
+        }
+    }
+
+    MAAS_TRY(maas_model_run(m->m, in, NULL, NULL, &run, err));
+
+    for (size_t i = 0; i < n_out; i++) {
+        MAAS_TRY(case_tensor(&a, dir, "output", i, &want, err));
+
+        maas_run_output(run, i, &got, &keys);
+
+        rc = cli_compare(&got, &want, CASE_RTOL, CASE_ATOL, err);
+        if (rc != MAAS_OK) {
+            return maas_err_prefix(err, "output \"%.*s\"",
+                                   (int) maas_min(pout[i].name.len, 60u),
+                                   pout[i].name.data);
+        }
+    }
+
+    return MAAS_OK;
+}
+
+
+maas_status_t
+cli_case_run(const char *dir, maas_err_t *err)
+{
+    char          path[4096];
+    size_t        sets;
+    cli_model_t   m;
+
+    snprintf(path, sizeof(path), "%s/model.onnx", dir);
+    MAAS_TRY(cli_model_load(&m, path, "exact", false, err));
+
+    for (sets = 0; sets < 1000; sets++) {
+        snprintf(path, sizeof(path), "%s/test_data_set_%zu", dir, sets);
+
+        if (access(path, R_OK | X_OK) != 0) {
+            break;
+        }
+
+        MAAS_TRY(case_set(&m, path, err));
+    }
+
+    if (sets == 0) {
+        return maas_err(err, MAAS_EUNSUPPORTED, "it has no test data");
+    }
+
+    return MAAS_OK;
+}

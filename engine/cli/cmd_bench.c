@@ -1,0 +1,204 @@
+/*
+ * maas bench: how long a run takes.  Warm-up runs are not counted; the
+ * model is compiled in a child, so that the peak memory is that of running.
+ */
+
+#define _GNU_SOURCE
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+
+#include "api/compile.h"
+#include "cli/cli.h"
+
+
+#define BENCH_RUNS_MAX  1000000
+
+
+static const char  bench_help[] =
+    "usage: maas bench MODEL [--input NAME=FILE]... [--shape NAME=1,3,224,224]...\n"
+    "                  [--threads N] [--seconds S] [--seed N]\n"
+    "                  [--numerics exact|fast] [--json]\n\n"
+    "Measures runs for S seconds (3) after a warm-up.  Inputs that are not given\n"
+    "are made up: floats uniform in [-1,1), ids below the table that they index,\n"
+    "masks 1; open dimensions are 1 unless --shape says otherwise.  gflops\n"
+    "counts 2 per multiply-add of the model as written.\n";
+
+typedef struct {
+    double    median, min, p99;         /* ms */
+    double    flops;
+    uint64_t  arena, tensors;
+    size_t    runs;
+} bench_t;
+
+
+static int
+bench_order(const void *a, const void *b)
+{
+    uint64_t  x = *(const uint64_t *) a, y = *(const uint64_t *) b;
+
+    return (x > y) - (x < y);
+}
+
+
+static maas_status_t
+bench_measure(cli_job_t *job, double seconds, bench_t *b, maas_err_t *err)
+{
+    maas_status_t  rc;
+
+    /* Warm-up: plans, pages, caches and the clock of the CPU. */
+    job->n = 20;
+    job->seconds = seconds / 5;
+    MAAS_TRY(cli_job_run(job, err));
+    maas_run_release(job->run);
+    job->run = NULL;
+
+    job->n = BENCH_RUNS_MAX;
+    job->seconds = seconds;
+    job->ns = malloc(job->n * sizeof(*job->ns));
+    if (job->ns == NULL) {
+        return maas_err_nomem(err);
+    }
+
+    rc = cli_job_run(job, err);
+
+    if (rc == MAAS_OK) {
+        qsort(job->ns, job->n, sizeof(*job->ns), bench_order);
+        b->runs = job->n;
+        b->min = (double) job->ns[0] / 1e6;
+        b->median = (double) job->ns[job->n / 2] / 1e6;
+        b->p99 = (double) job->ns[(job->n * 99 - 1) / 100] / 1e6;
+    }
+
+    free(job->ns);
+    return rc;
+}
+
+
+static void
+bench_print(const bench_t *b, int64_t threads, bool json)
+{
+    double         gflops = b->flops / b->median / 1e6;
+    struct rusage  ru;
+
+    getrusage(RUSAGE_SELF, &ru);
+
+    if (json) {
+        printf("{\"median_ms\":%.6g,\"min_ms\":%.6g,\"p99_ms\":%.6g,"
+               "\"gflops\":%.6g,\"peak_rss_bytes\":%lld,\"runs\":%zu,"
+               "\"threads\":%lld,\"arena_bytes\":%llu,\"tensor_bytes\":%llu,"
+               "\"cpu\":\"%s\"}\n", b->median, b->min, b->p99, gflops,
+               (long long) ru.ru_maxrss * 1024, b->runs, (long long) threads,
+               (unsigned long long) b->arena, (unsigned long long) b->tensors,
+               maas_cpu());
+        return;
+    }
+
+    printf("median %.4f ms, min %.4f ms, p99 %.4f ms, %.2f GFLOP/s, "
+           "%zu runs, %lld thread%s, %s\n", b->median, b->min, b->p99, gflops,
+           b->runs, (long long) threads, threads == 1 ? "" : "s", maas_cpu());
+    printf("arena %.2f MiB of %.2f MiB of tensors, peak RSS %.1f MiB\n",
+           (double) b->arena / 1048576, (double) b->tensors / 1048576,
+           (double) ru.ru_maxrss / 1024);
+}
+
+
+static maas_status_t
+bench_model(cli_model_t *m, const cli_list_t *inputs,
+    const cli_list_t *shapes, int64_t threads, double seconds, int64_t seed,
+    bench_t *b, maas_err_t *err)
+{
+    size_t          n;
+    cli_job_t       job = { .m = m->m, .threads = (int) threads };
+    maas_status_t   rc = MAAS_OK;
+    maas_tensor_t  *in;
+
+    (void) maas_model_inputs(m->m, &n);
+
+    in = calloc(n + 1, sizeof(*in));
+    if (in == NULL) {
+        return maas_err_nomem(err);
+    }
+
+    job.in = in;
+
+    for (size_t i = 0; i < inputs->n && rc == MAAS_OK; i++) {
+        rc = cli_input(m, inputs->v[i], in, err);
+    }
+
+    if (rc == MAAS_OK) {
+        rc = cli_fill(m, shapes, (uint64_t) seed, in, err);
+    }
+
+    if (rc == MAAS_OK) {
+        cli_progress_begin("measuring");
+        rc = bench_measure(&job, seconds, b, err);
+        cli_progress_end();
+    }
+
+    if (rc == MAAS_OK) {
+        rc = maas_model_figures(m->m, in, &b->flops, &b->arena, &b->tensors,
+                                err);
+    }
+
+    maas_run_release(job.run);
+    free(in);
+    return rc;
+}
+
+
+int
+cmd_bench(int argc, char **argv)
+{
+    int           rc;
+    bool          json = false;
+    double        seconds = 3;
+    int64_t       threads = 1, seed = 1;
+    bench_t       b = { 0 };
+    const char   *numerics = "exact";
+    cli_list_t    rest = { 0 }, inputs = { 0 }, shapes = { 0 };
+    maas_err_t    err;
+    cli_model_t   m;
+    cli_option_t  opts[] = {
+        { "--input", CLI_MANY, &inputs },
+        { "--shape", CLI_MANY, &shapes },
+        { "--threads", CLI_INT, &threads },
+        { "--seconds", CLI_FLOAT, &seconds },
+        { "--seed", CLI_INT, &seed },
+        { "--numerics", CLI_TEXT, &numerics },
+        { "--json", CLI_FLAG, &json },
+        { NULL, 0, NULL }
+    };
+
+    rc = cli_options(argc, argv, opts, &rest, bench_help);
+    if (rc != -1) {
+        return rc;
+    }
+
+    if (rest.n != 1) {
+        return cli_usage(rest.n == 0 ? "which model?"
+                                     : "one model at a time, please");
+    }
+
+    if (threads > 256) {
+        return cli_usage("--threads: at most 256");
+    }
+
+    if (cli_model_load(&m, rest.v[0], numerics, true, &err) != MAAS_OK) {
+        return cli_fail("%s", err.text);
+    }
+
+    if (bench_model(&m, &inputs, &shapes, threads, seconds, seed, &b, &err)
+        == MAAS_OK)
+    {
+        bench_print(&b, threads, json);
+        rc = CLI_OK;
+    } else {
+        rc = cli_fail("%s", err.text);
+    }
+
+    cli_model_free(&m);
+    return rc;
+}

@@ -1,0 +1,394 @@
+/*
+ * cast: Cast and CastLike between all fixed dtypes, and maas_cast_row() for
+ * the other operators.
+ *
+ * To integers: truncation toward zero.  What lies outside int64 (NaN and
+ * infinities too) becomes the least int64, as NumPy and ONNX Runtime give
+ * on x86-64; int32 likewise has its least value outside its range, and
+ * narrower types keep the low bits.  To bool: not zero, so NaN is true.
+ * float16 and bfloat16 round to nearest even, once: float64 is brought to
+ * float32 with rounding to odd on the way.
+ *
+ * Spec: github.com/onnx/onnx, docs/Operators.md, Cast.
+ */
+
+#include <math.h>
+
+#include "ops/ops_common.h"
+
+
+#define CAST_CHUNK  512
+
+
+/* -- one element --------------------------------------------------------- */
+
+static inline int64_t
+cast_i64(double v)
+{
+    return v >= -0x1p63 && v < 0x1p63 ? (int64_t) v : INT64_MIN;
+}
+
+
+static inline int32_t
+cast_i32(double v)
+{
+    return v > -0x1p31 - 1 && v < 0x1p31 ? (int32_t) v : INT32_MIN;
+}
+
+
+static inline uint64_t
+cast_u64(double v)
+{
+    return v >= 0x1p63 && v < 0x1p64 ? (uint64_t) v : (uint64_t) cast_i64(v);
+}
+
+
+/* float64 to float32 so that a second rounding cannot go wrong. */
+static float
+cast_odd(double v)
+{
+    union { float f; uint32_t u; }  r = { .f = (float) v };
+
+    if ((double) r.f == v || v != v || isinf(r.f) || (r.u & 1)) {
+        return r.f;
+    }
+
+    /* The neighbour on the other side of v is odd. */
+    r.u += fabs((double) r.f) < fabs(v) ? 1 : -1;
+    return r.f;
+}
+
+
+/* -- rows of C types ----------------------------------------------------- */
+
+typedef void (*cast_row_pt)(void *y, const void *x, int64_t n);
+
+#define CAST_LOOP(S, st, D, dt, expr)                                         \
+    static void                                                               \
+    cast_##S##_##D(void *y, const void *x, int64_t n)                         \
+    {                                                                         \
+        dt        *q = y;                                                     \
+        const st  *p = x;                                                     \
+                                                                              \
+        for (int64_t i = 0; i < n; i++) {                                     \
+            const st  v = p[i];                                               \
+                                                                              \
+            q[i] = (dt) (expr);                                               \
+        }                                                                     \
+    }
+
+/* From an integer or a bool: C's conversions are all defined. */
+#define CAST_PLAIN(S, st, D, dt)  CAST_LOOP(S, st, D, dt, v)
+
+#define CAST_FROM_INT(a, S, st)                                               \
+    CAST_PLAIN(S, st, F32, float)   CAST_PLAIN(S, st, F64, double)            \
+    CAST_PLAIN(S, st, I8, int8_t)   CAST_PLAIN(S, st, I16, int16_t)           \
+    CAST_PLAIN(S, st, I32, int32_t) CAST_PLAIN(S, st, I64, int64_t)           \
+    CAST_PLAIN(S, st, U8, uint8_t)  CAST_PLAIN(S, st, U16, uint16_t)          \
+    CAST_PLAIN(S, st, U32, uint32_t) CAST_PLAIN(S, st, U64, uint64_t)         \
+    CAST_LOOP(S, st, BOOL, uint8_t, v != 0)
+
+#define CAST_FROM_REAL(a, S, st)                                              \
+    CAST_PLAIN(S, st, F32, float)   CAST_PLAIN(S, st, F64, double)            \
+    CAST_LOOP(S, st, I8, int8_t, cast_i64(v))                                 \
+    CAST_LOOP(S, st, I16, int16_t, cast_i64(v))                               \
+    CAST_LOOP(S, st, I32, int32_t, cast_i32(v))                               \
+    CAST_LOOP(S, st, I64, int64_t, cast_i64(v))                               \
+    CAST_LOOP(S, st, U8, uint8_t, cast_i64(v))                                \
+    CAST_LOOP(S, st, U16, uint16_t, cast_i64(v))                              \
+    CAST_LOOP(S, st, U32, uint32_t, cast_i64(v))                              \
+    CAST_LOOP(S, st, U64, uint64_t, cast_u64(v))                              \
+    CAST_LOOP(S, st, BOOL, uint8_t, v != 0)
+
+MAAS_T_INT(CAST_FROM_INT, -)
+CAST_FROM_INT(-, BOOL, uint8_t)
+MAAS_T_FLOAT(CAST_FROM_REAL, -)
+
+#define CAST_ENTRY(S, D)  [MAAS_##D] = cast_##S##_##D
+
+#define CAST_TABLE(a, S, st)                                                  \
+    [MAAS_##S] = {                                                            \
+        CAST_ENTRY(S, F32), CAST_ENTRY(S, F64), CAST_ENTRY(S, BOOL),          \
+        CAST_ENTRY(S, I8), CAST_ENTRY(S, I16), CAST_ENTRY(S, I32),            \
+        CAST_ENTRY(S, I64), CAST_ENTRY(S, U8), CAST_ENTRY(S, U16),            \
+        CAST_ENTRY(S, U32), CAST_ENTRY(S, U64)                                \
+    },
+
+static const cast_row_pt  cast_rows[MAAS_DTYPES][MAAS_DTYPES] = {
+    MAAS_T_NUM(CAST_TABLE, -) CAST_TABLE(-, BOOL, uint8_t)
+};
+
+
+/* -- half precision ------------------------------------------------------ */
+
+static bool
+cast_is_half(int dtype)
+{
+    return dtype == MAAS_F16 || dtype == MAAS_BF16;
+}
+
+
+static void
+cast_from_half(float *y, const uint16_t *x, int xt, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++) {
+        y[i] = xt == MAAS_F16 ? maas_f16_to_f32(x[i]) : maas_bf16_to_f32(x[i]);
+    }
+}
+
+
+static void
+cast_to_half(uint16_t *y, int yt, const void *x, int xt, int64_t n)
+{
+    float  v;
+
+    for (int64_t i = 0; i < n; i++) {
+        v = xt == MAAS_F32 ? ((const float *) x)[i]
+                           : cast_odd(((const double *) x)[i]);
+        y[i] = yt == MAAS_F16 ? maas_f32_to_f16(v) : maas_f32_to_bf16(v);
+    }
+}
+
+
+/* Through float64, which holds every 32-bit integer and both halves. */
+static void
+cast_half_row(void *y, int yt, const void *x, int xt, int64_t n)
+{
+    int          mid = xt == MAAS_F32 ? MAAS_F32 : MAAS_F64;
+    size_t       xs = maas_dtype_size(xt), ys = maas_dtype_size(yt);
+    int64_t      m;
+    const void  *src;
+
+    union {
+        float   f[CAST_CHUNK];
+        double  d[CAST_CHUNK];
+    } buf;
+
+    for (int64_t i = 0; i < n; i += m) {
+        m = maas_min(n - i, CAST_CHUNK);
+        src = (const char *) x + i * xs;
+
+        if (cast_is_half(xt)) {
+            cast_from_half(buf.f, src, xt, m);
+            src = buf.f;
+            mid = MAAS_F32;
+
+        } else if (xt != mid) {
+            cast_rows[xt][mid](buf.d, src, m);
+            src = buf.d;
+        }
+
+        if (cast_is_half(yt)) {
+            cast_to_half((uint16_t *) y + i, yt, src, mid, m);
+
+        } else {
+            cast_rows[mid][yt]((char *) y + i * ys, src, m);
+        }
+    }
+}
+
+
+void
+maas_cast_row(void *y, maas_dtype_t yt, const void *x, maas_dtype_t xt,
+    int64_t n)
+{
+    if (n <= 0) {
+        return;
+    }
+
+    if (xt == yt) {
+        if (x != y) {
+            memcpy(y, x, (size_t) n * maas_dtype_size(xt));
+        }
+
+        return;
+    }
+
+    if (cast_is_half(xt) || cast_is_half(yt)) {
+        cast_half_row(y, yt, x, xt, n);
+        return;
+    }
+
+    cast_rows[xt][yt](y, x, n);
+}
+
+
+/* -- the operators ------------------------------------------------------- */
+
+typedef struct {
+    int64_t  to;
+} cast_attr_t;
+
+static const maas_attr_row_t  cast_attrs[] = {
+    { .name = "to", .type = MAAS_ATTR_INT, .required = true,
+      .off = offsetof(cast_attr_t, to) }
+};
+
+
+static maas_status_t
+cast_to(maas_infer_t *c, int64_t to)
+{
+    bool                    ints;
+    const maas_infer_in_t  *in = &c->in[0];
+
+    if (to == MAAS_STRING) {
+        return maas_err(c->err, MAAS_EUNSUPPORTED,
+                        "a cast to string is not supported; expected a "
+                        "number type or bool");
+    }
+
+    if (to <= 0 || to >= MAAS_DTYPES || maas_dtypes[to].name == NULL) {
+        return maas_err(c->err, MAAS_EUNSUPPORTED,
+                        "data type %lld is not supported; expected float16, "
+                        "bfloat16, float32, float64, an integer type or bool",
+                        (long long) to);
+    }
+
+    maas_infer_set(c, 0, (maas_dtype_t) to, in->type->rank, in->type->dims);
+
+    ints = (MAAS_D(I32) | MAAS_D(I64)) & (1u << to);
+
+    if (!ints || in->ival == NULL || in->n_ival < 0) {
+        return MAAS_OK;
+    }
+
+    for (int i = 0; i < in->n_ival; i++) {
+        maas_dim_t  v = in->ival[i];
+
+        c->out[0].ival[i] = v;
+
+        if (to == MAAS_I32 && maas_dim_known(v)) {
+            c->out[0].ival[i] = (int32_t) v;
+        }
+    }
+
+    c->out[0].n_ival = in->n_ival;
+    return MAAS_OK;
+}
+
+
+static maas_status_t
+cast_infer(maas_infer_t *c)
+{
+    const cast_attr_t  *at = c->attr;
+
+    return cast_to(c, at->to);
+}
+
+
+static maas_status_t
+castlike_infer(maas_infer_t *c)
+{
+    return cast_to(c, c->in[1].type->dtype);
+}
+
+
+static maas_status_t
+cast_run(const maas_step_t *s, maas_slot_t *slot, int64_t first, int64_t last)
+{
+    char        *y;
+    int64_t      lo, hi;
+    const char  *x;
+
+    (void) slot;
+
+    maas_unit_range(first, last, maas_tensor_count(&s->in[0]), &lo, &hi);
+
+    if (lo >= hi) {
+        return MAAS_OK;
+    }
+
+    x = (const char *) s->in[0].data
+        + (size_t) lo * maas_dtype_size(s->in[0].dtype);
+    y = (char *) s->out[0].data
+        + (size_t) lo * maas_dtype_size(s->out[0].dtype);
+
+    if (s->in[0].dtype == MAAS_F16 && s->out[0].dtype == MAAS_F32) {
+        s->k->f16_to_f32((float *) y, (const uint16_t *) x, hi - lo);
+
+    } else if (s->in[0].dtype == MAAS_F32 && s->out[0].dtype == MAAS_F16) {
+        s->k->f32_to_f16((uint16_t *) y, (const float *) x, hi - lo);
+
+    } else {
+        maas_cast_row(y, s->out[0].dtype, x, s->in[0].dtype, hi - lo);
+    }
+
+    return MAAS_OK;
+}
+
+
+static const maas_kernel_row_t  cast_kernel[] = {
+    { "cast.rows", MAAS_CPU_REF, 0, 0, maas_setup_cheap, cast_run }
+};
+
+static const maas_kernel_row_t  castlike_kernel[] = {
+    { "castlike.rows", MAAS_CPU_REF, 0, 0, maas_setup_cheap, cast_run }
+};
+
+static const maas_formal_t  cast_in[] = {
+    { "input", MAAS_D_FIXED, 0, 0 }
+};
+
+static const maas_formal_t  castlike_in[] = {
+    { "input",       MAAS_D_FIXED, 'S', 0 },
+    { "target_type", MAAS_D_FIXED, 'T', 0 }
+};
+
+static const maas_formal_t  cast_out[] = { { "output", MAAS_D_FIXED, 0, 0 } };
+
+static const maas_formal_t  castlike_out[] = {
+    { "output", MAAS_D_FIXED, 'T', 0 }
+};
+
+static const maas_case_t  cast_cases[] = {
+    { "to=1 | f32[2,17]", NULL },
+    { "to=7 | f32[33]:inf", NULL },
+    { "to=6 | f64[33]:nan", NULL },
+    { "to=3 | f32[4]:nan", NULL },
+    { "to=13 | f64[9]", NULL },
+    { "to=10 | f32[17]:denormal", NULL },
+    { "to=16 | f64[17]:inf", NULL },
+    { "to=1 | f16[19]", NULL },
+    { "to=7 | bf16[5]", NULL },
+    { "to=9 | f32[5]:nan", NULL },
+    { "to=1 | bool[3]", NULL },
+    { "to=11 | u64[]", NULL },
+    { "to=2 | i64[0,4]", NULL },
+    { NULL, NULL }
+};
+
+static const maas_case_t  cast_bad[] = {
+    { "to=8 | f32[2]", "string is not supported" },
+    { "to=14 | f32[2]", "data type 14" },
+    { "to=1 | str[2]", "string" },
+    { "| f32[2]", "to" },
+    { NULL, NULL }
+};
+
+static const maas_case_t  castlike_cases[] = {
+    { "| f32[3,5] i32[1]", NULL },
+    { "| i64[3] f16[0]", NULL },
+    { "| f32[] bool[2]", NULL },
+    { NULL, NULL }
+};
+
+static const maas_case_t  castlike_bad[] = {
+    { "| f32[2] str[1]", "string" },
+    { NULL, NULL }
+};
+
+const maas_op_t  maas_ops_cast[] = {
+
+    { .name = "Cast", .domain = "", .since = 13, .first = 6,
+      .flags = MAAS_OP_PURE | MAAS_OP_ELEMENTWISE, MAAS_IO(cast_in, cast_out),
+      MAAS_ATTRS(cast_attrs, cast_attr_t), .infer = cast_infer,
+      MAAS_KERNELS(cast_kernel), .cases = cast_cases, .bad = cast_bad },
+
+    { .name = "CastLike", .domain = "", .since = 15, .first = 15,
+      .flags = MAAS_OP_PURE | MAAS_OP_ELEMENTWISE,
+      MAAS_IO(castlike_in, castlike_out), .infer = castlike_infer,
+      MAAS_KERNELS(castlike_kernel), .cases = castlike_cases,
+      .bad = castlike_bad },
+
+    { .name = NULL }
+};

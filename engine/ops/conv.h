@@ -1,0 +1,49 @@
+/*
+ * Shared by the files of convolution: the geometry of one step.
+ * Plain values on the caller's stack; reentrant.
+ */
+
+#ifndef MAAS_CONV_H
+#define MAAS_CONV_H
+
+#include "ops/window.h"
+
+
+typedef struct {
+    maas_window_t  w;
+    int64_t        batch;
+    int64_t        group;
+    int64_t        icg, ocg;        /* channels of a group */
+    int64_t        k;               /* icg * kernel */
+    bool           direct;          /* 1x1: pixels are rows of the product */
+    int64_t        mb, mblocks;     /* pixels of a unit */
+    int64_t        nb, nblocks;     /* channels of a unit */
+} conv_geom_t;
+
+void conv_geom(conv_geom_t *g, const maas_window_attr_t *a,
+    const maas_tensor_t *x, const maas_tensor_t *w, const maas_tensor_t *y);
+double conv_flops(const maas_setup_t *u);
+
+/* Bias of formal input 2, or NULL. */
+static inline const void *
+conv_bias(const maas_step_t *s)
+{
+    return s->n_formal > 2 && s->in[2].dtype != MAAS_NODTYPE
+           ? s->in[2].data : NULL;
+}
+
+
+#define CONV_POST  (1u << MAAS_POST_UNARY | 1u << MAAS_POST_BINARY            \
+                    | 1u << MAAS_POST_BINARY_SCALAR                           \
+                    | 1u << MAAS_POST_BINARY_CHANNEL)
+
+/* conv_gemm.c */
+bool conv_setup_point(maas_setup_t *u);
+bool conv_setup_packed(maas_setup_t *u);
+bool conv_setup_plain(maas_setup_t *u);
+maas_status_t conv_run_point(const maas_step_t *s, maas_slot_t *slot,
+    int64_t first, int64_t last);
+maas_status_t conv_run_gemm(const maas_step_t *s, maas_slot_t *slot,
+    int64_t first, int64_t last);
+
+#endif

@@ -1,0 +1,44 @@
+/*
+ * Shared by matmul.c and matmul_loops.c: the geometry of one product.
+ * Plain values on the caller's stack; reentrant.
+ */
+
+#ifndef MAAS_MATMUL_H
+#define MAAS_MATMUL_H
+
+#include "graph/op.h"
+
+
+typedef struct {
+    float    alpha;
+    float    beta;
+    int64_t  transA;
+    int64_t  transB;
+} gemm_attr_t;
+
+typedef struct {
+    int64_t  batch, m, n, k;
+    int64_t  lda;               /* A(i, j) at i * lda + j, or, ta: swapped */
+    bool     ta;
+    int64_t  ks, ns;            /* B(i, j) at i * ks + j * ns */
+    int64_t  mb, nb;            /* block of a unit */
+    int64_t  mblocks, nblocks;
+    int      nb_dims;           /* batch axes of the output, */
+    int64_t  dims[MAAS_RANK_MAX];
+    int64_t  as[MAAS_RANK_MAX]; /* and their strides in matrices */
+    int64_t  bs[MAAS_RANK_MAX];
+} mm_t;
+
+/* attr: gemm_attr_t, or NULL for MatMul. */
+void mm_init(mm_t *g, const void *attr, const maas_tensor_t *a,
+    const maas_tensor_t *b, const maas_tensor_t *y);
+void mm_at(const mm_t *g, int64_t i, int64_t *a, int64_t *b);
+
+/* Plain loops for float64 and integers; a unit is a row. */
+bool mm_loops_setup(maas_setup_t *u);
+maas_status_t matmul_loops_run(const maas_step_t *s, maas_slot_t *slot,
+    int64_t first, int64_t last);
+maas_status_t gemm_loops_run(const maas_step_t *s, maas_slot_t *slot,
+    int64_t first, int64_t last);
+
+#endif

@@ -1,0 +1,742 @@
+/*
+ * BatchNormalization-15, InstanceNormalization-6, LayerNormalization-17.
+ *
+ * float32 uses the kernel table; float64 plain loops.  BatchNormalization
+ * with training_mode computes the batch's statistics and the running ones.
+ *
+ * Ownership: nothing is allocated.  Threads: units are independent.
+ */
+
+#include <math.h>
+
+#include "graph/op.h"
+
+
+typedef struct {
+    float    epsilon;
+    float    momentum;
+    int64_t  training_mode;
+    int64_t  axis;
+    int64_t  stash_type;
+} norm_attr_t;
+
+
+/* images x channels x pixels */
+typedef struct {
+    int64_t  n, c, hw;
+} norm_geom_t;
+
+
+static void
+norm_geom(norm_geom_t *g, const maas_tensor_t *x)
+{
+    g->n = x->dims[0];
+    g->c = x->rank > 1 ? x->dims[1] : 1;
+    g->hw = 1;
+
+    for (int i = 2; i < x->rank; i++) {
+        g->hw *= x->dims[i];
+    }
+}
+
+
+static inline double
+norm_at(const maas_tensor_t *t, int64_t i)
+{
+    return t->dtype == MAAS_F32 ? (double) ((const float *) t->data)[i]
+                                : ((const double *) t->data)[i];
+}
+
+
+static inline void
+norm_put(const maas_tensor_t *t, int64_t i, double v)
+{
+    if (t->dtype == MAAS_F32) {
+        ((float *) t->data)[i] = (float) v;
+
+    } else {
+        ((double *) t->data)[i] = v;
+    }
+}
+
+
+/* Inputs [first, last) are vectors of the channels of X. */
+static maas_status_t
+norm_channels(maas_infer_t *c, int first, int last)
+{
+    maas_dim_t          ch, d;
+    const maas_type_t  *x = c->in[0].type;
+
+    ch = x->rank > 1 ? x->dims[1] : 1;
+
+    for (int i = first; i < last; i++) {
+        if (c->in[i].type->rank != 1) {
+            return maas_err(c->err, MAAS_EINVAL,
+                            "input %d has rank %d, expected 1", i,
+                            c->in[i].type->rank);
+        }
+
+        MAAS_TRY(maas_infer_merge(c, ch, c->in[i].type->dims[0], &d,
+                                  "channels of X and of the parameters"));
+        ch = d;
+    }
+
+    return MAAS_OK;
+}
+
+
+/* -- BatchNormalization -------------------------------------------------- */
+
+static maas_status_t
+bn_infer(maas_infer_t *c)
+{
+    int                 o;
+    maas_dim_t          ch;
+    const maas_type_t  *x = c->in[0].type;
+    const norm_attr_t  *a = c->attr;
+
+    if (x->rank < 1) {
+        return maas_err(c->err, MAAS_EINVAL,
+                        "X has rank 0, expected 1 or more");
+    }
+
+    MAAS_TRY(norm_channels(c, 1, 5));
+    MAAS_TRY(maas_infer_same(c));
+
+    ch = c->in[1].type->dims[0];
+
+    for (o = 1; o < c->n_out; o++) {
+        if (c->out[o].wanted && (!a->training_mode || o > 2)) {
+            return maas_err(c->err, MAAS_EUNSUPPORTED,
+                            "output %d belongs to training; expected one "
+                            "output when training_mode is 0", o);
+        }
+
+        maas_infer_set(c, o, c->in[3].type->dtype, 1, &ch);
+    }
+
+    return MAAS_OK;
+}
+
+
+/*
+ * Before 14 training was implied by more outputs (is_test in 6), and
+ * `spatial` 0 meant statistics for each activation.
+ */
+static maas_status_t
+bn_upgrade(maas_import_t *im, maas_raw_node_t *n, int opset, maas_err_t *err)
+{
+    maas_raw_attr_t  *a;
+
+    (void) im;
+
+    if (opset >= 14) {
+        return MAAS_OK;
+    }
+
+    a = maas_raw_attr(n, "spatial");
+
+    if (a != NULL && a->i == 0) {
+        return maas_err(err, MAAS_EUNSUPPORTED,
+                        "attribute spatial is 0, expected 1");
+    }
+
+    maas_raw_attr_drop(n, "spatial");
+    maas_raw_attr_drop(n, "is_test");
+    maas_raw_attr_drop(n, "consumed_inputs");
+    return MAAS_OK;
+}
+
+
+static bool
+bn_setup(maas_setup_t *u)
+{
+    norm_geom_t         g;
+    const norm_attr_t  *a = u->attr;
+
+    if (a->training_mode) {
+        return false;
+    }
+
+    norm_geom(&g, &u->in[0]);
+    u->units = maas_max(g.n * (g.hw >= 8 ? g.c : 1), 1);
+    u->cost = (double) u->in[0].bytes / 10;
+    return true;
+}
+
+
+static void
+bn_scale(const maas_step_t *s, int64_t c, double *a, double *b)
+{
+    const norm_attr_t  *at = s->attr;
+
+    *a = norm_at(&s->in[1], c)
+         / sqrt(norm_at(&s->in[4], c) + (double) at->epsilon);
+    *b = norm_at(&s->in[2], c) - norm_at(&s->in[3], c) * *a;
+}
+
+
+static void
+bn_plane(const maas_step_t *s, int64_t c, int64_t at, int64_t n)
+{
+    double                a, b;
+    int64_t               i;
+    const maas_tensor_t  *x = &s->in[0], *y = &s->out[0];
+
+    bn_scale(s, c, &a, &b);
+
+    if (x->dtype == MAAS_F32 && n >= 8) {
+        s->k->unary[MAAS_U_AFFINE]((float *) y->data + at,
+                                   (const float *) x->data + at, n,
+                                   (float) a, (float) b);
+        return;
+    }
+
+    if (x->dtype == MAAS_F32) {
+        for (i = at; i < at + n; i++) {
+            ((float *) y->data)[i] = fmaf((float) a,
+                                          ((const float *) x->data)[i],
+                                          (float) b);
+        }
+
+        return;
+    }
+
+    for (i = at; i < at + n; i++) {
+        ((double *) y->data)[i] = a * ((const double *) x->data)[i] + b;
+    }
+}
+
+
+static maas_status_t
+bn_run(const maas_step_t *s, maas_slot_t *slot, int64_t first, int64_t last)
+{
+    int64_t      u, c;
+    norm_geom_t  g;
+
+    (void) slot;
+
+    norm_geom(&g, &s->in[0]);
+
+    if (maas_tensor_count(&s->out[0]) == 0) {
+        return MAAS_OK;
+    }
+
+    for (u = first; u < last; u++) {
+        if (g.hw >= 8) {
+            bn_plane(s, u % g.c, u * g.hw, g.hw);
+            continue;
+        }
+
+        for (c = 0; c < g.c; c++) {
+            bn_plane(s, c, (u * g.c + c) * g.hw, g.hw);
+        }
+    }
+
+    return MAAS_OK;
+}
+
+
+static bool
+bn_train_setup(maas_setup_t *u)
+{
+    norm_geom_t  g;
+
+    norm_geom(&g, &u->in[0]);
+    u->units = maas_max(g.c, 1);
+    u->cost = (double) u->in[0].bytes;
+    return true;
+}
+
+
+static void
+bn_train_channel(const maas_step_t *s, const norm_geom_t *g, int64_t c)
+{
+    double              mean = 0, var = 0, d, scale;
+    int64_t             n, i, at;
+    const norm_attr_t  *a = s->attr;
+
+    for (n = 0; n < g->n; n++) {
+        for (i = 0, at = (n * g->c + c) * g->hw; i < g->hw; i++) {
+            mean += norm_at(&s->in[0], at + i);
+        }
+    }
+
+    mean /= (double) (g->n * g->hw);
+
+    for (n = 0; n < g->n; n++) {
+        for (i = 0, at = (n * g->c + c) * g->hw; i < g->hw; i++) {
+            d = norm_at(&s->in[0], at + i) - mean;
+            var += d * d;
+        }
+    }
+
+    var /= (double) (g->n * g->hw);
+    scale = norm_at(&s->in[1], c) / sqrt(var + (double) a->epsilon);
+
+    for (n = 0; n < g->n; n++) {
+        for (i = 0, at = (n * g->c + c) * g->hw; i < g->hw; i++) {
+            d = norm_at(&s->in[0], at + i) - mean;
+            norm_put(&s->out[0], at + i, d * scale
+                                         + norm_at(&s->in[2], c));
+        }
+    }
+
+    for (i = 1; i < s->n_out && i < 3; i++) {
+        if (s->out[i].dtype == MAAS_NODTYPE || s->out[i].data == NULL) {
+            continue;
+        }
+
+        d = norm_at(&s->in[2 + i], c);
+        norm_put(&s->out[i], c, d * (double) a->momentum
+                                + (i == 1 ? mean : var)
+                                  * (1 - (double) a->momentum));
+    }
+}
+
+
+static maas_status_t
+bn_train_run(const maas_step_t *s, maas_slot_t *slot, int64_t first,
+    int64_t last)
+{
+    norm_geom_t  g;
+
+    (void) slot;
+
+    norm_geom(&g, &s->in[0]);
+
+    for (int64_t u = first; u < last && u < g.c; u++) {
+        bn_train_channel(s, &g, u);
+    }
+
+    return MAAS_OK;
+}
+
+
+/* -- InstanceNormalization ----------------------------------------------- */
+
+static maas_status_t
+in_infer(maas_infer_t *c)
+{
+    if (c->in[0].type->rank < 3) {
+        return maas_err(c->err, MAAS_EINVAL,
+                        "X has rank %d, expected 3 or more",
+                        c->in[0].type->rank);
+    }
+
+    MAAS_TRY(norm_channels(c, 1, 3));
+    return maas_infer_same(c);
+}
+
+
+static bool
+in_setup(maas_setup_t *u)
+{
+    norm_geom_t  g;
+
+    norm_geom(&g, &u->in[0]);
+    u->units = maas_max(g.n * g.c, 1);
+    u->cost = (double) u->in[0].bytes / 4;
+    return true;
+}
+
+
+static void
+in_plane_f32(const maas_step_t *s, int64_t u, int64_t c, int64_t n)
+{
+    float               *y = (float *) s->out[0].data + u * n;
+    float                mean, var, scale;
+    const float         *x = (const float *) s->in[0].data + u * n;
+    const norm_attr_t   *a = s->attr;
+
+    mean = s->k->reduce[MAAS_R_SUM](x, n) / (float) n;
+    s->k->unary[MAAS_U_AFFINE](y, x, n, 1, -mean);
+    var = s->k->reduce[MAAS_R_SUMSQ](y, n) / (float) n;
+    scale = ((const float *) s->in[1].data)[c] / sqrtf(var + a->epsilon);
+    s->k->unary[MAAS_U_AFFINE](y, y, n, scale,
+                               ((const float *) s->in[2].data)[c]);
+}
+
+
+static void
+in_plane_f64(const maas_step_t *s, int64_t u, int64_t c, int64_t n)
+{
+    double              *y = (double *) s->out[0].data + u * n;
+    double               mean = 0, var = 0, scale;
+    int64_t              i;
+    const double        *x = (const double *) s->in[0].data + u * n;
+    const norm_attr_t   *a = s->attr;
+
+    for (i = 0; i < n; i++) {
+        mean += x[i];
+    }
+
+    mean /= (double) n;
+
+    for (i = 0; i < n; i++) {
+        var += (x[i] - mean) * (x[i] - mean);
+    }
+
+    scale = norm_at(&s->in[1], c)
+            / sqrt(var / (double) n + (double) a->epsilon);
+
+    for (i = 0; i < n; i++) {
+        y[i] = (x[i] - mean) * scale + norm_at(&s->in[2], c);
+    }
+}
+
+
+static maas_status_t
+in_run(const maas_step_t *s, maas_slot_t *slot, int64_t first, int64_t last)
+{
+    norm_geom_t  g;
+
+    (void) slot;
+
+    norm_geom(&g, &s->in[0]);
+
+    if (maas_tensor_count(&s->out[0]) == 0) {
+        return MAAS_OK;
+    }
+
+    for (int64_t u = first; u < last; u++) {
+        if (s->in[0].dtype == MAAS_F32) {
+            in_plane_f32(s, u, u % g.c, g.hw);
+
+        } else {
+            in_plane_f64(s, u, u % g.c, g.hw);
+        }
+    }
+
+    return MAAS_OK;
+}
+
+
+/* -- LayerNormalization -------------------------------------------------- */
+
+/* Scale and B must broadcast to X in one direction. */
+static maas_status_t
+ln_broadcasts(maas_infer_t *c, int i)
+{
+    int                 d;
+    char                text[2][MAAS_DIMS_TEXT];
+    const maas_type_t  *x = c->in[0].type, *p = c->in[i].type;
+
+    for (d = 1; d <= p->rank; d++) {
+        if (d > x->rank
+            || (p->dims[p->rank - d] != 1
+                && maas_dim_known(p->dims[p->rank - d])
+                && maas_dim_known(x->dims[x->rank - d])
+                && p->dims[p->rank - d] != x->dims[x->rank - d]))
+        {
+            return maas_err(c->err, MAAS_EINVAL,
+                            "input %d of shape %s does not broadcast to X "
+                            "of shape %s", i,
+                            maas_dims_text(text[0], p->dims, p->rank),
+                            maas_dims_text(text[1], x->dims, x->rank));
+        }
+    }
+
+    return MAAS_OK;
+}
+
+
+static maas_status_t
+ln_infer(maas_infer_t *c)
+{
+    int                 i, o, axis;
+    maas_dim_t          dims[MAAS_RANK_MAX];
+    const maas_type_t  *x = c->in[0].type;
+    const norm_attr_t  *a = c->attr;
+
+    MAAS_TRY(maas_axis(a->axis, x->rank, &axis, c->err));
+    MAAS_TRY(ln_broadcasts(c, 1));
+
+    if (maas_infer_has(c, 2)) {
+        MAAS_TRY(ln_broadcasts(c, 2));
+    }
+
+    for (i = 0; i < x->rank; i++) {
+        dims[i] = i < axis ? x->dims[i] : 1;
+    }
+
+    for (o = 1; o < c->n_out; o++) {
+        maas_infer_set(c, o, MAAS_F32, x->rank, dims);
+    }
+
+    return maas_infer_same(c);
+}
+
+
+/* Rows and their length. */
+static void
+ln_geom(const norm_attr_t *a, const maas_tensor_t *x, int64_t *rows,
+    int64_t *n)
+{
+    int  i, axis = 0;
+
+    (void) maas_axis(a->axis, x->rank, &axis, NULL);
+    *rows = *n = 1;
+
+    for (i = 0; i < x->rank; i++) {
+        *(i < axis ? rows : n) *= x->dims[i];
+    }
+}
+
+
+static bool
+ln_setup(maas_setup_t *u)
+{
+    int64_t  rows, n;
+
+    ln_geom(u->attr, &u->in[0], &rows, &n);
+    u->units = maas_max(rows, 1);
+    u->cost = (double) u->in[0].bytes / 4;
+    return true;
+}
+
+
+/* The element of a parameter that belongs to element i of X. */
+static int64_t
+ln_at(const maas_tensor_t *x, const maas_tensor_t *p, int64_t i)
+{
+    int64_t  at = 0, mul = 1, n;
+
+    for (int d = 1; d <= p->rank; d++) {
+        n = p->dims[p->rank - d];
+        at += (n == 1 ? 0 : i % x->dims[x->rank - d]) * mul;
+        mul *= n;
+        i /= x->dims[x->rank - d];
+    }
+
+    return at;
+}
+
+
+static void
+ln_row(const maas_step_t *s, int64_t u, int64_t n, double *mean, double *inv)
+{
+    double                v, var = 0;
+    int64_t               i;
+    const maas_tensor_t  *b = NULL;
+    const norm_attr_t    *a = s->attr;
+
+    if (s->n_formal > 2 && s->in[2].dtype != MAAS_NODTYPE) {
+        b = &s->in[2];
+    }
+
+    *mean = 0;
+
+    for (i = u * n; i < (u + 1) * n; i++) {
+        *mean += norm_at(&s->in[0], i);
+    }
+
+    *mean /= (double) n;
+
+    for (i = u * n; i < (u + 1) * n; i++) {
+        v = norm_at(&s->in[0], i) - *mean;
+        var += v * v;
+    }
+
+    *inv = 1 / sqrt(var / (double) n + (double) a->epsilon);
+
+    for (i = u * n; i < (u + 1) * n; i++) {
+        v = (norm_at(&s->in[0], i) - *mean) * *inv
+            * norm_at(&s->in[1], ln_at(&s->in[0], &s->in[1], i));
+        v += b != NULL ? norm_at(b, ln_at(&s->in[0], b, i)) : 0;
+        norm_put(&s->out[0], i, v);
+    }
+}
+
+
+static maas_status_t
+ln_run(const maas_step_t *s, maas_slot_t *slot, int64_t first, int64_t last)
+{
+    bool               fast, has_b;
+    float              stat[2];
+    double             mean, inv;
+    int64_t            u, n, rows;
+    const norm_attr_t  *a = s->attr;
+
+    (void) slot;
+
+    ln_geom(a, &s->in[0], &rows, &n);
+
+    if (maas_tensor_count(&s->out[0]) == 0) {
+        return MAAS_OK;
+    }
+
+    has_b = s->n_formal > 2 && s->in[2].dtype != MAAS_NODTYPE;
+    fast = s->in[0].dtype == MAAS_F32 && maas_tensor_count(&s->in[1]) == n
+           && (!has_b || maas_tensor_count(&s->in[2]) == n);
+
+    for (u = first; u < last; u++) {
+        if (fast) {
+            s->k->layer_norm((float *) s->out[0].data + u * n,
+                             (const float *) s->in[0].data + u * n,
+                             s->in[1].data, has_b ? s->in[2].data : NULL, n,
+                             a->epsilon, &stat[0], &stat[1]);
+
+        } else {
+            ln_row(s, u, n, &mean, &inv);
+            stat[0] = (float) mean;
+            stat[1] = (float) inv;
+        }
+
+        for (int o = 1; o < s->n_out; o++) {
+            if (s->out[o].dtype != MAAS_NODTYPE && s->out[o].data != NULL) {
+                ((float *) s->out[o].data)[u] = stat[o - 1];
+            }
+        }
+    }
+
+    return MAAS_OK;
+}
+
+
+/* -- rows ---------------------------------------------------------------- */
+
+#define NORM_T(name)  { name, MAAS_D_FLOAT, 'T', 0 }
+
+static const maas_formal_t  bn_in[] = {
+    NORM_T("X"), NORM_T("scale"), NORM_T("B"), NORM_T("input_mean"),
+    NORM_T("input_var")
+};
+
+/* The last two are of versions before 14. */
+static const maas_formal_t  bn_out[] = {
+    NORM_T("Y"),
+    { "running_mean", MAAS_D_FLOAT, 'T', MAAS_OPT },
+    { "running_var", MAAS_D_FLOAT, 'T', MAAS_OPT },
+    { "saved_mean", MAAS_D_FLOAT, 'T', MAAS_OPT },
+    { "saved_var", MAAS_D_FLOAT, 'T', MAAS_OPT }
+};
+
+static const maas_formal_t  in_in[] = {
+    NORM_T("input"), NORM_T("scale"), NORM_T("B")
+};
+
+static const maas_formal_t  ln_in[] = {
+    NORM_T("X"), NORM_T("Scale"), { "B", MAAS_D_FLOAT, 'T', MAAS_OPT }
+};
+
+static const maas_formal_t  ln_out[] = {
+    NORM_T("Y"),
+    { "Mean", MAAS_D(F32), 0, MAAS_OPT },
+    { "InvStdDev", MAAS_D(F32), 0, MAAS_OPT }
+};
+
+static const maas_formal_t  norm_out[] = { NORM_T("Y") };
+
+#define NORM_EPSILON                                                          \
+    { "epsilon", MAAS_ATTR_FLOAT, false, offsetof(norm_attr_t, epsilon), 0,   \
+      1e-5f }
+
+static const maas_attr_row_t  bn_attrs[] = {
+    NORM_EPSILON,
+    { "momentum", MAAS_ATTR_FLOAT, false, offsetof(norm_attr_t, momentum), 0,
+      0.9f },
+    { "training_mode", MAAS_ATTR_INT, false,
+      offsetof(norm_attr_t, training_mode), 0, 0, NULL, 0, 1 }
+};
+
+static const maas_attr_row_t  in_attrs[] = { NORM_EPSILON };
+
+static const maas_attr_row_t  ln_attrs[] = {
+    { "axis", MAAS_ATTR_INT, false, offsetof(norm_attr_t, axis), -1 },
+    NORM_EPSILON,
+    { "stash_type", MAAS_ATTR_INT, false, offsetof(norm_attr_t, stash_type),
+      1, 0, NULL, 0, 1 }
+};
+
+static const maas_kernel_row_t  bn_kernels[] = {
+    { "batchnorm.affine", MAAS_CPU_REF, 1, 0, bn_setup, bn_run },
+    { "batchnorm.train", MAAS_CPU_REF, 0, 0, bn_train_setup, bn_train_run }
+};
+
+static const maas_kernel_row_t  in_kernels[] = {
+    { "instancenorm", MAAS_CPU_REF, 0, 0, in_setup, in_run }
+};
+
+static const maas_kernel_row_t  ln_kernels[] = {
+    { "layernorm", MAAS_CPU_REF, 0, 0, ln_setup, ln_run }
+};
+
+static const maas_case_t  bn_cases[] = {
+    { "| f32[2,3,5,7] f32[3] f32[3] f32[3] f32[3]:pos", NULL },
+    { "epsilon=0.01 | f32[4,17] =f32[17] =f32[17] =f32[17] =f32[17]:pos",
+      NULL },
+    { "| f32[6] f32[1] f32[1] f32[1] f32[1]:pos", NULL },
+    { "| f32[0,3,5] f32[3] f32[3] f32[3] f32[3]:pos", NULL },
+    { "| f64[2,3,5] f64[3] f64[3] f64[3] f64[3]:pos", NULL },
+    { "training_mode=1 | f32[4,3,5] f32[3] f32[3] f32[3] f32[3]:pos", NULL },
+    { NULL, NULL }
+};
+
+static const maas_case_t  bn_bad[] = {
+    { "| f32[2,3,5] f32[4] f32[3] f32[3] f32[3]", "channels of X" },
+    { "| f32[2,3,5] f32[3,1] f32[3] f32[3] f32[3]", "rank 2, expected 1" },
+    { NULL, NULL }
+};
+
+static const maas_case_t  in_cases[] = {
+    { "| f32[2,3,5,7] f32[3] f32[3]", NULL },
+    { "epsilon=0.01 | f32[1,5,33] =f32[5] =f32[5]", NULL },
+    { "| f64[2,3,5] f64[3] f64[3]", NULL },
+    { NULL, NULL }
+};
+
+static const maas_case_t  in_bad[] = {
+    { "| f32[2,3,5] f32[4] f32[3]", "channels of X" },
+    { "| f32[2,3] f32[3] f32[3]", "expected 3 or more" },
+    { NULL, NULL }
+};
+
+static const maas_case_t  ln_cases[] = {
+    { "| f32[2,5,33] =f32[33] =f32[33]", NULL },
+    { "axis=1 epsilon=0.1 | f32[2,3,4] f32[3,4]", NULL },
+    { "axis=0 | f32[2,3] f32[2,3] f32[3]", NULL },
+    { "axis=-2 | f32[2,3,4] f32[1] f32[3,1]", NULL },
+    { "| f32[0,4] f32[4] f32[4]", NULL },
+    { "| f64[3,7] f64[7] f64[7]", NULL },
+    { NULL, NULL }
+};
+
+static const maas_case_t  ln_bad[] = {
+    { "axis=3 | f32[2,3] f32[3]", "axis" },
+    { "| f32[2,3] f32[4]", "does not broadcast" },
+    { NULL, NULL }
+};
+
+
+const maas_op_t  maas_ops_norm[] = {
+    {
+        .name = "BatchNormalization", .domain = "", .since = 15,
+        .flags = MAAS_OP_PURE,
+        MAAS_IO(bn_in, bn_out),
+        MAAS_ATTRS(bn_attrs, norm_attr_t),
+        .upgrade = bn_upgrade, .first = 6,
+        .infer = bn_infer,
+        MAAS_KERNELS(bn_kernels),
+        .cases = bn_cases, .bad = bn_bad
+    },
+    {
+        .name = "InstanceNormalization", .domain = "", .since = 6,
+        .flags = MAAS_OP_PURE,
+        MAAS_IO(in_in, norm_out),
+        MAAS_ATTRS(in_attrs, norm_attr_t),
+        .infer = in_infer,
+        MAAS_KERNELS(in_kernels),
+        .cases = in_cases, .bad = in_bad
+    },
+    {
+        .name = "LayerNormalization", .domain = "", .since = 17,
+        .flags = MAAS_OP_PURE,
+        MAAS_IO(ln_in, ln_out),
+        MAAS_ATTRS(ln_attrs, norm_attr_t),
+        .infer = ln_infer,
+        MAAS_KERNELS(ln_kernels),
+        .cases = ln_cases, .bad = ln_bad
+    },
+    { .name = NULL }
+};

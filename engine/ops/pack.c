@@ -1,0 +1,143 @@
+/*
+ * maas.Pack: a constant in the panel format of the matrix kernels.  The
+ * compiler puts it before a weight and folds it into the image.
+ *
+ * groups matrices of k x n; element (i, j) of matrix g is source element
+ * g * gs + i * ks + j * ns.  The output keeps the source's dims; its bytes
+ * are groups * maas_p16_elems(k, n) floats.
+ */
+
+#include "graph/op.h"
+
+
+typedef struct {
+    int64_t  format;
+    int64_t  groups;
+    int64_t  k;
+    int64_t  n;
+    int64_t  gs;
+    int64_t  ks;
+    int64_t  ns;
+} pack_attr_t;
+
+
+static maas_status_t
+pack_infer(maas_infer_t *c)
+{
+    int64_t             last, t, count;
+    const pack_attr_t  *a = c->attr;
+    const maas_type_t  *x = c->in[0].type;
+
+    if (a->format != MAAS_FMT_P16) {
+        return maas_err(c->err, MAAS_EINVAL, "attribute format is %lld, "
+                        "expected %d", (long long) a->format, MAAS_FMT_P16);
+    }
+
+    count = maas_dims_count(x->dims, x->rank);
+    last = 0;
+
+    if (!maas_mul_i64(a->groups - 1, a->gs, &t)
+        || __builtin_add_overflow(last, t, &last)
+        || !maas_mul_i64(a->k - 1, a->ks, &t)
+        || __builtin_add_overflow(last, t, &last)
+        || !maas_mul_i64(a->n - 1, a->ns, &t)
+        || __builtin_add_overflow(last, t, &last)
+        || last >= count)
+    {
+        return maas_err(c->err, MAAS_EINVAL,
+                        "%lld matrices of %lld x %lld reach beyond the "
+                        "%lld elements given", (long long) a->groups,
+                        (long long) a->k, (long long) a->n,
+                        (long long) count);
+    }
+
+    MAAS_TRY(maas_infer_same(c));
+    c->out[0].type.format = MAAS_FMT_P16;
+    return MAAS_OK;
+}
+
+
+static bool
+pack_setup(maas_setup_t *u)
+{
+    const pack_attr_t  *a = u->attr;
+
+    u->units = a->groups * ((a->n + 15) / 16);
+    u->cost = (double) a->groups * (double) a->k * (double) a->n * 0.8;
+    return true;
+}
+
+
+static maas_status_t
+pack_run(const maas_step_t *s, maas_slot_t *slot, int64_t first, int64_t last)
+{
+    float              *dst = s->out[0].data;
+    int64_t             g, p0, p1, panels;
+    const float        *src = s->in[0].data;
+    const pack_attr_t  *a = s->attr;
+
+    (void) slot;
+
+    panels = (a->n + 15) / 16;
+
+    while (first < last) {
+        g = first / panels;
+        p0 = first % panels;
+        p1 = maas_min(panels, p0 + (last - first));
+
+        s->k->pack_p16(dst + (size_t) g * maas_p16_elems(a->k, a->n),
+                       src + g * a->gs, a->ks, a->ns, a->k, a->n, p0, p1);
+        first += p1 - p0;
+    }
+
+    return MAAS_OK;
+}
+
+
+static const maas_formal_t  pack_in[] = {
+    { "X", MAAS_D(F32), 0, 0 }
+};
+
+static const maas_formal_t  pack_out[] = {
+    { "Y", MAAS_D(F32), 0, 0 }
+};
+
+#define PACK_INT(name, lo)                                                    \
+    { #name, MAAS_ATTR_INT, true, offsetof(pack_attr_t, name), 0, 0, NULL,    \
+      lo, INT64_MAX }
+
+static const maas_attr_row_t  pack_attrs[] = {
+    PACK_INT(format, 1),
+    PACK_INT(groups, 1),
+    PACK_INT(k, 1),
+    PACK_INT(n, 1),
+    PACK_INT(gs, 0),
+    PACK_INT(ks, 0),
+    PACK_INT(ns, 0)
+};
+
+static const maas_kernel_row_t  pack_kernels[] = {
+    { "pack.p16", MAAS_CPU_REF, 0, 0, pack_setup, pack_run }
+};
+
+static const maas_case_t  pack_bad[] = {
+    { "format=1 groups=2 k=3 n=4 gs=12 ks=4 ns=1 | f32[3,4]",
+      "reach beyond the 12 elements" },
+    { "format=9 groups=1 k=3 n=4 gs=12 ks=4 ns=1 | f32[3,4]",
+      "format is 9" },
+    { NULL, NULL }
+};
+
+
+const maas_op_t  maas_ops_pack[] = {
+    {
+        .name = "Pack", .domain = "maas", .since = 1,
+        .flags = MAAS_OP_PURE | MAAS_OP_INTERNAL,
+        MAAS_IO(pack_in, pack_out),
+        MAAS_ATTRS(pack_attrs, pack_attr_t),
+        .infer = pack_infer,
+        MAAS_KERNELS(pack_kernels),
+        .bad = pack_bad
+    },
+    { .name = NULL }
+};

@@ -1,0 +1,373 @@
+/*
+ * Pad: constant, reflect and edge; negative pads crop.  Axes that are not
+ * padded join their neighbours, so that a row of work is as long as it can
+ * be: its middle is one copy, its ends are filled or looked up.
+ */
+
+#include "ops/move.h"
+
+
+typedef struct {
+    int64_t  mode;              /* index into pad_modes */
+} pad_attr_t;
+
+enum {
+    PAD_CONSTANT = 0,
+    PAD_REFLECT,
+    PAD_EDGE
+};
+
+enum {
+    PAD_PADS = 1,
+    PAD_VALUE
+};
+
+typedef struct {
+    int64_t  n_in;
+    int64_t  n_out;
+    int64_t  begin;
+    int64_t  stride;            /* of the source, in bytes */
+} pad_axis_t;
+
+typedef struct {
+    int         mode;
+    int         rank;
+    int64_t     item;
+    uint64_t    value;          /* the item to fill with */
+    pad_axis_t  axis[MAAS_RANK_MAX];
+} pad_job_t;
+
+
+static maas_status_t
+pad_infer(maas_infer_t *c)
+{
+    int                 n;
+    maas_dim_t          d, v[MAAS_IVAL_MAX], dims[MAAS_RANK_MAX];
+    maas_status_t       rc;
+    const pad_attr_t   *a = c->attr;
+    const maas_type_t  *t = c->in[0].type;
+
+    rc = maas_ival_vector(c, PAD_PADS, "pads", 2 * MAAS_RANK_MAX, v, &n);
+
+    if (rc == MAAS_NEED && n == -1) {
+        for (int i = 0; i < t->rank; i++) {
+            dims[i] = MAAS_DIM_NONE;
+        }
+
+        maas_infer_set(c, 0, t->dtype, t->rank, dims);
+    }
+
+    if (n == -1) {
+        return rc;
+    }
+
+    if (n != 2 * t->rank) {
+        return maas_err(c->err, MAAS_EINVAL, "pads has %d elements, expected "
+                        "%d for rank %d", n, 2 * t->rank, t->rank);
+    }
+
+    for (int i = 0; i < t->rank; i++) {
+        d = maas_dim_add(c->syms, v[i], v[i + t->rank]);
+
+        if (a->mode != PAD_CONSTANT && t->dims[i] == 0
+            && maas_dim_known(d) && d > 0)
+        {
+            return maas_err(c->err, MAAS_EINVAL, "axis %d is empty, nothing "
+                            "there to pad with", i);
+        }
+
+        dims[i] = maas_dim_add(c->syms, t->dims[i], d);
+
+        if (maas_dim_known(dims[i]) && dims[i] < 0) {
+            return maas_err(c->err, MAAS_EINVAL, "pads leave axis %d an "
+                            "extent of %lld", i, (long long) dims[i]);
+        }
+    }
+
+    maas_infer_set(c, 0, t->dtype, t->rank, dims);
+
+    return rc;
+}
+
+
+/* Index in the source of position p, or -1: the constant. */
+static int64_t
+pad_source(int mode, int64_t p, int64_t n)
+{
+    int64_t  period;
+
+    if (p >= 0 && p < n) {
+        return p;
+    }
+
+    switch (mode) {
+    case PAD_CONSTANT:
+        return -1;
+    case PAD_EDGE:
+        return p < 0 ? 0 : n - 1;
+    default:
+        if (n == 1) {
+            return 0;
+        }
+
+        period = 2 * (n - 1);
+        p %= period;
+        p = p < 0 ? p + period : p;
+        return p < n ? p : period - p;
+    }
+}
+
+
+static maas_status_t
+pad_job(const maas_step_t *s, maas_slot_t *slot, pad_job_t *j)
+{
+    bool                  plain;
+    int64_t               begin, end, ss[MAAS_RANK_MAX];
+    pad_axis_t           *ax;
+    const pad_attr_t     *a = s->attr;
+    const maas_tensor_t  *x = &s->in[0], *y = &s->out[0];
+
+    memset(j, 0, sizeof(*j));
+    j->mode = (int) a->mode;
+    j->item = (int64_t) maas_dtype_size(x->dtype);
+
+    if (s->n_formal > PAD_VALUE && s->in[PAD_VALUE].dtype != MAAS_NODTYPE) {
+        if (maas_tensor_count(&s->in[PAD_VALUE]) != 1) {
+            return maas_err(slot->err, MAAS_EINVAL,
+                            "constant_value is not a scalar");
+        }
+
+        memcpy(&j->value, s->in[PAD_VALUE].data, (size_t) j->item);
+    }
+
+    maas_move_strides(x, ss);
+
+    for (int i = 0; i < x->rank; i++) {
+        begin = maas_move_int(&s->in[PAD_PADS], i);
+        end = maas_move_int(&s->in[PAD_PADS], i + x->rank);
+
+        if (x->dims[i] + begin + end != y->dims[i]) {
+            return maas_err(slot->err, MAAS_EINVAL, "pads of axis %d are not "
+                            "what was planned", i);
+        }
+
+        plain = begin == 0 && end == 0;
+        ax = &j->axis[maas_max(j->rank - 1, 0)];
+
+        if (plain && j->rank > 0
+            && (j->mode == PAD_CONSTANT
+                || (ax->begin == 0 && ax->n_in == ax->n_out)))
+        {
+            ax->n_in *= x->dims[i];
+            ax->n_out *= x->dims[i];
+            ax->begin *= x->dims[i];
+            ax->stride = ss[i];
+            continue;
+        }
+
+        j->axis[j->rank++] = (pad_axis_t) {
+            x->dims[i], y->dims[i], begin, ss[i]
+        };
+    }
+
+    if (j->rank == 0) {
+        j->axis[j->rank++] = (pad_axis_t) { 1, 1, 0, j->item };
+    }
+
+    return MAAS_OK;
+}
+
+
+/* Columns [c, end) outside the source's part of a row. */
+static void
+pad_border(const pad_job_t *j, char *dst, const char *src, int64_t c,
+    int64_t end)
+{
+    int64_t            p;
+    const pad_axis_t  *ax = &j->axis[j->rank - 1];
+
+    if (c >= end) {
+        return;
+    }
+
+    if (j->mode == PAD_CONSTANT || src == NULL) {
+        maas_move_fill(dst + c * j->item, &j->value, (size_t) j->item,
+                       end - c);
+        return;
+    }
+
+    for (; c < end; c++) {
+        p = pad_source(j->mode, c - ax->begin, ax->n_in);
+        memcpy(dst + c * j->item, src + p * j->item, (size_t) j->item);
+    }
+}
+
+
+/* Columns [c, end) of one row; src NULL: all constant. */
+static void
+pad_row(const pad_job_t *j, char *dst, const char *src, int64_t c,
+    int64_t end)
+{
+    int64_t            lo, hi;
+    const pad_axis_t  *ax = &j->axis[j->rank - 1];
+
+    if (src == NULL) {
+        pad_border(j, dst, NULL, c, end);
+        return;
+    }
+
+    lo = maas_max(c, maas_min(end, ax->begin));
+    hi = maas_max(lo, maas_min(end, ax->begin + ax->n_in));
+
+    pad_border(j, dst, src, c, lo);
+
+    if (lo < hi) {
+        memcpy(dst + lo * j->item, src + (lo - ax->begin) * j->item,
+               (size_t) ((hi - lo) * j->item));
+    }
+
+    pad_border(j, dst, src, hi, end);
+}
+
+
+static maas_status_t
+pad_run(const maas_step_t *s, maas_slot_t *slot, int64_t first, int64_t last)
+{
+    char        *dst = s->out[0].data;
+    int64_t      from, to, n, row, at, p, cols;
+    pad_job_t    j;
+    const char  *src;
+
+    MAAS_TRY(pad_job(s, slot, &j));
+
+    n = maas_tensor_count(&s->out[0]);
+    from = maas_move_start(n, s->units, first);
+    to = maas_move_start(n, s->units, last);
+    cols = j.axis[j.rank - 1].n_out;
+
+    while (from < to) {
+        row = from / cols;
+        at = from % cols;
+        n = maas_min(cols - at, to - from);
+        src = s->in[0].data;
+
+        for (int i = j.rank - 2; i >= 0; i--) {
+            p = row % j.axis[i].n_out;
+            row /= j.axis[i].n_out;
+            p = pad_source(j.mode, p - j.axis[i].begin, j.axis[i].n_in);
+
+            if (p < 0) {
+                src = NULL;
+                break;
+            }
+
+            src += p * j.axis[i].stride;
+        }
+
+        pad_row(&j, dst + (from - at) * j.item, src, at, at + n);
+        from += n;
+    }
+
+    return MAAS_OK;
+}
+
+
+/* Before opset 11 pads and value are attributes. */
+static maas_status_t
+pad_upgrade(maas_import_t *im, maas_raw_node_t *n, int opset,
+    maas_err_t *err)
+{
+    float             value;
+    maas_dtype_t      dtype;
+    maas_raw_attr_t  *a;
+
+    (void) err;
+
+    if (opset >= 11) {
+        return MAAS_OK;
+    }
+
+    MAAS_TRY(maas_raw_attr_to_input(im, n, "pads", PAD_PADS));
+
+    a = maas_raw_attr(n, "value");
+
+    if (a == NULL) {
+        return MAAS_OK;
+    }
+
+    value = a->f;
+    maas_raw_attr_drop(n, "value");
+
+    if (value == 0.0f) {
+        return MAAS_OK;
+    }
+
+    dtype = maas_raw_input_dtype(im, n, 0);
+
+    return maas_raw_input_float(im, n, PAD_VALUE,
+                                dtype != MAAS_NODTYPE ? dtype : MAAS_F32,
+                                value);
+}
+
+
+/* -- rows ---------------------------------------------------------------- */
+
+static const char *const  pad_modes[] = { "constant", "reflect", "edge",
+                                          NULL };
+
+static const maas_formal_t  pad_in[] = {
+    { "data", MAAS_D_FIXED, 'T', 0 },
+    { "pads", MAAS_D(I64), 0, 0 },
+    { "constant_value", MAAS_D_FIXED, 'T', MAAS_OPT }
+};
+
+static const maas_formal_t  pad_out[] = {
+    { "output", MAAS_D_FIXED, 'T', 0 }
+};
+
+static const maas_attr_row_t  pad_attrs[] = {
+    { .name = "mode", .type = MAAS_ATTR_STRING,
+      .off = offsetof(pad_attr_t, mode), .words = pad_modes }
+};
+
+static const maas_kernel_row_t  pad_kernel[] = {
+    { .id = "pad.rows", .setup = maas_move_setup, .run = pad_run }
+};
+
+static const maas_case_t  pad_cases[] = {
+    { "| f32[1,3,4,5] =i64[8]{0,0,1,3,0,0,2,4} =f32[]{1.2}", NULL },
+    { "mode=reflect | f32[1,3,4,5] =i64[8]{0,0,1,1,0,0,1,1}", NULL },
+    { "mode=edge | f16[1,3,4,5] =i64[8]{0,0,2,1,0,0,1,3}", NULL },
+    { "mode=reflect | i32[2,3] =i64[4]{0,5,0,7}", NULL },
+    { "| u8[5,7] =i64[4]{-1,2,3,-2} =u8[]{9}", NULL },
+    { "mode=edge | f64[5,7] =i64[4]{-2,1,0,-1}", NULL },
+    { "| f32[0,3] =i64[4]{2,0,1,0}", NULL },
+    { "| i64[3] =i64[2]{-1,-2}", NULL },
+    { "| bool[2,2] =i64[4]{1,0,0,1}", NULL },
+    { "| f32[130,131] =i64[4]{1,1,1,1}", NULL },
+    { "| f32[] =i64[0]", NULL },
+    { NULL, NULL }
+};
+
+static const maas_case_t  pad_bad[] = {
+    { "| f32[2,3] =i64[2]{1,1}", "expected 4 for rank 2" },
+    { "| f32[2] =i64[2]{-2,-1}", "leave axis 0 an extent of -1" },
+    { "mode=wrap | f32[2] =i64[2]{1,1}", "wrap" },
+    { "mode=edge | f32[0] =i64[2]{1,1}", "axis 0 is empty" },
+    { NULL, NULL }
+};
+
+
+const maas_op_t  maas_ops_pad[] = {
+    {
+        .name = "Pad", .domain = "", .since = 13, .first = 2,
+        .flags = MAAS_OP_PURE,
+        MAAS_IO(pad_in, pad_out),
+        MAAS_ATTRS(pad_attrs, pad_attr_t),
+        .upgrade = pad_upgrade,
+        .infer = pad_infer,
+        MAAS_KERNELS(pad_kernel),
+        .cases = pad_cases, .bad = pad_bad
+    },
+    { .name = NULL }
+};

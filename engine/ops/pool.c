@@ -1,0 +1,752 @@
+/*
+ * MaxPool-12, AveragePool-11, LpPool-11 and their global forms
+ * (GlobalMaxPool-1, GlobalAveragePool-1, GlobalLpPool-2).
+ *
+ * A unit is a plane (one channel of one image).  An output row is folded
+ * from the input rows under its window, tap by tap in ascending order, so
+ * any number of spatial axes is the same code.  A NaN in a window wins.
+ *
+ * Ownership: nothing is allocated.  Threads: units are independent.
+ */
+
+#include <math.h>
+
+#include "ops/window.h"
+
+
+static maas_status_t
+pool_infer(maas_infer_t *c)
+{
+    int                 o, nd;
+    maas_dim_t          dims[MAAS_RANK_MAX];
+    maas_window_t       win;
+    const maas_type_t  *x = c->in[0].type;
+
+    if (x->rank < 3) {
+        return maas_err(c->err, MAAS_EINVAL,
+                        "X has rank %d, expected 3 or more", x->rank);
+    }
+
+    nd = x->rank - 2;
+    MAAS_TRY(maas_window_attrs(&win, c->attr, NULL, nd, c->err));
+
+    dims[0] = x->dims[0];
+    dims[1] = x->dims[1];
+    MAAS_TRY(maas_window_infer(c, &win, c->attr, x->dims + 2, dims + 2));
+
+    for (o = 0; o < c->n_out; o++) {
+        maas_infer_set(c, o, o == 0 ? x->dtype : MAAS_I64, x->rank, dims);
+    }
+
+    return MAAS_OK;
+}
+
+
+static maas_status_t
+global_infer(maas_infer_t *c)
+{
+    int                 i;
+    maas_dim_t          dims[MAAS_RANK_MAX];
+    const maas_type_t  *x = c->in[0].type;
+
+    if (x->rank < 2) {
+        return maas_err(c->err, MAAS_EINVAL,
+                        "X has rank %d, expected 2 or more", x->rank);
+    }
+
+    for (i = 0; i < x->rank; i++) {
+        dims[i] = i < 2 ? x->dims[i] : 1;
+    }
+
+    maas_infer_set(c, 0, x->dtype, x->rank, dims);
+    return MAAS_OK;
+}
+
+
+static void
+pool_geom(maas_window_t *w, const void *attr, const maas_tensor_t *x,
+    const maas_tensor_t *y)
+{
+    maas_window_init(w, attr, NULL, x->rank - 2, x->dims + 2, y->dims + 2);
+}
+
+
+static bool
+pool_setup(maas_setup_t *u)
+{
+    maas_window_t  w;
+
+    pool_geom(&w, u->attr, &u->in[0], &u->out[0]);
+    u->units = maas_max(u->in[0].dims[0] * u->in[0].dims[1], 1);
+    u->cost = (double) maas_tensor_count(&u->out[0]) * (double) w.k_count
+              * 0.5;
+    return true;
+}
+
+
+static bool
+global_setup(maas_setup_t *u)
+{
+    u->units = maas_max(u->in[0].dims[0] * u->in[0].dims[1], 1);
+    u->cost = (double) u->in[0].bytes / 20;
+    return true;
+}
+
+
+/* -- maximum ------------------------------------------------------------- */
+
+#define POOL_MAX(T, fn, LOW)                                                  \
+                                                                              \
+static void                                                                   \
+fn(const maas_window_t *w, T *y, int64_t *at, const T *x, int64_t o)          \
+{                                                                             \
+    int       l = w->nd - 1;                                                  \
+    int64_t   r, kx, i, lo, hi, off, base, s = w->s[l];                       \
+    const T  *p;                                                              \
+                                                                              \
+    for (i = 0; i < w->out[l]; i++) {                                         \
+        y[i] = LOW;                                                           \
+    }                                                                         \
+                                                                              \
+    for (i = 0; at != NULL && i < w->out[l]; i++) {                           \
+        at[i] = -1;                                                           \
+    }                                                                         \
+                                                                              \
+    for (r = 0; r < w->k_count / w->k[l]; r++) {                              \
+        if (!maas_window_row(w, o, r, &off)) {                                \
+            continue;                                                         \
+        }                                                                     \
+                                                                              \
+        for (kx = 0; kx < w->k[l]; kx++) {                                    \
+            base = kx * w->d[l] - w->p0[l];                                   \
+            maas_window_range(w->out[l], s, base, w->in[l], &lo, &hi);        \
+            p = x + off + base;                                               \
+                                                                              \
+            for (i = lo; at == NULL && i < hi; i++) {                         \
+                T  v = p[i * s];                                              \
+                                                                              \
+                y[i] = y[i] > v || y[i] != y[i] ? y[i] : v;                   \
+            }                                                                 \
+                                                                              \
+            for (i = lo; at != NULL && i < hi; i++) {                         \
+                T  v = p[i * s];                                              \
+                                                                              \
+                if (at[i] < 0 || v > y[i] || (v != v && y[i] == y[i])) {      \
+                    y[i] = v;                                                 \
+                    at[i] = off + base + i * s;                               \
+                }                                                             \
+            }                                                                 \
+        }                                                                     \
+    }                                                                         \
+}
+
+
+POOL_MAX(double, pool_max_f64, -INFINITY)
+
+
+POOL_MAX(float, pool_max_f32, -INFINITY)
+
+
+POOL_MAX(int8_t, pool_max_i8, INT8_MIN)
+
+
+POOL_MAX(uint8_t, pool_max_u8, 0)
+
+
+/* Stride 1: whole rows at once. */
+static void
+pool_max_fold(const maas_window_t *w, const maas_kernels_t *k, float *y,
+    const float *x, int64_t o)
+{
+    int      l = w->nd - 1;
+    int64_t  i, r, kx, lo, hi, off, base;
+
+    for (i = 0; i < w->out[l]; i++) {
+        y[i] = -INFINITY;
+    }
+
+    for (r = 0; r < w->k_count / w->k[l]; r++) {
+        if (!maas_window_row(w, o, r, &off)) {
+            continue;
+        }
+
+        for (kx = 0; kx < w->k[l]; kx++) {
+            base = kx * w->d[l] - w->p0[l];
+            maas_window_range(w->out[l], 1, base, w->in[l], &lo, &hi);
+            k->fold[MAAS_R_MAX](y + lo, x + off + base + lo, hi - lo);
+        }
+    }
+}
+
+
+/* Positions in a plane to the positions that ONNX wants. */
+static void
+pool_indices(const maas_window_t *w, int64_t *at, int64_t plane, bool column)
+{
+    int      d;
+    int64_t  i, v, pos, mul, c[MAAS_WINDOW_MAX];
+
+    for (i = 0; i < w->out[w->nd - 1]; i++) {
+        pos = maas_max(at[i], 0);
+
+        if (column) {
+            v = pos;
+
+            for (d = w->nd - 1; d >= 0; d--) {
+                c[d] = v % w->in[d];
+                v /= w->in[d];
+            }
+
+            pos = 0;
+            mul = 1;
+
+            for (d = 0; d < w->nd; d++) {
+                pos += c[d] * mul;
+                mul *= w->in[d];
+            }
+        }
+
+        at[i] = plane * w->in_count + pos;
+    }
+}
+
+
+static void
+maxpool_row(const maas_step_t *s, const maas_window_t *w, int64_t plane,
+    int64_t o)
+{
+    char                      *y;
+    size_t                     size;
+    int64_t                    ow, first, *at = NULL;
+    const char                *x;
+    const maas_window_attr_t  *a = s->attr;
+
+    ow = w->out[w->nd - 1];
+    first = plane * w->out_count + o * ow;
+    size = maas_dtype_size(s->in[0].dtype);
+    y = (char *) s->out[0].data + (size_t) first * size;
+    x = (const char *) s->in[0].data
+        + (size_t) (plane * w->in_count) * size;
+
+    if (s->n_out > 1 && s->out[1].dtype != MAAS_NODTYPE
+        && s->out[1].data != NULL)
+    {
+        at = (int64_t *) s->out[1].data + first;
+    }
+
+    switch (s->in[0].dtype) {
+    case MAAS_F32:
+        if (at == NULL && w->s[w->nd - 1] == 1) {
+            pool_max_fold(w, s->k, (float *) y, (const float *) x, o);
+
+        } else {
+            pool_max_f32(w, (float *) y, at, (const float *) x, o);
+        }
+        break;
+    case MAAS_F64:
+        pool_max_f64(w, (double *) y, at, (const double *) x, o);
+        break;
+    case MAAS_I8:
+        pool_max_i8(w, (int8_t *) y, at, (const int8_t *) x, o);
+        break;
+    default:
+        pool_max_u8(w, (uint8_t *) y, at, (const uint8_t *) x, o);
+        break;
+    }
+
+    if (at != NULL) {
+        pool_indices(w, at, plane, a->storage_order == 1);
+    }
+}
+
+
+static maas_status_t
+maxpool_run(const maas_step_t *s, maas_slot_t *slot, int64_t first,
+    int64_t last)
+{
+    int64_t        u, o, rows;
+    maas_window_t  w;
+
+    (void) slot;
+
+    pool_geom(&w, s->attr, &s->in[0], &s->out[0]);
+
+    if (maas_tensor_count(&s->out[0]) == 0) {
+        return MAAS_OK;
+    }
+
+    rows = w.out_count / w.out[w.nd - 1];
+
+    for (u = first; u < last; u++) {
+        for (o = 0; o < rows; o++) {
+            maxpool_row(s, &w, u, o);
+        }
+    }
+
+    return MAAS_OK;
+}
+
+
+/* -- average and norm ---------------------------------------------------- */
+
+/* Taps of output position o on an axis that count. */
+static int64_t
+pool_count(const maas_window_t *w, int d, int64_t o, bool pads)
+{
+    int64_t  first, last, start, size;
+
+    start = o * w->s[d] - w->p0[d];
+    size = w->in[d];
+
+    if (pads) {
+        start += w->p0[d];
+        size += w->p0[d] + w->p1[d];
+    }
+
+    maas_window_range(w->k[d], w->d[d], start, size, &first, &last);
+    return last - first;
+}
+
+
+static int64_t
+pool_count_row(const maas_window_t *w, int64_t o, bool pads)
+{
+    int64_t  n = 1;
+
+    for (int d = w->nd - 2; d >= 0; d--) {
+        n *= pool_count(w, d, o % w->out[d], pads);
+        o /= w->out[d];
+    }
+
+    return n;
+}
+
+
+/* p: 0 sum, 1 sum of magnitudes, else sum of |x| to the p. */
+#define POOL_SUM(T, fn, ABS, POW)                                             \
+                                                                              \
+static inline T                                                               \
+fn##_tap(T v, int64_t p)                                                      \
+{                                                                             \
+    return p == 0 ? v : p == 1 ? ABS(v) : p == 2 ? v * v                      \
+                      : POW(ABS(v), (T) p);                                   \
+}                                                                             \
+                                                                              \
+                                                                              \
+static inline T                                                               \
+fn##_root(T v, int64_t p)                                                     \
+{                                                                             \
+    return p == 1 ? v : p == 2 ? (T) sqrt((double) v)                         \
+                      : POW(v, 1 / (T) p);                                    \
+}                                                                             \
+                                                                              \
+                                                                              \
+static void                                                                   \
+fn(const maas_window_t *w, T *y, const T *x, int64_t o, int64_t p,            \
+    bool pads)                                                                \
+{                                                                             \
+    int       l = w->nd - 1;                                                  \
+    int64_t   r, kx, i, lo, hi, off, base, n;                                 \
+    const T  *t;                                                              \
+                                                                              \
+    memset(y, 0, (size_t) w->out[l] * sizeof(T));                             \
+                                                                              \
+    for (r = 0; r < w->k_count / w->k[l]; r++) {                              \
+        if (!maas_window_row(w, o, r, &off)) {                                \
+            continue;                                                         \
+        }                                                                     \
+                                                                              \
+        for (kx = 0; kx < w->k[l]; kx++) {                                    \
+            base = kx * w->d[l] - w->p0[l];                                   \
+            maas_window_range(w->out[l], w->s[l], base, w->in[l], &lo, &hi);  \
+            t = x + off + base;                                               \
+                                                                              \
+            for (i = lo; i < hi; i++) {                                       \
+                y[i] += fn##_tap(t[i * w->s[l]], p);                          \
+            }                                                                 \
+        }                                                                     \
+    }                                                                         \
+                                                                              \
+    n = p == 0 ? pool_count_row(w, o, pads) : 1;                              \
+                                                                              \
+    for (i = 0; i < w->out[l]; i++) {                                         \
+        y[i] = p == 0 ? y[i] / (T) (n * pool_count(w, l, i, pads))            \
+                      : fn##_root(y[i], p);                                   \
+    }                                                                         \
+}
+
+
+POOL_SUM(float, pool_sum_f32, fabsf, powf)
+
+
+POOL_SUM(double, pool_sum_f64, fabs, pow)
+
+
+static void
+sumpool_units(const maas_step_t *s, int64_t first, int64_t last, int64_t p)
+{
+    bool                       pads;
+    int64_t                    u, o, ow, at;
+    maas_window_t              w;
+    const maas_window_attr_t  *a = s->attr;
+
+    pool_geom(&w, a, &s->in[0], &s->out[0]);
+
+    if (maas_tensor_count(&s->out[0]) == 0) {
+        return;
+    }
+
+    pads = a->count_include_pad != 0;
+    ow = w.out[w.nd - 1];
+
+    for (u = first; u < last; u++) {
+        for (o = 0; o < w.out_count / ow; o++) {
+            at = u * w.out_count + o * ow;
+
+            if (s->in[0].dtype == MAAS_F32) {
+                pool_sum_f32(&w, (float *) s->out[0].data + at,
+                             (const float *) s->in[0].data + u * w.in_count,
+                             o, p, pads);
+
+            } else {
+                pool_sum_f64(&w, (double *) s->out[0].data + at,
+                             (const double *) s->in[0].data + u * w.in_count,
+                             o, p, pads);
+            }
+        }
+    }
+}
+
+
+static maas_status_t
+averagepool_run(const maas_step_t *s, maas_slot_t *slot, int64_t first,
+    int64_t last)
+{
+    (void) slot;
+    sumpool_units(s, first, last, 0);
+    return MAAS_OK;
+}
+
+
+static maas_status_t
+lppool_run(const maas_step_t *s, maas_slot_t *slot, int64_t first,
+    int64_t last)
+{
+    const maas_window_attr_t  *a = s->attr;
+
+    (void) slot;
+    sumpool_units(s, first, last, a->p);
+    return MAAS_OK;
+}
+
+
+/* -- global forms -------------------------------------------------------- */
+
+enum { GLOBAL_MAX, GLOBAL_AVERAGE, GLOBAL_LP };
+
+static double
+global_f64(const double *x, int64_t n, int what, int64_t p)
+{
+    double   v = what == GLOBAL_MAX ? -INFINITY : 0;
+    int64_t  i;
+
+    for (i = 0; i < n; i++) {
+        if (what == GLOBAL_MAX) {
+            v = v > x[i] || v != v ? v : x[i];
+
+        } else {
+            v += pool_sum_f64_tap(x[i], what == GLOBAL_LP ? p : 0);
+        }
+    }
+
+    return what == GLOBAL_AVERAGE ? v / (double) n
+           : what == GLOBAL_LP ? pool_sum_f64_root(v, p) : v;
+}
+
+
+static float
+global_f32(const maas_kernels_t *k, const float *x, int64_t n, int what,
+    int64_t p)
+{
+    float  v = 0;
+
+    if (what == GLOBAL_MAX) {
+        return k->reduce[MAAS_R_MAX](x, n);
+    }
+
+    if (what == GLOBAL_AVERAGE) {
+        return k->reduce[MAAS_R_SUM](x, n) / (float) n;
+    }
+
+    if (p <= 2) {
+        v = k->reduce[p == 1 ? MAAS_R_SUMABS : MAAS_R_SUMSQ](x, n);
+
+    } else {
+        for (int64_t i = 0; i < n; i++) {
+            v += pool_sum_f32_tap(x[i], p);
+        }
+    }
+
+    return pool_sum_f32_root(v, p);
+}
+
+
+static maas_status_t
+global_units(const maas_step_t *s, int64_t first, int64_t last, int what)
+{
+    int64_t                    u, n = 1;
+    const maas_tensor_t       *x = &s->in[0];
+    const maas_window_attr_t  *a = s->attr;
+
+    for (int i = 2; i < x->rank; i++) {
+        n *= x->dims[i];
+    }
+
+    if (maas_tensor_count(&s->out[0]) == 0) {
+        return MAAS_OK;
+    }
+
+    for (u = first; u < last; u++) {
+        if (x->dtype == MAAS_F32) {
+            ((float *) s->out[0].data)[u] =
+                global_f32(s->k, (const float *) x->data + u * n, n, what,
+                           what == GLOBAL_LP ? a->p : 0);
+
+        } else {
+            ((double *) s->out[0].data)[u] =
+                global_f64((const double *) x->data + u * n, n, what,
+                           what == GLOBAL_LP ? a->p : 0);
+        }
+    }
+
+    return MAAS_OK;
+}
+
+
+static maas_status_t
+globalmax_run(const maas_step_t *s, maas_slot_t *slot, int64_t first,
+    int64_t last)
+{
+    (void) slot;
+    return global_units(s, first, last, GLOBAL_MAX);
+}
+
+
+static maas_status_t
+globalaverage_run(const maas_step_t *s, maas_slot_t *slot, int64_t first,
+    int64_t last)
+{
+    (void) slot;
+    return global_units(s, first, last, GLOBAL_AVERAGE);
+}
+
+
+static maas_status_t
+globallp_run(const maas_step_t *s, maas_slot_t *slot, int64_t first,
+    int64_t last)
+{
+    (void) slot;
+    return global_units(s, first, last, GLOBAL_LP);
+}
+
+
+/* -- rows ---------------------------------------------------------------- */
+
+#define MAXPOOL_TYPES  (MAAS_D_FLOAT | MAAS_D(I8) | MAAS_D(U8))
+
+static const maas_formal_t  maxpool_in[] = {
+    { "X", MAXPOOL_TYPES, 'T', 0 }
+};
+
+static const maas_formal_t  maxpool_out[] = {
+    { "Y", MAXPOOL_TYPES, 'T', 0 },
+    { "Indices", MAAS_D(I64), 0, MAAS_OPT }
+};
+
+static const maas_formal_t  pool_in[] = {
+    { "X", MAAS_D_FLOAT, 'T', 0 }
+};
+
+static const maas_formal_t  pool_out[] = {
+    { "Y", MAAS_D_FLOAT, 'T', 0 }
+};
+
+static const maas_attr_row_t  maxpool_attrs[] = {
+    MAAS_WINDOW_AUTO_PAD,
+    MAAS_WINDOW_FLAG(ceil_mode),
+    MAAS_WINDOW_LIST(dilations),
+    MAAS_WINDOW_LIST(kernel_shape),
+    MAAS_WINDOW_LIST(pads),
+    MAAS_WINDOW_FLAG(storage_order),
+    MAAS_WINDOW_LIST(strides)
+};
+
+static const maas_attr_row_t  averagepool_attrs[] = {
+    MAAS_WINDOW_AUTO_PAD,
+    MAAS_WINDOW_FLAG(ceil_mode),
+    MAAS_WINDOW_FLAG(count_include_pad),
+    MAAS_WINDOW_LIST(kernel_shape),
+    MAAS_WINDOW_LIST(pads),
+    MAAS_WINDOW_LIST(strides)
+};
+
+#define POOL_P                                                                \
+    { "p", MAAS_ATTR_INT, false, offsetof(maas_window_attr_t, p), 2, 0,       \
+      NULL, 1, INT32_MAX }
+
+static const maas_attr_row_t  lppool_attrs[] = {
+    MAAS_WINDOW_AUTO_PAD,
+    MAAS_WINDOW_LIST(kernel_shape),
+    POOL_P,
+    MAAS_WINDOW_LIST(pads),
+    MAAS_WINDOW_LIST(strides)
+};
+
+static const maas_attr_row_t  globallp_attrs[] = { POOL_P };
+
+static const maas_kernel_row_t  maxpool_kernels[] = {
+    { "maxpool.rows", MAAS_CPU_REF, 0, 0, pool_setup, maxpool_run }
+};
+
+static const maas_kernel_row_t  averagepool_kernels[] = {
+    { "averagepool.rows", MAAS_CPU_REF, 0, 0, pool_setup, averagepool_run }
+};
+
+static const maas_kernel_row_t  lppool_kernels[] = {
+    { "lppool.rows", MAAS_CPU_REF, 0, 0, pool_setup, lppool_run }
+};
+
+static const maas_kernel_row_t  globalmax_kernels[] = {
+    { "globalmaxpool", MAAS_CPU_REF, 0, 0, global_setup, globalmax_run }
+};
+
+static const maas_kernel_row_t  globalaverage_kernels[] = {
+    { "globalaveragepool", MAAS_CPU_REF, 0, 0, global_setup,
+      globalaverage_run }
+};
+
+static const maas_kernel_row_t  globallp_kernels[] = {
+    { "globallppool", MAAS_CPU_REF, 0, 0, global_setup, globallp_run }
+};
+
+static const maas_case_t  maxpool_cases[] = {
+    { "kernel_shape=[2,2] strides=[2,2] | f32[2,3,8,9]", NULL },
+    { "kernel_shape=[3,3] pads=[1,1,1,1] | f32[1,3,17,33]", NULL },
+    { "kernel_shape=[3,3] pads=[1,1,1,1] strides=[2,2] | f32[2,2,7,8]:nan",
+      NULL },
+    { "kernel_shape=[3,2] dilations=[2,2] | f32[1,2,9,7]", NULL },
+    { "kernel_shape=[3,3] strides=[2,2] ceil_mode=1 | f32[1,1,6,8]", NULL },
+    { "kernel_shape=[3] pads=[1,0] | f32[2,3,19]", NULL },
+    { "kernel_shape=[2,2,2] strides=[1,2,1] | f32[1,2,4,5,6]", NULL },
+    { "kernel_shape=[2,3] auto_pad=SAME_LOWER | u8[1,2,5,6]", NULL },
+    { "kernel_shape=[2,2] | i8[1,2,5,6]", NULL },
+    { "kernel_shape=[2,2] | f64[1,2,5,6]", NULL },
+    { "kernel_shape=[2,2] | f32[0,2,5,6]", NULL },
+    { NULL, NULL }
+};
+
+static const maas_case_t  maxpool_bad[] = {
+    { "| f32[1,1,4,4]", "kernel_shape" },
+    { "kernel_shape=[2] | f32[1,1,4,4]", "kernel_shape has 1 values" },
+    { "kernel_shape=[5,5] | f32[1,1,4,4]", "window spans 5" },
+    { "kernel_shape=[2] | f32[4,4]", "expected 3 or more" },
+    { NULL, NULL }
+};
+
+static const maas_case_t  averagepool_cases[] = {
+    { "kernel_shape=[2,2] strides=[2,2] | f32[2,3,8,9]", NULL },
+    { "kernel_shape=[3,3] pads=[1,1,1,1] | f32[1,3,17,33]", NULL },
+    { "kernel_shape=[3,3] pads=[1,0,2,1] count_include_pad=1 | f32[1,2,7,8]",
+      NULL },
+    { "kernel_shape=[3,3] strides=[2,2] ceil_mode=1 | f32[1,1,4,6]", NULL },
+    { "kernel_shape=[3] auto_pad=SAME_UPPER | f32[2,3,19]", NULL },
+    { "kernel_shape=[2,2,2] | f64[1,2,4,5,6]", NULL },
+    { NULL, NULL }
+};
+
+static const maas_case_t  averagepool_bad[] = {
+    { "kernel_shape=[2,2] pads=[0,0] | f32[1,1,4,4]", "pads has 2 values" },
+    { NULL, NULL }
+};
+
+static const maas_case_t  lppool_cases[] = {
+    { "kernel_shape=[2,2] | f32[2,3,8,9]", NULL },
+    { "kernel_shape=[2,2] p=1 pads=[1,1,0,0] | f32[2,3,8,9]", NULL },
+    { "kernel_shape=[3] p=3 strides=[2] | f64[2,3,9]", NULL },
+    { NULL, NULL }
+};
+
+static const maas_case_t  lppool_bad[] = {
+    { "kernel_shape=[2,2] p=0 | f32[1,1,4,4]", "p" },
+    { NULL, NULL }
+};
+
+static const maas_case_t  global_cases[] = {
+    { "| f32[2,3,7,5]", NULL },
+    { "| f32[1,17,33]", NULL },
+    { "| f64[2,3,7,5]", NULL },
+    { "| f32[0,3,7,5]", NULL },
+    { NULL, NULL }
+};
+
+static const maas_case_t  global_bad[] = {
+    { "| f32[3]", "expected 2 or more" },
+    { NULL, NULL }
+};
+
+
+const maas_op_t  maas_ops_pool[] = {
+    {
+        .name = "MaxPool", .domain = "", .since = 12,
+        .flags = MAAS_OP_PURE,
+        MAAS_IO(maxpool_in, maxpool_out),
+        MAAS_ATTRS(maxpool_attrs, maas_window_attr_t),
+        .infer = pool_infer,
+        MAAS_KERNELS(maxpool_kernels),
+        .cases = maxpool_cases, .bad = maxpool_bad
+    },
+    {
+        .name = "AveragePool", .domain = "", .since = 11,
+        .flags = MAAS_OP_PURE,
+        MAAS_IO(pool_in, pool_out),
+        MAAS_ATTRS(averagepool_attrs, maas_window_attr_t),
+        .infer = pool_infer,
+        MAAS_KERNELS(averagepool_kernels),
+        .cases = averagepool_cases, .bad = averagepool_bad
+    },
+    {
+        .name = "LpPool", .domain = "", .since = 11,
+        .flags = MAAS_OP_PURE,
+        MAAS_IO(pool_in, pool_out),
+        MAAS_ATTRS(lppool_attrs, maas_window_attr_t),
+        .infer = pool_infer,
+        MAAS_KERNELS(lppool_kernels),
+        .cases = lppool_cases, .bad = lppool_bad
+    },
+    {
+        .name = "GlobalMaxPool", .domain = "", .since = 1,
+        .flags = MAAS_OP_PURE,
+        MAAS_IO(pool_in, pool_out),
+        .infer = global_infer,
+        MAAS_KERNELS(globalmax_kernels),
+        .cases = global_cases, .bad = global_bad
+    },
+    {
+        .name = "GlobalAveragePool", .domain = "", .since = 1,
+        .flags = MAAS_OP_PURE,
+        MAAS_IO(pool_in, pool_out),
+        .infer = global_infer,
+        MAAS_KERNELS(globalaverage_kernels),
+        .cases = global_cases, .bad = global_bad
+    },
+    {
+        .name = "GlobalLpPool", .domain = "", .since = 2,
+        .flags = MAAS_OP_PURE,
+        MAAS_IO(pool_in, pool_out),
+        MAAS_ATTRS(globallp_attrs, maas_window_attr_t),
+        .infer = global_infer,
+        MAAS_KERNELS(globallp_kernels),
+        .cases = global_cases, .bad = global_bad
+    },
+    { .name = NULL }
+};

@@ -1,0 +1,362 @@
+/*
+ * Resize-13: shapes, and the older forms Resize-10, Resize-11, Upsample-7
+ * and Upsample-9.  The kernel is in resize_rows.c.
+ */
+
+#include <math.h>
+
+#include "ops/resize.h"
+
+
+static const char *const  rs_coordinates[] = {
+    "half_pixel", "pytorch_half_pixel", "align_corners", "asymmetric",
+    "tf_crop_and_resize", "tf_half_pixel_for_nn", NULL
+};
+
+static const char *const  rs_modes[] = { "nearest", "linear", "cubic", NULL };
+
+static const char *const  rs_nearest_modes[] = {
+    "round_prefer_floor", "round_prefer_ceil", "floor", "ceil",
+    "floor_or_ceil", NULL
+};
+
+
+/* -- shapes -------------------------------------------------------------- */
+
+static bool
+rs_given(const maas_infer_t *c, int i)
+{
+    return maas_infer_has(c, i)
+           && !(c->in[i].type->rank == 1 && c->in[i].type->dims[0] == 0);
+}
+
+
+static maas_dim_t
+rs_scaled(maas_syms_t *s, maas_dim_t in, float scale)
+{
+    float  inverse = 1 / scale;
+
+    if (maas_dim_known(in)) {
+        return (maas_dim_t) floorf((float) in * scale);
+    }
+
+    if (scale == floorf(scale) && scale <= 65536) {
+        return maas_dim_mul(s, in, (maas_dim_t) scale);
+    }
+
+    if (inverse == floorf(inverse) && inverse <= 65536) {
+        return maas_dim_div(s, in, (maas_dim_t) inverse);
+    }
+
+    return MAAS_DIM_NONE;
+}
+
+
+static maas_status_t
+rs_infer_scales(maas_infer_t *c, maas_dim_t *dims)
+{
+    int                 i;
+    float               scale, f;
+    const float        *v = c->in[RS_SCALES].data, *roi = NULL;
+    const maas_type_t  *x = c->in[RS_X].type, *t = c->in[RS_SCALES].type;
+    const rs_attr_t    *a = c->attr;
+
+    if (t->rank != 1 || (maas_dim_known(t->dims[0])
+                         && t->dims[0] != x->rank))
+    {
+        return maas_err(c->err, MAAS_EINVAL,
+                        "scales has %lld values, expected %d, one for each "
+                        "axis of X",
+                        (long long) (t->rank == 1 ? t->dims[0] : -1),
+                        x->rank);
+    }
+
+    if (v == NULL) {
+        return MAAS_INFER_NEED(c, RS_SCALES);
+    }
+
+    if (a->coordinates == RS_TF_CROP && rs_given(c, RS_ROI)) {
+        roi = c->in[RS_ROI].data;
+
+        if (roi == NULL || c->in[RS_ROI].type->dtype != MAAS_F32) {
+            return MAAS_INFER_NEED(c, RS_ROI);
+        }
+    }
+
+    for (i = 0; i < x->rank; i++) {
+        scale = v[i];
+
+        if (!(scale > 0) || scale > 1e6f) {
+            return maas_err(c->err, MAAS_EINVAL,
+                            "scales[%d] is %g, expected more than 0", i,
+                            (double) scale);
+        }
+
+        f = roi != NULL ? roi[x->rank + i] - roi[i] : 1;
+
+        if (!(f >= 0) || f > 1e6f) {
+            return maas_err(c->err, MAAS_EINVAL,
+                            "roi of axis %d spans %g, expected 0 or more", i,
+                            (double) f);
+        }
+
+        dims[i] = f == 1 ? rs_scaled(c->syms, x->dims[i], scale)
+                  : maas_dim_known(x->dims[i])
+                  ? (maas_dim_t) floorf((float) x->dims[i] * f * scale)
+                  : MAAS_DIM_NONE;
+    }
+
+    return MAAS_OK;
+}
+
+
+static maas_status_t
+rs_infer_sizes(maas_infer_t *c, maas_dim_t *dims)
+{
+    int                 i, n;
+    maas_dim_t          v[MAAS_IVAL_MAX];
+    maas_status_t       rc;
+    const maas_type_t  *x = c->in[RS_X].type;
+
+    rc = maas_infer_ints(c, RS_SIZES, v, &n);
+    if (rc != MAAS_OK) {
+        return rc;
+    }
+
+    if (n != x->rank) {
+        return maas_err(c->err, MAAS_EINVAL,
+                        "sizes has %d values, expected %d, one for each axis "
+                        "of X", n, x->rank);
+    }
+
+    for (i = 0; i < n; i++) {
+        if (maas_dim_known(v[i]) && (v[i] < 0 || v[i] > INT32_MAX)) {
+            return maas_err(c->err, MAAS_EINVAL,
+                            "sizes[%d] is %lld, expected 0 or more", i,
+                            (long long) v[i]);
+        }
+
+        dims[i] = v[i];
+    }
+
+    return MAAS_OK;
+}
+
+
+static maas_status_t
+rs_infer(maas_infer_t *c)
+{
+    int                 i;
+    maas_dim_t          dims[MAAS_RANK_MAX];
+    const maas_type_t  *x = c->in[RS_X].type, *roi;
+    const rs_attr_t    *a = c->attr;
+
+    if (x->rank < 1) {
+        return maas_err(c->err, MAAS_EINVAL,
+                        "X has rank 0, expected 1 or more");
+    }
+
+    if (rs_given(c, RS_SCALES) == rs_given(c, RS_SIZES)) {
+        return maas_err(c->err, MAAS_EINVAL,
+                        "%s of scales and sizes is given, expected one",
+                        rs_given(c, RS_SIZES) ? "each" : "neither");
+    }
+
+    if (a->coordinates == RS_TF_CROP) {
+        roi = rs_given(c, RS_ROI) ? c->in[RS_ROI].type : NULL;
+
+        if (roi == NULL || roi->rank != 1
+            || (maas_dim_known(roi->dims[0])
+                && roi->dims[0] != 2 * x->rank))
+        {
+            return maas_err(c->err, MAAS_EINVAL,
+                            "tf_crop_and_resize without roi of %d values",
+                            2 * x->rank);
+        }
+    }
+
+    MAAS_TRY(rs_given(c, RS_SIZES) ? rs_infer_sizes(c, dims)
+                                   : rs_infer_scales(c, dims));
+
+    for (i = 0; i < x->rank; i++) {
+        if (maas_dim_known(x->dims[i]) && maas_dim_known(dims[i])
+            && (x->dims[i] > INT32_MAX || dims[i] > INT32_MAX
+                || (x->dims[i] == 0 && dims[i] > 0)))
+        {
+            return maas_err(c->err, MAAS_EINVAL,
+                            "axis %d of %lld elements cannot become %lld", i,
+                            (long long) x->dims[i], (long long) dims[i]);
+        }
+    }
+
+    maas_infer_set(c, 0, x->dtype, x->rank, dims);
+    return MAAS_OK;
+}
+
+
+/* -- older forms --------------------------------------------------------- */
+
+static maas_status_t
+rs_set_word(maas_import_t *im, maas_raw_node_t *n, const char *name,
+    maas_str_t word)
+{
+    maas_raw_attr_t  *a;
+
+    MAAS_TRY(maas_raw_attr_int(im, n, name, 0));
+    a = maas_raw_attr(n, name);
+    a->type = MAAS_ATTR_STRING;
+    a->s = word;
+    return MAAS_OK;
+}
+
+
+/* (X, scales) to (X, no roi, scales). */
+static maas_status_t
+rs_old_inputs(maas_import_t *im, maas_raw_node_t *n, maas_str_t nearest)
+{
+    float       one = 1;
+    maas_str_t  scales = n->in[1];
+
+    MAAS_TRY(maas_raw_input_floats(im, n, 2, &one, 1));
+    n->in[1] = maas_str("");
+    n->in[2] = scales;
+
+    MAAS_TRY(rs_set_word(im, n, "coordinate_transformation_mode",
+                         maas_str("asymmetric")));
+    return rs_set_word(im, n, "nearest_mode", nearest);
+}
+
+
+static maas_status_t
+rs_upgrade(maas_import_t *im, maas_raw_node_t *n, int opset, maas_err_t *err)
+{
+    if (opset > 10) {
+        return MAAS_OK;
+    }
+
+    if (n->n_in != 2) {
+        return maas_err(err, MAAS_EINVAL, "%u inputs, expected X and scales",
+                        (unsigned) n->n_in);
+    }
+
+    return rs_old_inputs(im, n, maas_str("floor_or_ceil"));
+}
+
+
+static maas_status_t
+upsample_upgrade(maas_import_t *im, maas_raw_node_t *n, int opset,
+    maas_err_t *err)
+{
+    maas_raw_attr_t  *a;
+
+    if (opset < 9) {
+        a = maas_raw_attr(n, "scales");
+
+        if (a == NULL || a->type != MAAS_ATTR_FLOATS) {
+            return maas_err(err, MAAS_EINVAL,
+                            "attribute scales is missing, expected floats");
+        }
+
+        MAAS_TRY(maas_raw_input_floats(im, n, 1, a->floats, a->n));
+        maas_raw_attr_drop(n, "scales");
+    }
+
+    if (n->n_in != 2) {
+        return maas_err(err, MAAS_EINVAL, "%u inputs, expected X and scales",
+                        (unsigned) n->n_in);
+    }
+
+    n->op = maas_str("Resize");
+    return rs_old_inputs(im, n, maas_str("floor"));
+}
+
+
+/* -- the operator -------------------------------------------------------- */
+
+#define RS_TYPES  (MAAS_D_NUM | MAAS_D(BOOL))
+
+static const maas_formal_t  rs_in[] = {
+    { "X", RS_TYPES, 'T', 0 },
+    { "roi", MAAS_D_FLOAT, 0, MAAS_OPT },
+    { "scales", MAAS_D(F32), 0, MAAS_OPT },
+    { "sizes", MAAS_D(I64), 0, MAAS_OPT }
+};
+
+static const maas_formal_t  rs_out[] = { { "Y", RS_TYPES, 'T', 0 } };
+
+#define RS_WORD(name, member, words, def)                                     \
+    { name, MAAS_ATTR_STRING, false, offsetof(rs_attr_t, member), def, 0,     \
+      words }
+
+static const maas_attr_row_t  rs_attrs[] = {
+    RS_WORD("coordinate_transformation_mode", coordinates, rs_coordinates,
+            RS_HALF_PIXEL),
+    { "cubic_coeff_a", MAAS_ATTR_FLOAT, false, offsetof(rs_attr_t, cubic_a),
+      0, -0.75f },
+    { "exclude_outside", MAAS_ATTR_INT, false,
+      offsetof(rs_attr_t, exclude_outside), 0, 0, NULL, 0, 1 },
+    { "extrapolation_value", MAAS_ATTR_FLOAT, false,
+      offsetof(rs_attr_t, extrapolation) },
+    RS_WORD("mode", mode, rs_modes, RS_NEAREST),
+    RS_WORD("nearest_mode", nearest_mode, rs_nearest_modes, RS_PREFER_FLOOR)
+};
+
+static const maas_kernel_row_t  rs_kernels[] = {
+    { "resize.rows", MAAS_CPU_REF, 0, 0, rs_setup, rs_run }
+};
+
+static const maas_case_t  rs_cases[] = {
+    { "| f32[1,2,3,5] - =f32[4]{1,1,2,3}", NULL },
+    { "mode=linear | f32[2,2,5,7] - - =i64[4]{2,2,9,4}", NULL },
+    { "mode=cubic exclude_outside=1 | f32[1,1,6,7] - =f32[4]{1,1,0.6,1.7}",
+      NULL },
+    { "mode=linear coordinate_transformation_mode=align_corners | "
+      "f32[1,3,4] - =f32[3]{1,2,1.5}", NULL },
+    { "mode=linear coordinate_transformation_mode=tf_crop_and_resize "
+      "extrapolation_value=10.0 | f32[1,1,4,4] "
+      "=f32[8]{0,0,0.4,0.6,1,1,1.2,1.7} - =i64[4]{1,1,3,3}", NULL },
+    { "nearest_mode=ceil coordinate_transformation_mode=asymmetric | "
+      "i64[5,4] - =f32[2]{0.6,1.5}", NULL },
+    { "mode=linear | u8[1,1,5,4] - =f32[4]{1,1,2,2}", NULL },
+    { "| f32[0,2] - =f32[2]{2,2}", NULL },
+    { "mode=linear | f64[33] - - =i64[1]{17}", NULL },
+    { NULL, NULL }
+};
+
+static const maas_case_t  rs_bad[] = {
+    { "| f32[2,3]", "neither of scales and sizes" },
+    { "| f32[2,3] - =f32[3]{1,1,1}", "scales has 3 values, expected 2" },
+    { "| f32[2,3] - =f32[2]{0,1}", "scales[0] is 0" },
+    { "| f32[2,3] - - =i64[1]{4}", "sizes has 1 values, expected 2" },
+    { "coordinate_transformation_mode=tf_crop_and_resize | f32[2,3] - "
+      "=f32[2]{1,1}", "without roi of 4 values" },
+    { NULL, NULL }
+};
+
+/* Ended with opset 9; upgraded to Resize. */
+static const maas_formal_t  upsample_in[] = {
+    { "X", RS_TYPES, 'T', 0 },
+    { "scales", MAAS_D(F32), 0, MAAS_OPT }
+};
+
+
+const maas_op_t  maas_ops_resize[] = {
+    {
+        .name = "Resize", .domain = "", .since = 13,
+        .flags = MAAS_OP_PURE,
+        MAAS_IO(rs_in, rs_out),
+        MAAS_ATTRS(rs_attrs, rs_attr_t),
+        .upgrade = rs_upgrade, .first = 10,
+        .infer = rs_infer,
+        MAAS_KERNELS(rs_kernels),
+        .cases = rs_cases, .bad = rs_bad
+    },
+    {
+        .name = "Upsample", .domain = "", .since = 10, .until = 9,
+        .flags = MAAS_OP_PURE,
+        MAAS_IO(upsample_in, rs_out),
+        .upgrade = upsample_upgrade, .first = 7,
+        .infer = maas_infer_same
+    },
+    { .name = NULL }
+};

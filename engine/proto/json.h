@@ -1,0 +1,199 @@
+/*
+ * json.h: JSON as the dialects read and write it: one pass from bytes into
+ * tensors, and from tensors to bytes.  There is no tree; a dialect walks the
+ * keys with the scanner and hands each array of numbers to a builder.
+ *
+ * Ownership: a scanner points into the caller's bytes; strings with escapes
+ *            are copied into the arena given; a builder owns what it built
+ *            until the caller takes it.
+ * Threads:   one object, one thread.
+ * https://www.rfc-editor.org/rfc/rfc8259; NaN, Infinity and -Infinity are
+ * read besides, as many clients write them.
+ */
+
+#ifndef MAAS_PROTO_JSON_H
+#define MAAS_PROTO_JSON_H
+
+#include "tensor/tensor.h"
+
+
+#define MAAS_JSON_DEPTH  64
+
+
+/* -- scanner ------------------------------------------------------------- */
+
+typedef struct {
+    const char  *pos;
+    const char  *end;
+    const char  *start;
+    maas_err_t  *err;
+} maas_json_t;
+
+void maas_json_init(maas_json_t *j, const char *p, size_t n,
+    maas_err_t *err);
+
+/* "JSON, byte 17: ..." as MAAS_EINVAL. */
+maas_status_t maas_json_fail(maas_json_t *j, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* The next byte that is no white space, not taken; -1: end. */
+static inline int
+maas_json_peek(maas_json_t *j)
+{
+    while (j->pos < j->end) {
+        char  c = *j->pos;
+
+        if (c != ' ' && c != '\n' && c != '\r' && c != '\t') {
+            return (unsigned char) c;
+        }
+
+        j->pos++;
+    }
+
+    return -1;
+}
+
+
+/* What comes next, for errors: "a list", "a string", "the end", ... */
+const char *maas_json_what(maas_json_t *j);
+
+/* Only white space may follow. */
+maas_status_t maas_json_end(maas_json_t *j);
+
+/*
+ * Object: before the first call *first is true.  A key, with the scanner
+ * before its value, or key->data NULL behind the closing brace.
+ */
+maas_status_t maas_json_key(maas_json_t *j, maas_arena_t *a, bool *first,
+    maas_str_t *key);
+
+/* Array likewise; *more false behind the closing bracket. */
+maas_status_t maas_json_item(maas_json_t *j, bool *first, bool *more);
+
+/* A string; without escapes it points into the body. */
+maas_status_t maas_json_string(maas_json_t *j, maas_arena_t *a,
+    maas_str_t *s);
+
+maas_status_t maas_json_bool(maas_json_t *j, bool *v);
+maas_status_t maas_json_int(maas_json_t *j, int64_t *v);
+
+/* Any value, checked; nesting up to MAAS_JSON_DEPTH. */
+maas_status_t maas_json_skip(maas_json_t *j);
+
+
+/* -- numbers ------------------------------------------------------------- */
+
+typedef enum {
+    MAAS_NUM_FINITE = 0,
+    MAAS_NUM_NAN,
+    MAAS_NUM_INF
+} maas_num_kind_t;
+
+/* A number as written: w * 10^exp10, cut after 19 digits. */
+typedef struct {
+    const char  *text;
+    size_t       len;
+    uint64_t     w;
+    int64_t      exp10;
+    bool         neg;
+    bool         cut;           /* w is too small by less than 1 */
+    bool         integer;       /* neither fraction nor exponent */
+    uint8_t      kind;          /* maas_num_kind_t */
+} maas_json_num_t;
+
+/* Behind the number, or NULL when there is none at p. */
+const char *maas_json_number(const char *p, const char *end,
+    maas_json_num_t *num);
+
+/* The nearest value, ties to even; an overflow is infinity. */
+double maas_json_f64(const maas_json_num_t *num);
+float maas_json_f32(const maas_json_num_t *num);
+
+/* False when out of range or no integer. */
+bool maas_json_i64(const maas_json_num_t *num, int64_t *v);
+bool maas_json_u64(const maas_json_num_t *num, uint64_t *v);
+
+/* At most this many bytes are written for any number. */
+#define MAAS_JSON_NUMBER  32
+
+/*
+ * The shortest decimal that reads back as the same value; integers end in
+ * ".0".  Finite values only.  Behind the last byte written.
+ */
+char *maas_json_put_f32(char *p, float v);
+char *maas_json_put_f64(char *p, double v);
+char *maas_json_put_u64(char *p, uint64_t v);
+char *maas_json_put_i64(char *p, int64_t v);
+
+/* ceil(10^k * 2^(127 - floor(log2(10^k)))), high and low halves. */
+#define MAAS_POW10_MIN  -292
+#define MAAS_POW10_MAX  324
+
+extern const uint64_t
+    maas_json_pow10[MAAS_POW10_MAX - MAAS_POW10_MIN + 1][2];
+
+
+/* -- tensors ------------------------------------------------------------- */
+
+/*
+ * Builds one tensor from nested or flat lists.  Set host, dtype, limit and
+ * expect, the rest is zero; then maas_json_tensor_init().
+ */
+typedef struct {
+    const maas_host_t  *host;
+    uint64_t            limit;      /* elements */
+    int64_t             expect;     /* elements, when known; else -1 */
+    bool                b64;        /* {"b64": "..."} is a string */
+    uint8_t             dtype;
+    int8_t              rank;       /* -1: no element seen yet */
+    int64_t             dims[MAAS_RANK_MAX];    /* -1: not known yet */
+    int64_t             count[MAAS_RANK_MAX + 1];
+    int64_t             n;          /* elements seen */
+    int64_t             cap;
+    char               *data;       /* aligned to MAAS_ALIGN */
+    void               *block;      /* what the host gave */
+    maas_buf_t          text;       /* of strings; data holds their ends */
+} maas_json_tensor_t;
+
+maas_status_t maas_json_tensor_init(maas_json_tensor_t *b, int64_t guess,
+    maas_err_t *err);
+
+/*
+ * Reads a value.  rows: it is one more item of a list that is not in the
+ * text; dimension 0 counts the calls.
+ */
+maas_status_t maas_json_tensor_read(maas_json_tensor_t *b, maas_json_t *j,
+    bool rows);
+
+/*
+ * Checks that all is there, fills t.  *block is the memory to free; strings
+ * move into their final form here.
+ */
+maas_status_t maas_json_tensor_done(maas_json_tensor_t *b, maas_tensor_t *t,
+    void **block, maas_err_t *err);
+void maas_json_tensor_destroy(maas_json_tensor_t *b);
+
+typedef enum {
+    MAAS_JSON_NULL = 0,         /* NaN and infinities are null */
+    MAAS_JSON_TOKENS            /* NaN, Infinity, -Infinity */
+} maas_json_special_t;
+
+/* Elements [first, first + n) separated by commas. */
+void maas_json_put_elements(maas_buf_t *b, const maas_tensor_t *t,
+    int64_t first, int64_t n, maas_json_special_t special);
+
+/* Nested lists from dimension `from` on, starting at an element. */
+void maas_json_put_nested(maas_buf_t *b, const maas_tensor_t *t, int from,
+    int64_t first, maas_json_special_t special);
+
+/* {"b64":"..."} */
+void maas_json_put_b64(maas_buf_t *b, maas_str_t s);
+
+/*
+ * {key: value, ...} of row `row`: t is [rows, keys], keys 1-D int64 or
+ * string.
+ */
+void maas_json_put_map(maas_buf_t *b, const maas_tensor_t *t,
+    const maas_tensor_t *keys, int64_t row, maas_json_special_t special);
+
+#endif

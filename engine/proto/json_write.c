@@ -1,0 +1,247 @@
+/*
+ * Tensors -> JSON.  Elements are written in chunks into space reserved
+ * once, so that the loop over numbers tests nothing but the chunk's end.
+ *
+ * Ownership: the buffer is the caller's; a refused append is in b->failed.
+ * Threads:   reentrant.
+ */
+
+#include <math.h>
+
+#include "proto/json.h"
+
+
+#define WRITE_CHUNK  64
+
+
+/* NaN and infinities, which JSON has no numbers for. */
+static char *
+write_special(char *p, double v, maas_json_special_t special)
+{
+    const char  *word;
+
+    word = special == MAAS_JSON_NULL ? "null"
+           : isnan(v) ? "NaN" : v > 0 ? "Infinity" : "-Infinity";
+
+    memcpy(p, word, strlen(word));
+
+    return p + strlen(word);
+}
+
+
+static char *
+write_f32(char *p, float v, maas_json_special_t special)
+{
+    return maas_likely(isfinite(v)) ? maas_json_put_f32(p, v)
+                                    : write_special(p, v, special);
+}
+
+
+static char *
+write_element(char *p, const maas_tensor_t *t, int64_t i,
+    maas_json_special_t special)
+{
+    double       v;
+    const void  *data = t->data;
+
+    switch (t->dtype) {
+
+    case MAAS_F32:
+        return write_f32(p, ((const float *) data)[i], special);
+
+    case MAAS_F16:
+        return write_f32(p, maas_f16_to_f32(((const uint16_t *) data)[i]),
+                         special);
+
+    case MAAS_BF16:
+        return write_f32(p, maas_bf16_to_f32(((const uint16_t *) data)[i]),
+                         special);
+
+    case MAAS_F64:
+        v = ((const double *) data)[i];
+        return isfinite(v) ? maas_json_put_f64(p, v)
+                           : write_special(p, v, special);
+
+    case MAAS_I8:
+        return maas_json_put_i64(p, ((const int8_t *) data)[i]);
+
+    case MAAS_I16:
+        return maas_json_put_i64(p, ((const int16_t *) data)[i]);
+
+    case MAAS_I32:
+        return maas_json_put_i64(p, ((const int32_t *) data)[i]);
+
+    case MAAS_I64:
+        return maas_json_put_i64(p, ((const int64_t *) data)[i]);
+
+    case MAAS_U8:
+        return maas_json_put_u64(p, ((const uint8_t *) data)[i]);
+
+    case MAAS_U16:
+        return maas_json_put_u64(p, ((const uint16_t *) data)[i]);
+
+    case MAAS_U32:
+        return maas_json_put_u64(p, ((const uint32_t *) data)[i]);
+
+    case MAAS_U64:
+        return maas_json_put_u64(p, ((const uint64_t *) data)[i]);
+
+    case MAAS_BOOL:
+        if (((const uint8_t *) data)[i]) {
+            memcpy(p, "true", 4);
+            return p + 4;
+        }
+
+        memcpy(p, "false", 5);
+        return p + 5;
+    }
+
+    memcpy(p, "null", 4);
+
+    return p + 4;
+}
+
+
+void
+maas_json_put_elements(maas_buf_t *b, const maas_tensor_t *t, int64_t first,
+    int64_t n, maas_json_special_t special)
+{
+    char        *p, *start;
+    int64_t      i, end;
+    maas_str_t   s;
+
+    if (t->dtype == MAAS_STRING) {
+
+        for (i = first; i < first + n; i++) {
+            if (i != first) {
+                maas_buf_add(b, ",", 1);
+            }
+
+            s = maas_tensor_str(t, i);
+            maas_buf_json(b, s.data, s.len);
+        }
+
+        return;
+    }
+
+    for (i = first; i < first + n; /* void */ ) {
+        start = maas_buf_reserve(b, WRITE_CHUNK * (MAAS_JSON_NUMBER + 1));
+        if (start == NULL) {
+            return;
+        }
+
+        p = start;
+        end = maas_min(i + WRITE_CHUNK, first + n);
+
+        for ( /* void */ ; i < end; i++) {
+            if (i != first) {
+                *p++ = ',';
+            }
+
+            p = write_element(p, t, i, special);
+        }
+
+        b->len += (size_t) (p - start);
+    }
+}
+
+
+/* Recursion is bounded by the rank. */
+void
+maas_json_put_nested(maas_buf_t *b, const maas_tensor_t *t, int from,
+    int64_t first, maas_json_special_t special)
+{
+    int64_t  inner = 1;
+
+    if (from >= t->rank) {
+        maas_json_put_elements(b, t, first, 1, special);
+        return;
+    }
+
+    maas_buf_add(b, "[", 1);
+
+    if (from == t->rank - 1) {
+        maas_json_put_elements(b, t, first, t->dims[from], special);
+
+    } else {
+        for (int i = from + 1; i < t->rank; i++) {
+            inner *= t->dims[i];
+        }
+
+        for (int64_t i = 0; i < t->dims[from]; i++) {
+            if (i != 0) {
+                maas_buf_add(b, ",", 1);
+            }
+
+            maas_json_put_nested(b, t, from + 1, first + i * inner, special);
+        }
+    }
+
+    maas_buf_add(b, "]", 1);
+}
+
+
+void
+maas_json_put_b64(maas_buf_t *b, maas_str_t s)
+{
+    char               *p;
+    size_t              i;
+    uint32_t            w;
+    const uint8_t      *u = (const uint8_t *) s.data;
+    static const char   abc[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                "abcdefghijklmnopqrstuvwxyz0123456789+/";
+
+    maas_buf_puts(b, "{\"b64\":\"");
+
+    p = maas_buf_reserve(b, (s.len + 2) / 3 * 4);
+    if (p == NULL) {
+        return;
+    }
+
+    for (i = 0; i < s.len; i += 3) {
+        w = (uint32_t) u[i] << 16;
+        w |= i + 1 < s.len ? (uint32_t) u[i + 1] << 8 : 0;
+        w |= i + 2 < s.len ? u[i + 2] : 0;
+
+        *p++ = abc[w >> 18];
+        *p++ = abc[w >> 12 & 63];
+        *p++ = i + 1 < s.len ? abc[w >> 6 & 63] : '=';
+        *p++ = i + 2 < s.len ? abc[w & 63] : '=';
+    }
+
+    b->len += (s.len + 2) / 3 * 4;
+    maas_buf_puts(b, "\"}");
+}
+
+
+void
+maas_json_put_map(maas_buf_t *b, const maas_tensor_t *t,
+    const maas_tensor_t *keys, int64_t row, maas_json_special_t special)
+{
+    int64_t     n = maas_tensor_count(keys);
+    maas_str_t  s;
+
+    maas_buf_add(b, "{", 1);
+
+    for (int64_t i = 0; i < n; i++) {
+
+        if (i != 0) {
+            maas_buf_add(b, ",", 1);
+        }
+
+        if (keys->dtype == MAAS_STRING) {
+            s = maas_tensor_str(keys, i);
+            maas_buf_json(b, s.data, s.len);
+
+        } else {
+            maas_buf_add(b, "\"", 1);
+            maas_json_put_elements(b, keys, i, 1, special);
+            maas_buf_add(b, "\"", 1);
+        }
+
+        maas_buf_add(b, ":", 1);
+        maas_json_put_elements(b, t, row * n + i, 1, special);
+    }
+
+    maas_buf_add(b, "}", 1);
+}

@@ -1,0 +1,192 @@
+/*
+ * Writing an image file: no reader ever sees half of one.  Space is
+ * reserved first (a full disk shows now, not as SIGBUS in a worker that has
+ * it mapped), the bytes go into a file without a name, which is synced,
+ * made read-only and linked; a file of the same name is replaced by a
+ * rename, so that those who mapped the old one keep it.
+ */
+
+#define _GNU_SOURCE
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/base.h"
+#include "maas.h"
+
+
+#define IMAGE_PATH_MAX  4096
+
+
+static maas_status_t
+image_errno(maas_err_t *err, int e, const char *what, const char *path)
+{
+    return maas_err(err, e == ENOENT ? MAAS_ENOENT : MAAS_EIO, "%s %s: %s",
+                    what, path, strerror(e));
+}
+
+
+/* temp: the name that it has, "" when it has none. */
+static int
+image_create(const char *dir, const char *name, char temp[IMAGE_PATH_MAX])
+{
+    int  fd;
+
+    fd = open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+    temp[0] = '\0';
+
+    if (fd >= 0
+        || (errno != EOPNOTSUPP && errno != EISDIR && errno != ENOENT))
+    {
+        return fd;
+    }
+
+    snprintf(temp, IMAGE_PATH_MAX, "%s/.%s.XXXXXX", dir, name);
+    fd = mkostemp(temp, O_CLOEXEC);
+
+    if (fd < 0) {
+        temp[0] = '\0';
+    }
+
+    return fd;
+}
+
+
+static int
+image_fill(int fd, const void *image, size_t size)
+{
+    int          rc;
+    ssize_t      n;
+    const char  *p = image;
+
+    rc = size == 0 ? 0 : posix_fallocate(fd, 0, (off_t) size);
+    if (rc != 0) {
+        return rc;
+    }
+
+    while (size != 0) {
+        n = write(fd, p, size);
+        if (n < 0 && errno == EINTR) {
+            continue;
+        }
+
+        if (n <= 0) {
+            return n == 0 ? ENOSPC : errno;
+        }
+
+        p += n;
+        size -= (size_t) n;
+    }
+
+    return fchmod(fd, 0444) != 0 || fdatasync(fd) != 0 ? errno : 0;
+}
+
+
+/* Gives the file its name; errno on failure. */
+static int
+image_link(int fd, const char *dir, const char *name, const char *path,
+    char temp[IMAGE_PATH_MAX])
+{
+    int   e;
+    char  self[64];
+
+    if (temp[0] == '\0') {
+        snprintf(self, sizeof(self), "/proc/self/fd/%d", fd);
+
+        if (linkat(AT_FDCWD, self, AT_FDCWD, path, AT_SYMLINK_FOLLOW) == 0) {
+            return 0;
+        }
+
+        if (errno != EEXIST) {
+            return errno;
+        }
+
+        for (int i = 0; i < 100; i++) {
+            snprintf(temp, IMAGE_PATH_MAX, "%s/.%s.%ld.%d", dir, name,
+                     (long) getpid(), i);
+
+            if (linkat(AT_FDCWD, self, AT_FDCWD, temp, AT_SYMLINK_FOLLOW)
+                == 0)
+            {
+                break;
+            }
+
+            e = errno;
+            temp[0] = '\0';
+
+            if (e != EEXIST) {
+                return e;
+            }
+        }
+
+        if (temp[0] == '\0') {
+            return EEXIST;
+        }
+    }
+
+    return rename(temp, path) == 0 ? 0 : errno;
+}
+
+
+maas_status_t
+maas_image_write(const char *dir, const char *name, const void *image,
+    size_t size, int *fd, maas_err_t *err)
+{
+    int   w, e;
+    char  path[IMAGE_PATH_MAX], temp[IMAGE_PATH_MAX], self[64];
+
+    *fd = -1;
+
+    if (name[0] == '\0' || strchr(name, '/') != NULL
+        || strlen(dir) + strlen(name) > IMAGE_PATH_MAX - 64
+        || snprintf(path, sizeof(path), "%s/%s", dir, name)
+           >= (int) sizeof(path))
+    {
+        return maas_err(err, MAAS_EINVAL,
+                        "\"%.100s\" is no name for an image in %.200s", name,
+                        dir);
+    }
+
+    w = image_create(dir, name, temp);
+    if (w < 0) {
+        return image_errno(err, errno, "cannot create an image in", dir);
+    }
+
+    e = image_fill(w, image, size);
+    if (e != 0) {
+        image_errno(err, e, "cannot write an image into", dir);
+        goto failed;
+    }
+
+    e = image_link(w, dir, name, path, temp);
+    if (e != 0) {
+        image_errno(err, e, "cannot name the image", path);
+        goto failed;
+    }
+
+    /* Not by its name, which another process may have replaced. */
+    snprintf(self, sizeof(self), "/proc/self/fd/%d", w);
+
+    *fd = open(self, O_RDONLY | O_CLOEXEC);
+    if (*fd < 0) {
+        image_errno(err, errno, "cannot open the image", path);
+        close(w);
+        return MAAS_EIO;
+    }
+
+    close(w);
+    return MAAS_OK;
+
+failed:
+
+    if (temp[0] != '\0') {
+        unlink(temp);
+    }
+
+    close(w);
+    return MAAS_EIO;
+}

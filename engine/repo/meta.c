@@ -1,0 +1,636 @@
+/*
+ * model.json and labels.txt -> maas_meta_t, and the check of one that came
+ * out of an image.  docs/ describe the keys; every object here refuses keys
+ * that it does not know, so that a typing error is not a silent default.
+ *
+ * Ownership: the block is the caller's, from its host memory; jansson's
+ * tree lives inside maas_meta_parse().
+ */
+
+#include <math.h>
+#include <stdio.h>
+#include <strings.h>
+
+#include <jansson.h>
+
+#include "repo/meta.h"
+
+
+#define META_SIDE_MAX    (1 << 20)
+#define META_LABELS_MAX  (1 << 20)
+#define META_TOP_K       5
+
+
+typedef struct {
+    const char   *where;        /* "model.json: input.image" */
+    const json_t *object;
+    maas_err_t   *err;
+} meta_at_t;
+
+
+static const char *const  meta_fits[] = { "stretch", "crop", "pad", NULL };
+static const char *const  meta_layouts[] = { "NCHW", "NHWC", "flat", NULL };
+static const char *const  meta_colors[] = { "RGB", "BGR", "GRAY", NULL };
+static const char *const  meta_meanings[] = {
+    "raw", "classes", "regression", "embedding", NULL
+};
+
+
+static void
+meta_list(const char *const *words, char *out, size_t n)
+{
+    size_t  len = 0;
+
+    out[0] = '\0';
+
+    for (size_t i = 0; words[i] != NULL && len < n; i++) {
+        len += (size_t) snprintf(out + len, n - len, "%s%s",
+                                 i == 0 ? "" : ", ", words[i]);
+    }
+}
+
+
+static maas_status_t
+meta_keys(const meta_at_t *at, const char *const *known)
+{
+    char         list[256];
+    size_t       i;
+    json_t      *value;
+    const char  *key;
+
+    if (!json_is_object(at->object)) {
+        return maas_err(at->err, MAAS_EINVAL, "%s must be an object",
+                        at->where);
+    }
+
+    json_object_foreach((json_t *) at->object, key, value) {
+        for (i = 0; known[i] != NULL && strcmp(known[i], key) != 0; i++) {
+            /* void */
+        }
+
+        if (known[i] == NULL) {
+            meta_list(known, list, sizeof(list));
+            return maas_err(at->err, MAAS_EINVAL,
+                            "%s has an unknown key \"%.60s\"; known are: %s",
+                            at->where, key, list);
+        }
+    }
+
+    return MAAS_OK;
+}
+
+
+static maas_status_t
+meta_int(const meta_at_t *at, const char *key, int64_t min, int64_t max,
+    int64_t *out)
+{
+    const json_t  *v = json_object_get(at->object, key);
+
+    if (v == NULL) {
+        return MAAS_OK;
+    }
+
+    if (!json_is_integer(v) || json_integer_value(v) < min
+        || json_integer_value(v) > max)
+    {
+        return maas_err(at->err, MAAS_EINVAL,
+                        "%s.%s must be an integer from %lld to %lld",
+                        at->where, key, (long long) min, (long long) max);
+    }
+
+    *out = json_integer_value(v);
+    return MAAS_OK;
+}
+
+
+static maas_status_t
+meta_bool(const meta_at_t *at, const char *key, uint8_t *out)
+{
+    const json_t  *v = json_object_get(at->object, key);
+
+    if (v == NULL) {
+        return MAAS_OK;
+    }
+
+    if (!json_is_boolean(v)) {
+        return maas_err(at->err, MAAS_EINVAL, "%s.%s must be true or false",
+                        at->where, key);
+    }
+
+    *out = json_is_true(v);
+    return MAAS_OK;
+}
+
+
+static maas_status_t
+meta_word(const meta_at_t *at, const char *key, const char *const *words,
+    uint8_t *out)
+{
+    char           list[128];
+    const json_t  *v = json_object_get(at->object, key);
+
+    if (v == NULL) {
+        return MAAS_OK;
+    }
+
+    for (size_t i = 0; json_is_string(v) && words[i] != NULL; i++) {
+        if (strcasecmp(words[i], json_string_value(v)) == 0) {
+            *out = (uint8_t) i;
+            return MAAS_OK;
+        }
+    }
+
+    meta_list(words, list, sizeof(list));
+    return maas_err(at->err, MAAS_EINVAL, "%s.%s must be one of: %s",
+                    at->where, key, list);
+}
+
+
+/* A number for all channels, or one each. */
+static maas_status_t
+meta_channels(const meta_at_t *at, const char *key, int channels, bool nonzero,
+    float *out)
+{
+    size_t         n;
+    double         x;
+    const json_t  *v = json_object_get(at->object, key);
+
+    if (v == NULL) {
+        return MAAS_OK;
+    }
+
+    n = json_is_array(v) ? json_array_size(v) : 1;
+    if (n != 1 && n != (size_t) channels) {
+        return maas_err(at->err, MAAS_EINVAL,
+                        "%s.%s must be a number or an array of %d", at->where,
+                        key, channels);
+    }
+
+    for (size_t i = 0; i < 4; i++) {
+        const json_t  *e = v;
+
+        if (json_is_array(v)) {
+            e = json_array_get(v, i < n ? i : n - 1);
+        }
+
+        x = json_is_number(e) ? json_number_value(e) : NAN;
+
+        if (!isfinite((float) x) || (nonzero && (float) x == 0)) {
+            return maas_err(at->err, MAAS_EINVAL,
+                            "%s.%s must hold %snumbers of float32", at->where,
+                            key, nonzero ? "nonzero " : "");
+        }
+
+        out[i] = (float) x;
+    }
+
+    return MAAS_OK;
+}
+
+
+/* "name": which of the model's inputs or outputs is meant. */
+static maas_status_t
+meta_port(const meta_at_t *at, const maas_str_t *names, size_t n,
+    const char *what, uint32_t *out)
+{
+    char           list[200];
+    size_t         len = 0;
+    maas_str_t     name;
+    const json_t  *v = json_object_get(at->object, "name");
+
+    if (v == NULL) {
+        return MAAS_OK;
+    }
+
+    if (!json_is_string(v)) {
+        return maas_err(at->err, MAAS_EINVAL, "%s.name must be a string",
+                        at->where);
+    }
+
+    name.data = json_string_value(v);
+    name.len = json_string_length(v);
+
+    for (size_t i = 0; i < n; i++) {
+        if (maas_str_eq(names[i], name)) {
+            *out = (uint32_t) i;
+            return MAAS_OK;
+        }
+    }
+
+    list[0] = '\0';
+    for (size_t i = 0; i < n && len < sizeof(list); i++) {
+        len += (size_t) snprintf(list + len, sizeof(list) - len, "%s\"%.*s\"",
+                                 i == 0 ? "" : ", ", (int) names[i].len,
+                                 names[i].data);
+    }
+
+    return maas_err(at->err, MAAS_EINVAL,
+                    "%s.name: the model has no %s \"%.*s\"; it has: %s",
+                    at->where, what, (int) maas_min(name.len, 60u), name.data,
+                    list);
+}
+
+
+static maas_status_t
+meta_image(const json_t *o, maas_prep_t *p, maas_err_t *err)
+{
+    int                        channels;
+    float                      scale[4];
+    int64_t                    v;
+    meta_at_t                  at = { "model.json: input.image", o, err };
+    static const char *const   keys[] = {
+        "width", "height", "fit", "resize", "layout", "color", "invert",
+        "pad", "scale", "mean", "std", NULL
+    };
+
+    MAAS_TRY(meta_keys(&at, keys));
+
+    p->kind = MAAS_PREP_IMAGE;
+
+    v = 0;
+    MAAS_TRY(meta_int(&at, "width", 0, META_SIDE_MAX, &v));
+    p->width = (int32_t) v;
+
+    v = 0;
+    MAAS_TRY(meta_int(&at, "height", 0, META_SIDE_MAX, &v));
+    p->height = (int32_t) v;
+
+    v = 0;
+    MAAS_TRY(meta_int(&at, "resize", 0, META_SIDE_MAX, &v));
+    p->resize = (int32_t) v;
+
+    v = 0;
+    MAAS_TRY(meta_int(&at, "pad", 0, 255, &v));
+    p->pad = (uint8_t) v;
+
+    MAAS_TRY(meta_word(&at, "fit", meta_fits, &p->fit));
+    MAAS_TRY(meta_word(&at, "layout", meta_layouts, &p->layout));
+    MAAS_TRY(meta_word(&at, "color", meta_colors, &p->color));
+    MAAS_TRY(meta_bool(&at, "invert", &p->invert));
+
+    if (p->resize != 0 && p->fit != MAAS_FIT_CROP) {
+        return maas_err(err, MAAS_EINVAL,
+                        "%s.resize goes with \"fit\": \"crop\" only",
+                        at.where);
+    }
+
+    channels = p->color == MAAS_COLOR_GRAY ? 1 : 3;
+    scale[0] = p->scale;
+
+    MAAS_TRY(meta_channels(&at, "scale", 1, false, scale));
+    MAAS_TRY(meta_channels(&at, "mean", channels, false, p->mean));
+    MAAS_TRY(meta_channels(&at, "std", channels, true, p->std));
+
+    p->scale = scale[0];
+    return MAAS_OK;
+}
+
+
+static maas_status_t
+meta_input(const json_t *o, maas_meta_t *m, const maas_meta_names_t *names,
+    maas_err_t *err)
+{
+    const json_t              *image;
+    meta_at_t                  at = { "model.json: input", o, err };
+    static const char *const   keys[] = { "name", "image", NULL };
+
+    MAAS_TRY(meta_keys(&at, keys));
+    MAAS_TRY(meta_port(&at, names->in, names->n_in, "input",
+                       &m->prep.input));
+
+    image = json_object_get(o, "image");
+
+    return image == NULL ? MAAS_OK : meta_image(image, &m->prep, err);
+}
+
+
+static maas_status_t
+meta_output(const json_t *o, maas_meta_t *m, const maas_meta_names_t *names,
+    maas_err_t *err)
+{
+    int64_t                    k;
+    meta_at_t                  at = { "model.json: output", o, err };
+    static const char *const   keys[] = {
+        "name", "meaning", "softmax", "top_k", NULL
+    };
+
+    MAAS_TRY(meta_keys(&at, keys));
+    MAAS_TRY(meta_port(&at, names->out, names->n_out, "output", &m->output));
+    MAAS_TRY(meta_word(&at, "meaning", meta_meanings, &m->meaning));
+    MAAS_TRY(meta_bool(&at, "softmax", &m->softmax));
+
+    k = m->top_k;
+    MAAS_TRY(meta_int(&at, "top_k", 0, INT32_MAX, &k));
+    m->top_k = (uint32_t) k;
+
+    if (m->softmax && m->meaning != MAAS_MEANS_CLASSES) {
+        return maas_err(err, MAAS_EINVAL,
+                        "%s.softmax goes with \"meaning\": \"classes\" only",
+                        at.where);
+    }
+
+    return MAAS_OK;
+}
+
+
+static maas_status_t
+meta_batch(const json_t *o, maas_meta_t *m, maas_err_t *err)
+{
+    int64_t                    axis;
+    meta_at_t                  at = { "model.json: batch", o, err };
+    static const char *const   keys[] = { "axis", "max", NULL };
+
+    MAAS_TRY(meta_keys(&at, keys));
+
+    if (json_is_null(json_object_get(o, "axis"))) {
+        m->batch_axis = -1;
+
+    } else {
+        axis = m->batch_axis;
+        MAAS_TRY(meta_int(&at, "axis", -1, MAAS_RANK_MAX - 1, &axis));
+        m->batch_axis = (int32_t) axis;
+    }
+
+    return meta_int(&at, "max", 0, 65536, &m->profile_max);
+}
+
+
+/* Fills m but for what needs room behind it; *description of the tree. */
+static maas_status_t
+meta_json(const json_t *root, maas_meta_t *m, maas_str_t *description,
+    const maas_meta_names_t *names, maas_err_t *err)
+{
+    const json_t              *v;
+    meta_at_t                  at = { "model.json", root, err };
+    static const char *const   keys[] = {
+        "description", "input", "output", "batch", NULL
+    };
+
+    MAAS_TRY(meta_keys(&at, keys));
+
+    v = json_object_get(root, "description");
+    if (v != NULL) {
+        if (!json_is_string(v)) {
+            return maas_err(err, MAAS_EINVAL,
+                            "model.json.description must be a string");
+        }
+
+        description->data = json_string_value(v);
+        description->len = json_string_length(v);
+    }
+
+    v = json_object_get(root, "input");
+    if (v != NULL) {
+        MAAS_TRY(meta_input(v, m, names, err));
+    }
+
+    v = json_object_get(root, "output");
+    if (v != NULL) {
+        MAAS_TRY(meta_output(v, m, names, err));
+    }
+
+    v = json_object_get(root, "batch");
+
+    return v == NULL ? MAAS_OK : meta_batch(v, m, err);
+}
+
+
+/* The next line without its end; false after the last. */
+static bool
+meta_line(const char **p, const char *end, maas_str_t *line)
+{
+    const char  *nl;
+
+    if (*p == end) {
+        return false;
+    }
+
+    nl = memchr(*p, '\n', (size_t) (end - *p));
+    line->data = *p;
+    line->len = (size_t) ((nl != NULL ? nl : end) - *p);
+    *p = nl != NULL ? nl + 1 : end;
+
+    if (line->len != 0 && line->data[line->len - 1] == '\r') {
+        line->len--;
+    }
+
+    return true;
+}
+
+
+static maas_meta_str_t
+meta_put(maas_meta_t *m, uint32_t *at, maas_str_t s)
+{
+    maas_meta_str_t  ref = { *at, (uint32_t) s.len };
+
+    if (s.len != 0) {
+        memcpy((char *) m + *at, s.data, s.len);
+    }
+
+    *at += (uint32_t) s.len;
+    return ref;
+}
+
+
+static maas_status_t
+meta_pack(maas_meta_t **out, const maas_host_t *host, maas_meta_t *head,
+    maas_str_t description, const char *labels, size_t labels_len,
+    maas_err_t *err)
+{
+    size_t           size;
+    uint32_t         at, i;
+    maas_str_t       line;
+    const char      *p;
+    maas_meta_t     *m;
+    maas_meta_str_t  ref;
+
+    head->n_labels = 0;
+
+    for (p = labels; p != NULL && meta_line(&p, labels + labels_len, &line); )
+    {
+        if (++head->n_labels > META_LABELS_MAX) {
+            return maas_err(err, MAAS_ELIMIT,
+                            "labels.txt has more than %d lines",
+                            META_LABELS_MAX);
+        }
+    }
+
+    size = sizeof(*m) + head->n_labels * sizeof(maas_meta_str_t)
+           + head->platform.len + description.len + labels_len;
+    size = maas_align(size, 8);
+
+    if (labels_len > UINT32_MAX / 2 || description.len > UINT32_MAX / 2
+        || size > UINT32_MAX)
+    {
+        return maas_err(err, MAAS_ELIMIT,
+                        "model.json and labels.txt are too large");
+    }
+
+    m = maas_calloc(host, 1, size);
+    if (m == NULL) {
+        return maas_err_nomem(err);
+    }
+
+    *m = *head;
+    m->size = (uint32_t) size;
+    m->labels = sizeof(*m);
+
+    at = m->labels + m->n_labels * (uint32_t) sizeof(maas_meta_str_t);
+    m->platform = meta_put(m, &at, maas_str("onnx"));
+    m->description = meta_put(m, &at, description);
+
+    i = 0;
+    for (p = labels; p != NULL && meta_line(&p, labels + labels_len, &line); )
+    {
+        ref = meta_put(m, &at, line);
+        memcpy((char *) m + m->labels + sizeof(ref) * i++, &ref, sizeof(ref));
+    }
+
+    *out = m;
+    return MAAS_OK;
+}
+
+
+static json_t *
+meta_load(const char *json, size_t len, maas_err_t *err)
+{
+    json_t        *root;
+    json_error_t   e;
+
+    root = json_loadb(json, len, JSON_REJECT_DUPLICATES, &e);
+    if (root == NULL) {
+        (void) maas_err(err, MAAS_EINVAL, "model.json: line %d, column %d: %s",
+                        e.line, e.column, e.text);
+    }
+
+    return root;
+}
+
+
+maas_status_t
+maas_meta_parse(maas_meta_t **out, const maas_host_t *host, const char *json,
+    size_t json_len, const char *labels, size_t labels_len,
+    const maas_meta_names_t *names, maas_err_t *err)
+{
+    json_t         *root = NULL;
+    maas_str_t      description = { "", 0 };
+    maas_meta_t     head;
+    maas_status_t   rc = MAAS_OK;
+
+    memset(&head, 0, sizeof(head));
+    head.prep.scale = 1;
+    head.top_k = META_TOP_K;
+    head.platform.len = 4;
+
+    for (int i = 0; i < 4; i++) {
+        head.prep.std[i] = 1;
+    }
+
+    if (labels != NULL) {
+        head.meaning = MAAS_MEANS_CLASSES;
+
+        if (labels_len >= 3 && memcmp(labels, "\xef\xbb\xbf", 3) == 0) {
+            labels += 3;
+            labels_len -= 3;
+        }
+
+    } else {
+        labels_len = 0;
+    }
+
+    if (json != NULL) {
+        root = meta_load(json, json_len, err);
+        if (root == NULL) {
+            return MAAS_EINVAL;
+        }
+
+        rc = meta_json(root, &head, &description, names, err);
+    }
+
+    if (rc == MAAS_OK) {
+        rc = meta_pack(out, host, &head, description, labels, labels_len,
+                       err);
+    }
+
+    json_decref(root);
+    return rc;
+}
+
+
+static bool
+meta_inside(const maas_meta_t *m, maas_meta_str_t s)
+{
+    return s.off <= m->size && s.len <= m->size - s.off;
+}
+
+
+static const char *
+meta_wrong(const maas_meta_t *m, uint32_t n_in, uint32_t n_out)
+{
+    const maas_prep_t  *p = &m->prep;
+
+    if (p->kind > MAAS_PREP_IMAGE || p->fit > MAAS_FIT_PAD
+        || p->layout > MAAS_LAYOUT_FLAT || p->color > MAAS_COLOR_GRAY
+        || p->invert > 1 || m->meaning > MAAS_MEANS_EMBEDDING
+        || m->softmax > 1)
+    {
+        return "a value is out of its list";
+    }
+
+    if (p->input >= maas_max(n_in, 1u) || m->output >= maas_max(n_out, 1u)) {
+        return "it names an input or output that does not exist";
+    }
+
+    if (p->width < 0 || p->height < 0 || p->resize < 0
+        || p->width > META_SIDE_MAX || p->height > META_SIDE_MAX
+        || p->resize > META_SIDE_MAX || m->profile_max < 0
+        || m->batch_axis < -1 || m->batch_axis >= MAAS_RANK_MAX)
+    {
+        return "a size is out of range";
+    }
+
+    for (int i = 0; i < 4; i++) {
+        if (!isfinite(p->mean[i]) || !isfinite(p->std[i]) || p->std[i] == 0
+            || !isfinite(p->scale))
+        {
+            return "a scale is not a number, or zero";
+        }
+    }
+
+    return NULL;
+}
+
+
+maas_status_t
+maas_meta_check(const maas_meta_t *m, size_t size, uint32_t n_in,
+    uint32_t n_out, maas_err_t *err)
+{
+    const char              *wrong;
+    const maas_meta_str_t   *l;
+
+    if (size < sizeof(*m) || m->size < sizeof(*m) || m->size > size) {
+        return maas_err(err, MAAS_ETRUNC, "metadata: %zu bytes are too few",
+                        size);
+    }
+
+    if (m->labels % 4 != 0 || m->labels < sizeof(*m) || m->labels > m->size
+        || m->n_labels > (m->size - m->labels) / sizeof(*l)
+        || !meta_inside(m, m->platform) || !meta_inside(m, m->description))
+    {
+        return maas_err(err, MAAS_ETRUNC, "metadata: an offset is outside");
+    }
+
+    l = (const maas_meta_str_t *) ((const char *) m + m->labels);
+
+    for (uint32_t i = 0; i < m->n_labels; i++) {
+        if (!meta_inside(m, l[i])) {
+            return maas_err(err, MAAS_ETRUNC,
+                            "metadata: label %u is outside", i);
+        }
+    }
+
+    wrong = meta_wrong(m, n_in, n_out);
+
+    return wrong == NULL ? MAAS_OK
+                         : maas_err(err, MAAS_EINVAL, "metadata: %s", wrong);
+}

@@ -1,0 +1,117 @@
+/*
+ * meta: what a model's bytes mean, from model.json and labels.txt beside
+ * the model file.  A pointer-free block inside the image; strings are
+ * offsets from its start.
+ */
+
+#ifndef MAAS_META_H
+#define MAAS_META_H
+
+#include "tensor/tensor.h"
+
+
+typedef struct {
+    uint32_t  off;              /* from the start of the maas_meta_t */
+    uint32_t  len;
+} maas_meta_str_t;
+
+typedef enum {
+    MAAS_PREP_NONE = 0,
+    MAAS_PREP_IMAGE
+} maas_prep_kind_t;
+
+typedef enum {
+    MAAS_FIT_STRETCH = 0,       /* to width x height */
+    MAAS_FIT_CROP,              /* shorter side to `resize`, centre crop */
+    MAAS_FIT_PAD                /* longer side fits, rest is `pad` */
+} maas_fit_t;
+
+typedef enum {
+    MAAS_LAYOUT_NCHW = 0,
+    MAAS_LAYOUT_NHWC,
+    MAAS_LAYOUT_FLAT            /* [N, H*W*C] */
+} maas_image_layout_t;
+
+typedef enum {
+    MAAS_COLOR_RGB = 0,
+    MAAS_COLOR_BGR,
+    MAAS_COLOR_GRAY
+} maas_color_t;
+
+/* value = (pixel * scale - mean[c]) / std[c], pixel in 0..255 */
+typedef struct {
+    uint8_t   kind;             /* maas_prep_kind_t */
+    uint8_t   fit;
+    uint8_t   layout;
+    uint8_t   color;
+    uint8_t   invert;           /* pixel = 255 - pixel first */
+    uint8_t   pad;
+    uint8_t   reserved[2];
+    uint32_t  input;            /* index of the model's input */
+    int32_t   width, height;    /* of the tensor; 0: of the image */
+    int32_t   resize;           /* shorter side before the crop; 0: none */
+    float     scale;
+    float     mean[4];
+    float     std[4];
+} maas_prep_t;
+
+typedef enum {
+    MAAS_MEANS_RAW = 0,
+    MAAS_MEANS_CLASSES,         /* scores along the last axis */
+    MAAS_MEANS_REGRESSION,
+    MAAS_MEANS_EMBEDDING
+} maas_meaning_t;
+
+typedef struct {
+    uint32_t         size;      /* of the block with its strings */
+    uint32_t         n_labels;
+    uint32_t         labels;    /* offset of n_labels maas_meta_str_t */
+    maas_prep_t      prep;
+    uint8_t          meaning;   /* maas_meaning_t of output `output` */
+    uint8_t          softmax;   /* scores are logits: show probabilities */
+    uint8_t          pad[2];
+    uint32_t         output;    /* index of the model's output */
+    uint32_t         top_k;     /* 0: all */
+    int32_t          batch_axis;    /* -1: the model does not batch */
+    maas_meta_str_t  platform;      /* "onnx" */
+    maas_meta_str_t  description;
+    int64_t          profile_max;   /* largest batch planned ahead; 0: 1 */
+} maas_meta_t;
+
+static inline maas_str_t
+maas_meta_str(const maas_meta_t *m, maas_meta_str_t s)
+{
+    return (maas_str_t) { (const char *) m + s.off, s.len };
+}
+
+static inline maas_str_t
+maas_meta_label(const maas_meta_t *m, uint32_t i)
+{
+    const maas_meta_str_t  *l;
+
+    l = (const maas_meta_str_t *) ((const char *) m + m->labels);
+    return maas_meta_str(m, l[i]);
+}
+
+/* Names of the model's inputs and outputs, for model.json to refer to. */
+typedef struct {
+    const maas_str_t  *in;
+    size_t             n_in;
+    const maas_str_t  *out;
+    size_t             n_out;
+} maas_meta_names_t;
+
+/*
+ * Parses model.json (NULL: defaults) and labels.txt (NULL: none; one label
+ * a line) into a block from host memory.  Unknown keys are refused with
+ * their name and the list of known ones.
+ */
+maas_status_t maas_meta_parse(maas_meta_t **out, const maas_host_t *host,
+    const char *json, size_t json_len, const char *labels,
+    size_t labels_len, const maas_meta_names_t *names, maas_err_t *err);
+
+/* Every offset inside, every string inside, enums in range. */
+maas_status_t maas_meta_check(const maas_meta_t *m, size_t size,
+    uint32_t n_in, uint32_t n_out, maas_err_t *err);
+
+#endif

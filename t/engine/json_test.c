@@ -1,0 +1,621 @@
+/*
+ * proto/json: numbers both ways against strtod() and printf(), the scanner,
+ * the tensor builder on good, ragged and hostile text, the writer.
+ */
+
+#include <math.h>
+#include <stdlib.h>
+
+#include "proto/json.h"
+#include "tap.h"
+
+
+static uint64_t  seed = 88172645463325252u;
+
+
+static uint64_t
+rnd(void)
+{
+    seed ^= seed << 13;
+    seed ^= seed >> 7;
+    seed ^= seed << 17;
+
+    return seed;
+}
+
+
+static int
+same_f64(double a, double b)
+{
+    return memcmp(&a, &b, 8) == 0;
+}
+
+
+/* Does this text read as strtod() and strtof() read it? */
+static int
+reads(const char *text)
+{
+    float             f, wf;
+    double            d, wd;
+    maas_json_num_t   num;
+
+    if (maas_json_number(text, text + strlen(text), &num)
+        != text + strlen(text))
+    {
+        printf("# not taken: %s\n", text);
+        return 0;
+    }
+
+    d = maas_json_f64(&num);
+    f = maas_json_f32(&num);
+    wd = strtod(text, NULL);
+    wf = strtof(text, NULL);
+
+    if (!same_f64(d, wd) || memcmp(&f, &wf, 4) != 0) {
+        printf("# %s: %.17g %.9g, expected %.17g %.9g\n", text, d, f, wd, wf);
+        return 0;
+    }
+
+    return 1;
+}
+
+
+static const char *const  good_numbers[] = {
+    "0", "-0", "0.0", "-0.0e5", "1", "-1", "1e400", "-1e400", "1e-400",
+    "9007199254740993", "9007199254740992.9999999999999999999999",
+    "16777217", "16777217.0000000000000000000000001", "16777219",
+    "0.1", "0.30000000000000004", "1.7976931348623157e308",
+    "1.7976931348623159e308", "4.9e-324", "2.4703282292062327e-324",
+    "2.4703282292062328e-324", "2.2250738585072011e-308",
+    "3.4028235677973366e38", "3.4028235677973365e38", "1e38", "1e39",
+    "7.0064923216240853e-46", "7.0064923216240854e-46", "1e23", "1e22",
+    "8.5e27", "123456789012345678901234567890", "1E+2", "1e-2", "12e0",
+    "0.000000000000000000000000000000000000000000001",
+    "18446744073709551615", "18446744073709551616", "1e99999999999999",
+    "1e-99999999999999", "0e99999999999999", "5e-1",
+    "10000000000000000000000.5", "0.00000000000000000000000000123"
+};
+
+static const char *const  bad_numbers[] = {
+    "", "-", "+1", ".5", "1.", "1.e5", "1e", "1e+", "01", "-01", "00",
+    "inf", "nan", "-NaN", "Infinit", "0x10", "e5", "--1"
+};
+
+
+static void
+test_read(void)
+{
+    int          bad = 0;
+    char         text[2000];
+    float        f;
+    double       d;
+    uint32_t     u;
+    uint64_t     v;
+    maas_json_num_t  num;
+
+    for (size_t i = 0; i < maas_nelts(good_numbers); i++) {
+        ok(reads(good_numbers[i]), "reads %s", good_numbers[i]);
+    }
+
+    for (size_t i = 0; i < maas_nelts(bad_numbers); i++) {
+        const char  *p = bad_numbers[i], *e = p + strlen(p);
+
+        ok(maas_json_number(p, e, &num) != e || *p == '\0', "refuses '%s'",
+           p);
+    }
+
+    for (int i = 0; i < 300000; i++) {
+        v = rnd();
+
+        switch (i % 6) {
+
+        case 0:
+            memcpy(&d, &v, 8);
+            snprintf(text, sizeof(text), "%.17g", d);
+            break;
+
+        case 1:
+            d = (double) (int64_t) v / 9223372036854775808.0;
+            snprintf(text, sizeof(text), "%.*g", (int) (rnd() % 20) + 1, d);
+            break;
+
+        case 2:
+            u = (uint32_t) v;
+            memcpy(&f, &u, 4);
+            snprintf(text, sizeof(text), "%.9g", f);
+            break;
+
+        case 3:
+            snprintf(text, sizeof(text), "%llue%d", (unsigned long long) v,
+                     (int) (rnd() % 60) - 30);
+            break;
+
+        case 4:                             /* ties of floats */
+            u = (uint32_t) v & 0x7fffffff;
+            memcpy(&f, &u, 4);
+            d = ((double) f + (double) nextafterf(f, 0)) / 2;
+            snprintf(text, sizeof(text), "%.60g", d);
+            break;
+
+        default:                            /* ties of doubles */
+            v = v >> 12 | (uint64_t) (1023 + rnd() % 60) << 52;
+            memcpy(&d, &v, 8);
+            snprintf(text, sizeof(text), "%.70Lg", ((long double) d
+                     + (long double) nextafter(d, 0)) / 2);
+        }
+
+        if (strpbrk(text, "ni") == NULL) {
+            bad += !reads(text);
+        }
+    }
+
+    is_int(bad, 0, "random numbers read as by strtod");
+
+    memset(text, '7', sizeof(text));
+    text[1] = '.';
+    text[1990] = '\0';
+    ok(reads(text), "1989 digits");
+
+    /* A tie that the 1500th digit breaks. */
+    memset(text, '0', sizeof(text));
+    memcpy(text, "9007199254740993.", 17);
+    text[1500] = '\0';
+    ok(reads(text), "a tie with 1500 digits");
+    text[1499] = '1';
+    ok(reads(text), "a tie broken by the last one");
+    memset(text, '0', 1500);
+    memcpy(text, "9007199254740993", 16);
+    text[1499] = '1';
+    memcpy(text + 1500, "e-1484", 7);
+    ok(reads(text), "the same without a point");
+}
+
+
+static void
+test_int(void)
+{
+    int64_t           i;
+    uint64_t          u;
+    maas_json_num_t   num;
+
+    struct {
+        const char  *text;
+        int          is_i64, is_u64;
+    } cases[] = {
+        { "0", 1, 1 }, { "-0", 1, 1 }, { "-1", 1, 0 },
+        { "9223372036854775807", 1, 1 }, { "9223372036854775808", 0, 1 },
+        { "-9223372036854775808", 1, 0 }, { "-9223372036854775809", 0, 0 },
+        { "18446744073709551615", 0, 1 }, { "18446744073709551616", 0, 0 },
+        { "1.0", 0, 0 }, { "1e2", 0, 0 }, { "NaN", 0, 0 },
+        { "99999999999999999999999999", 0, 0 }
+    };
+
+    for (size_t k = 0; k < maas_nelts(cases); k++) {
+        const char  *t = cases[k].text;
+
+        maas_json_number(t, t + strlen(t), &num);
+        ok(maas_json_i64(&num, &i) == (cases[k].is_i64 != 0)
+           && maas_json_u64(&num, &u) == (cases[k].is_u64 != 0)
+           && (!cases[k].is_i64 || i == strtoll(t, NULL, 10)), "integer %s",
+           t);
+    }
+}
+
+
+static int
+digits_of(const char *p)
+{
+    int  n = 0, trailing = 0;
+
+    for ( /* void */ ; *p != '\0' && *p != 'e'; p++) {
+        if (*p < '0' || *p > '9' || (n == 0 && *p == '0')) {
+            continue;
+        }
+
+        n++;
+        trailing = *p == '0' ? trailing + 1 : 0;
+    }
+
+    return n - trailing;
+}
+
+
+/* Reads back, and no shorter %.*g does; the nearest of the shortest. */
+static int
+shortest(const char *text, double v, int is_float)
+{
+    int   n, want;
+    char  ref[64];
+
+    for (want = 1; want <= 17; want++) {
+        snprintf(ref, sizeof(ref), "%.*g", want, v);
+
+        if (is_float ? strtof(ref, NULL) == (float) v
+                     : strtod(ref, NULL) == v)
+        {
+            break;
+        }
+    }
+
+    n = digits_of(text);
+
+    if (n > want
+        || (is_float ? strtof(text, NULL) != (float) v
+                     : strtod(text, NULL) != v)
+        || (n == want && fabsl(strtold(text, NULL) - v)
+                         > fabsl(strtold(ref, NULL) - v) * (1 + 1e-15L)))
+    {
+        printf("# %.17g written as %s, printf: %s\n", v, text, ref);
+        return 0;
+    }
+
+    return 1;
+}
+
+
+static void
+test_write(void)
+{
+    int       bad = 0;
+    char      text[MAAS_JSON_NUMBER + 1];
+    float     f;
+    double    d;
+    uint64_t  u;
+
+    struct {
+        double       v;
+        const char  *text;
+    } cases[] = {
+        { 0, "0.0" }, { -0.0, "-0.0" }, { 1, "1.0" }, { -1.5, "-1.5" },
+        { 0.1, "0.1" }, { 1e21, "1e21" }, { 1e16, "1e16" },
+        { 1e15, "1000000000000000.0" }, { 123456789, "123456789.0" },
+        { 5e-324, "5e-324" }, { 1.7976931348623157e308,
+        "1.7976931348623157e308" }, { 0.0001, "0.0001" },
+        { 0.00001, "0.00001" }, { 0.000001, "1e-6" }, { 9007199254740993.0,
+        "9007199254740992.0" }, { 1e23, "1e23" }, { 0.3, "0.3" },
+        { 2.2250738585072014e-308, "2.2250738585072014e-308" }
+    };
+
+    for (size_t i = 0; i < maas_nelts(cases); i++) {
+        *maas_json_put_f64(text, cases[i].v) = '\0';
+        is_str(text, cases[i].text, "shortest form");
+    }
+
+    for (uint64_t i = 0; i < 0x7f800000; i += 15013) {
+        uint32_t  w = (uint32_t) i;
+
+        memcpy(&f, &w, 4);
+        *maas_json_put_f32(text, f) = '\0';
+        bad += !shortest(text, f, 1);
+    }
+
+    for (int e = 1; e < 255; e++) {
+        for (uint32_t m = 0; m < 3; m++) {
+            uint32_t  w = (uint32_t) e << 23 | (m == 2 ? 0x7fffff : m);
+
+            memcpy(&f, &w, 4);
+            *maas_json_put_f32(text, f) = '\0';
+            bad += !shortest(text, f, 1);
+        }
+    }
+
+    is_int(bad, 0, "floats are the shortest that read back");
+    bad = 0;
+
+    for (int i = 0; i < 100000; i++) {
+        u = rnd() & (UINT64_MAX >> 1);
+
+        if (i < 2046 * 3) {
+            u = (uint64_t) (i / 3 + 1) << 52;
+            u = i % 3 == 0 ? u : i % 3 == 1 ? u + 1 : u - 1;
+        }
+
+        memcpy(&d, &u, 8);
+
+        if (isfinite(d)) {
+            *maas_json_put_f64(text, d) = '\0';
+            bad += !shortest(text, d, 0) || strlen(text) > 25;
+        }
+    }
+
+    is_int(bad, 0, "doubles likewise");
+
+    *maas_json_put_i64(text, INT64_MIN) = '\0';
+    is_str(text, "-9223372036854775808", "INT64_MIN");
+    *maas_json_put_u64(text, UINT64_MAX) = '\0';
+    is_str(text, "18446744073709551615", "UINT64_MAX");
+}
+
+
+/* Exact: row k times 2^128 fits integers only near 0; check these. */
+static void
+test_pow10(void)
+{
+    int                bad = 0;
+    unsigned __int128  g, p = 1;
+
+    for (int k = 0; k <= 27; k++) {
+        g = (unsigned __int128) maas_json_pow10[k - MAAS_POW10_MIN][0] << 64
+            | maas_json_pow10[k - MAAS_POW10_MIN][1];
+        unsigned __int128  n = p;
+
+        while (!(n >> 127)) {
+            n <<= 1;
+        }
+
+        bad += n != g;
+        p *= 10;
+    }
+
+    is_int(bad, 0, "powers of ten");
+}
+
+
+static void
+test_scan(void)
+{
+    size_t          big = 100 * 1000 * 1000;
+    char           *p, out[16];
+    maas_err_t      err;
+    maas_str_t      s;
+    maas_json_t     j;
+    maas_arena_t    a;
+    const char     *good[] = {
+        "1", "\"\"", "[]", "{}", "[[],{}]", " { \"a\" : [ 1 , 2 ] } ",
+        "[true,false,null,NaN,-Infinity]", "{\"a\":{\"b\":[{}]}}",
+        "\"\\\"\\\\\""
+    };
+    const char  *wrong[] = {
+        "", "[", "{", "[1", "[1,", "[1,]", "{\"a\"", "{\"a\":", "{\"a\":1",
+        "{\"a\":1,", "{\"a\":1,}", "{a:1}", "[1}", "{\"a\":1]", "\"a",
+        "\"a\\", "tru", "truex", "nul", "[,]", "[1 2]", "{\"a\" 1}", "]",
+        "\"\n\"", "[01]", "{1:2}"
+    };
+
+    maas_arena_init(&a, &maas_host_libc, 0);
+
+    for (size_t i = 0; i < maas_nelts(good); i++) {
+        maas_json_init(&j, good[i], strlen(good[i]), &err);
+        ok(maas_json_skip(&j) == MAAS_OK && maas_json_end(&j) == MAAS_OK,
+           "skips %s", good[i]);
+    }
+
+    for (size_t i = 0; i < maas_nelts(wrong); i++) {
+        p = malloc(strlen(wrong[i]) + 1);
+        memcpy(p, wrong[i], strlen(wrong[i]));
+        maas_json_init(&j, p, strlen(wrong[i]), &err);
+        ok(maas_json_skip(&j) == MAAS_EINVAL
+           || maas_json_end(&j) == MAAS_EINVAL, "refuses %s: %s", wrong[i],
+           err.text);
+        free(p);
+    }
+
+    p = malloc(big);
+    memset(p, '[', big);
+    maas_json_init(&j, p, big, &err);
+    is_int(maas_json_skip(&j), MAAS_EINVAL, "100 MB of [");
+    has_str(err.text, "byte 64: nested deeper than 64", "depth");
+    free(p);
+
+    p = "\"a\\u00e9\\ud83d\\ude00\\ud83dx\\n\\/\"";
+    maas_json_init(&j, p, strlen(p), &err);
+    is_int(maas_json_string(&j, &a, &s), MAAS_OK, "escapes");
+    ok(s.len == 13 && memcmp(s.data, "a\xc3\xa9\xf0\x9f\x98\x80\xef\xbf\xbdx"
+                             "\n/", 13) == 0, "unescaped");
+
+    for (int i = 0; i < 3; i++) {
+        const char  *e[] = { "\"\\u12g4\"", "\"\\x\"", "\"\\u12" };
+
+        snprintf(out, sizeof(out), "%s", e[i]);
+        maas_json_init(&j, out, strlen(out), &err);
+        ok(maas_json_string(&j, &a, &s) == MAAS_EINVAL, "refuses %s", e[i]);
+    }
+
+    maas_arena_destroy(&a);
+}
+
+
+typedef struct {
+    maas_dtype_t  dtype;
+    int64_t       expect;
+    const char   *text;
+    const char   *dims;         /* NULL: an error that holds `out` */
+    const char   *out;
+} tensor_case_t;
+
+
+static const tensor_case_t  tensor_cases[] = {
+    { MAAS_F32, -1, "5", "[]", "5.0" },
+    { MAAS_F32, -1, "[1,2.5,-3e0]", "[3]", "[1.0,2.5,-3.0]" },
+    { MAAS_F64, -1, "[[1,2],[3,4],[5,6]]", "[3,2]",
+      "[[1.0,2.0],[3.0,4.0],[5.0,6.0]]" },
+    { MAAS_F32, -1, " [ [ [ 1 ] ] ] ", "[1,1,1]", "[[[1.0]]]" },
+    { MAAS_F32, -1, "[]", "[0]", "[]" },
+    { MAAS_F32, -1, "[[],[]]", "[2,0]", "[[],[]]" },
+    { MAAS_F32, -1, "[NaN,Infinity,-Infinity]", "[3]",
+      "[NaN,Infinity,-Infinity]" },
+    { MAAS_F16, -1, "[0.5,65504]", "[2]", "[0.5,65504.0]" },
+    { MAAS_BF16, -1, "[0.5,-2]", "[2]", "[0.5,-2.0]" },
+    { MAAS_I8, -1, "[-128,127]", "[2]", "[-128,127]" },
+    { MAAS_U8, -1, "[0,255]", "[2]", "[0,255]" },
+    { MAAS_I16, -1, "[-32768,32767]", "[2]", "[-32768,32767]" },
+    { MAAS_U16, -1, "[65535]", "[1]", "[65535]" },
+    { MAAS_I32, -1, "[-2147483648]", "[1]", "[-2147483648]" },
+    { MAAS_U32, -1, "[4294967295]", "[1]", "[4294967295]" },
+    { MAAS_I64, -1, "[-9223372036854775808]", "[1]",
+      "[-9223372036854775808]" },
+    { MAAS_U64, -1, "[18446744073709551615]", "[1]",
+      "[18446744073709551615]" },
+    { MAAS_BOOL, -1, "[true,false,1,0]", "[4]", "[true,false,true,false]" },
+    { MAAS_STRING, -1, "[\"a\",\"\",\"\\u00e9\"]", "[3]",
+      "[\"a\",\"\",\"\xc3\xa9\"]" },
+    { MAAS_STRING, -1, "[{\"b64\":\"aGVsbG8=\"},{\"b64\":\"\"}]", "[2]",
+      "[\"hello\",\"\"]" },
+    { MAAS_F32, 4, "[1,2,3,4]", "[4]", "[1.0,2.0,3.0,4.0]" },
+
+    { MAAS_F32, 4, "[1,2,3]", NULL, "3 values, but the shape needs 4" },
+    { MAAS_F32, 2, "[1,2,3]", NULL, "3 values, but the shape needs 2" },
+    { MAAS_F32, -1, "[1e400]", NULL, "element 0: 1e400 is out of the range "
+      "of float32" },
+    { MAAS_F64, -1, "[1e400]", NULL, "out of the range of float64" },
+    { MAAS_F32, -1, "[1e39]", NULL, "out of the range of float32" },
+    { MAAS_F16, -1, "[0,70000]", NULL, "element 1: 70000 is out of the range "
+      "of float16" },
+    { MAAS_I32, -1, "[NaN]", NULL, "NaN is no integer" },
+    { MAAS_I32, -1, "[1.5]", NULL, "1.5 is no integer" },
+    { MAAS_I32, -1, "[2147483648]", NULL, "out of the range of int32" },
+    { MAAS_U8, -1, "[256]", NULL, "256 is out of the range of uint8" },
+    { MAAS_U8, -1, "[-1]", NULL, "-1 is out of the range of uint8" },
+    { MAAS_I8, -1, "[-129]", NULL, "out of the range of int8" },
+    { MAAS_U64, -1, "[18446744073709551616]", NULL, "out of the range" },
+    { MAAS_BOOL, -1, "[2]", NULL, "2 is not 0, 1 or a bool" },
+    { MAAS_BOOL, -1, "[\"x\"]", NULL, "a string where true or false" },
+    { MAAS_F32, -1, "[\"1\"]", NULL, "a string where a value of float32" },
+    { MAAS_F32, -1, "[null]", NULL, "null where a value of float32" },
+    { MAAS_F32, -1, "[true]", NULL, "a boolean where" },
+    { MAAS_F32, -1, "[{}]", NULL, "an object where" },
+    { MAAS_STRING, -1, "[1]", NULL, "a number where a string" },
+    { MAAS_STRING, -1, "[{\"b64\":\"a$\"}]", NULL, "not base64" },
+    { MAAS_STRING, -1, "[{\"b64\":\"aaaaa\"}]", NULL, "not base64" },
+    { MAAS_STRING, -1, "[{\"x\":\"a\"}]", NULL, "not {\"b64\"" },
+    { MAAS_F32, -1, "[[1,2],[3]]", NULL, "the list at [1], depth 2, has 1 "
+      "items, the ones before it have 2" },
+    { MAAS_F32, -1, "[[1],[2,3]]", NULL, "at [1], depth 2, has 2" },
+    { MAAS_F32, -1, "[[[1],[2]],[[3]]]", NULL, "the list at [1], depth 2" },
+    { MAAS_F32, -1, "[1,[2]]", NULL, "at [1], depth 1, stands a list" },
+    { MAAS_F32, -1, "[[1],2]", NULL, "at [1], depth 1, stands a number" },
+    { MAAS_F32, -1, "[[],[1]]", NULL, "ragged" },
+    { MAAS_F32, -1, "[[[[[[[[[1]]]]]]]]]", NULL, "nested deeper than 8" },
+    { MAAS_F32, -1, "[1,]", NULL, "closing bracket where" },
+    { MAAS_F32, -1, "[1 2]", NULL, "a number where ',' or ']'" },
+    { MAAS_F32, -1, "[1,2", NULL, "the end of the body where ',' or ']'" },
+    { MAAS_F32, -1, "[", NULL, "the end of the body" },
+    { MAAS_F32, -1, "", NULL, "the end of the body" },
+    { MAAS_F32, -1, "[01]", NULL, "a number where" },
+    { MAAS_F32, -1, "[1]]", NULL, "behind the end" },
+    { MAAS_F32, -1, "[1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,"
+      "22,23,24,25,26,27,28,29,30,31,32,33,34,35,36,37,38,39,40,41]", NULL,
+      "more than 40 elements" },
+};
+
+
+static void
+test_tensor(void)
+{
+    char               *body, text[MAAS_DIMS_TEXT];
+    void               *block;
+    maas_buf_t          out;
+    maas_err_t          err;
+    maas_json_t         j;
+    maas_status_t       rc;
+    maas_tensor_t       t;
+    maas_json_tensor_t  b;
+
+    for (size_t i = 0; i < maas_nelts(tensor_cases); i++) {
+        const tensor_case_t  *c = &tensor_cases[i];
+
+        /* Memory that ends where the text does, for the sanitizer. */
+        body = malloc(strlen(c->text) + 1);
+        memcpy(body, c->text, strlen(c->text));
+
+        b = (maas_json_tensor_t) { .host = &maas_host_libc, .limit = 40,
+            .expect = c->expect, .b64 = true, .dtype = c->dtype };
+        err.text[0] = '\0';
+        maas_json_init(&j, body, strlen(c->text), &err);
+
+        rc = maas_json_tensor_init(&b, 0, &err);
+        rc = rc ? rc : maas_json_tensor_read(&b, &j, false);
+        rc = rc ? rc : maas_json_end(&j);
+        rc = rc ? rc : maas_json_tensor_done(&b, &t, &block, &err);
+        free(body);
+
+        if (c->dims == NULL) {
+            ok(rc != MAAS_OK && strstr(err.text, c->out) != NULL, "%s: %s",
+               c->text, err.text);
+            maas_json_tensor_destroy(&b);
+            continue;
+        }
+
+        if (!ok(rc == MAAS_OK, "%s as %s", c->text,
+                maas_dtype_name(c->dtype)))
+        {
+            printf("# %s\n", err.text);
+            maas_json_tensor_destroy(&b);
+            continue;
+        }
+
+        is_str(maas_dims_text(text, t.dims, t.rank), c->dims, "dims");
+        ok((uintptr_t) t.data % MAAS_ALIGN == 0, "aligned");
+        maas_buf_init(&out, &maas_host_libc);
+        maas_json_put_nested(&out, &t, 0, 0, MAAS_JSON_TOKENS);
+        maas_buf_add(&out, "", 1);
+        is_str(out.data, c->out, "written");
+        maas_buf_destroy(&out);
+        maas_free(&maas_host_libc, block);
+    }
+}
+
+
+static void
+test_rows(void)
+{
+    char                text[MAAS_DIMS_TEXT];
+    void               *block;
+    maas_err_t          err;
+    maas_json_t         j;
+    maas_tensor_t       t, keys;
+    maas_buf_t          out;
+    maas_json_tensor_t  b = { .host = &maas_host_libc, .limit = 100,
+                              .expect = -1, .dtype = MAAS_F32 };
+    static float        values[4] = { 0.25f, 0.75f, NAN, INFINITY };
+    static int64_t      ids[2] = { -3, 7 };
+
+    maas_json_tensor_init(&b, 0, &err);
+
+    for (int i = 0; i < 5; i++) {
+        maas_json_init(&j, "[[1,2],[3,4]]", 13, &err);
+        maas_json_tensor_read(&b, &j, true);
+    }
+
+    maas_json_init(&j, "[[1,2],[3]]", 11, &err);
+    is_int(maas_json_tensor_read(&b, &j, true), MAAS_EINVAL, "ragged row");
+    has_str(err.text, "at [5][1], depth 3", "place");
+    maas_json_tensor_destroy(&b);
+
+    maas_json_tensor_init(&b, 0, &err);
+
+    for (int i = 0; i < 40; i++) {
+        maas_json_init(&j, "2", 1, &err);
+        maas_json_tensor_read(&b, &j, true);
+    }
+
+    is_int(maas_json_tensor_done(&b, &t, &block, &err), MAAS_OK, "rows");
+    is_str(maas_dims_text(text, t.dims, t.rank), "[40]", "dims of rows");
+    maas_free(&maas_host_libc, block);
+
+    t = (maas_tensor_t) { values, 16, MAAS_F32, 2, 0, { 2, 2 } };
+    keys = (maas_tensor_t) { ids, 16, MAAS_I64, 1, 0, { 2 } };
+    maas_buf_init(&out, &maas_host_libc);
+    maas_json_put_map(&out, &t, &keys, 0, MAAS_JSON_NULL);
+    maas_json_put_map(&out, &t, &keys, 1, MAAS_JSON_NULL);
+    maas_json_put_b64(&out, maas_str("hell"));
+    maas_buf_add(&out, "", 1);
+    is_str(out.data, "{\"-3\":0.25,\"7\":0.75}{\"-3\":null,\"7\":null}"
+           "{\"b64\":\"aGVsbA==\"}", "maps and base64");
+    maas_buf_destroy(&out);
+}
+
+
+int
+main(void)
+{
+    test_pow10();
+    test_read();
+    test_int();
+    test_write();
+    test_scan();
+    test_tensor();
+    test_rows();
+
+    return done();
+}

@@ -1,0 +1,223 @@
+/*
+ * meta: every key of model.json, labels.txt, the texts of mistakes, and
+ * blocks that lie.
+ */
+
+#include <math.h>
+#include <stdlib.h>
+
+#include "repo/meta.h"
+#include "engine/tap.h"
+
+
+static maas_err_t  err;
+
+static const maas_str_t         ins[] = { { "x", 1 }, { "im:0", 4 } };
+static const maas_str_t         outs[] = { { "boxes", 5 }, { "p", 1 } };
+static const maas_meta_names_t  names = { ins, 2, outs, 2 };
+
+
+static maas_meta_t *
+parse(const char *json, const char *labels)
+{
+    maas_meta_t  *m = NULL;
+
+    err.text[0] = '\0';
+    if (maas_meta_parse(&m, &maas_host_libc, json,
+                        json != NULL ? strlen(json) : 0, labels,
+                        labels != NULL ? strlen(labels) : 0, &names, &err)
+        != MAAS_OK)
+    {
+        return NULL;
+    }
+
+    return m;
+}
+
+
+static void
+test_defaults(void)
+{
+    maas_meta_t  *m = parse(NULL, NULL);
+
+    ok(m != NULL && m->prep.kind == MAAS_PREP_NONE
+       && m->meaning == MAAS_MEANS_RAW && m->n_labels == 0
+       && m->batch_axis == 0 && m->prep.std[2] == 1 && m->prep.scale == 1,
+       "defaults");
+    ok(maas_str_is(maas_meta_str(m, m->platform), "onnx"), "platform");
+    ok(maas_meta_check(m, m->size, 2, 2, &err) == MAAS_OK, "checks");
+    free(m);
+
+    m = parse("{}", "cat\r\ndog\n\nb\xc3\xa4r");
+    ok(m != NULL && m->n_labels == 4 && m->meaning == MAAS_MEANS_CLASSES
+       && m->top_k == 5, "labels mean classes");
+    ok(maas_str_is(maas_meta_label(m, 0), "cat")
+       && maas_str_is(maas_meta_label(m, 1), "dog")
+       && maas_meta_label(m, 2).len == 0
+       && maas_str_is(maas_meta_label(m, 3), "b\xc3\xa4r"), "labels");
+    ok(maas_meta_check(m, m->size, 2, 2, &err) == MAAS_OK, "checks");
+    free(m);
+
+    m = parse(NULL, "\xef\xbb\xbfone\n");
+    ok(m != NULL && m->n_labels == 1
+       && maas_str_is(maas_meta_label(m, 0), "one"), "a byte order mark");
+    free(m);
+
+    m = parse(NULL, "");
+    ok(m != NULL && m->n_labels == 0, "empty labels.txt");
+    free(m);
+}
+
+
+static void
+test_all(void)
+{
+    maas_meta_t  *m;
+
+    m = parse("{\"description\": \"d\\u00e4\","
+              " \"input\": {\"name\": \"im:0\", \"image\": {"
+              "  \"width\": 224, \"height\": 192, \"fit\": \"crop\","
+              "  \"resize\": 256, \"layout\": \"NHWC\", \"color\": \"bgr\","
+              "  \"invert\": true, \"pad\": 114, \"scale\": 0.5,"
+              "  \"mean\": [1, 2.5, 3], \"std\": 4}},"
+              " \"output\": {\"name\": \"p\", \"meaning\": \"classes\","
+              "  \"softmax\": true, \"top_k\": 0},"
+              " \"batch\": {\"axis\": null, \"max\": 32}}", NULL);
+
+    ok(m != NULL, "all keys %s", err.text);
+    if (m == NULL) {
+        return;
+    }
+
+    ok(m->prep.kind == MAAS_PREP_IMAGE && m->prep.input == 1
+       && m->prep.width == 224 && m->prep.height == 192
+       && m->prep.fit == MAAS_FIT_CROP && m->prep.resize == 256
+       && m->prep.layout == MAAS_LAYOUT_NHWC
+       && m->prep.color == MAAS_COLOR_BGR && m->prep.invert == 1
+       && m->prep.pad == 114 && m->prep.scale == 0.5f, "image");
+    ok(m->prep.mean[0] == 1 && m->prep.mean[1] == 2.5f
+       && m->prep.mean[2] == 3 && m->prep.std[0] == 4
+       && m->prep.std[3] == 4, "mean and std");
+    ok(m->output == 1 && m->meaning == MAAS_MEANS_CLASSES && m->softmax == 1
+       && m->top_k == 0 && m->batch_axis == -1 && m->profile_max == 32,
+       "output and batch");
+    ok(maas_str_is(maas_meta_str(m, m->description), "d\xc3\xa4"),
+       "description");
+    ok(maas_meta_check(m, m->size, 2, 2, &err) == MAAS_OK, "checks");
+    ok(maas_meta_check(m, m->size, 1, 2, &err) == MAAS_EINVAL, "%s",
+       err.text);
+    free(m);
+}
+
+
+static void
+test_bad(void)
+{
+    static const char *const  bad[][2] = {
+        { "", "model.json: line 1" },
+        { "{", "model.json: line 1" },
+        { "{\"a\": 1, \"a\": 2}", "duplicate" },
+        { "[]", "must be an object" },
+        { "{\"discription\": \"\"}",
+          "unknown key \"discription\"; known are: description, input" },
+        { "{\"description\": 1}", "description must be a string" },
+        { "{\"input\": 1}", "input must be an object" },
+        { "{\"input\": {\"nmae\": 1}}", "known are: name, image" },
+        { "{\"input\": {\"name\": 1}}", "input.name must be a string" },
+        { "{\"input\": {\"name\": \"y\"}}",
+          "no input \"y\"; it has: \"x\", \"im:0\"" },
+        { "{\"output\": {\"name\": \"x\"}}", "it has: \"boxes\", \"p\"" },
+        { "{\"input\": {\"image\": []}}", "input.image must be an object" },
+        { "{\"input\": {\"image\": {\"width\": -1}}}",
+          "image.width must be an integer from 0" },
+        { "{\"input\": {\"image\": {\"height\": 2.5}}}", "integer" },
+        { "{\"input\": {\"image\": {\"pad\": 256}}}", "0 to 255" },
+        { "{\"input\": {\"image\": {\"layout\": \"HWC\"}}}",
+          "one of: NCHW, NHWC, flat" },
+        { "{\"input\": {\"image\": {\"fit\": 3}}}", "stretch, crop, pad" },
+        { "{\"input\": {\"image\": {\"resize\": 3}}}", "crop" },
+        { "{\"input\": {\"image\": {\"std\": 0}}}", "nonzero" },
+        { "{\"input\": {\"image\": {\"std\": [1, 1, 1e-60]}}}", "nonzero" },
+        { "{\"input\": {\"image\": {\"scale\": 1e300}}}", "float32" },
+        { "{\"input\": {\"image\": {\"mean\": [1, 2]}}}", "array of 3" },
+        { "{\"input\": {\"image\": {\"mean\": [1, \"2\", 3]}}}", "numbers" },
+        { "{\"output\": {\"meaning\": \"class\"}}",
+          "raw, classes, regression, embedding" },
+        { "{\"output\": {\"softmax\": 1}}", "true or false" },
+        { "{\"output\": {\"softmax\": true}}", "goes with" },
+        { "{\"output\": {\"top_k\": -1}}", "integer" },
+        { "{\"batch\": {\"axis\": 8}}", "from -1 to 7" },
+        { "{\"batch\": {\"max\": 1e9}}", "integer" },
+    };
+
+    for (size_t i = 0; i < maas_nelts(bad); i++) {
+        maas_meta_t  *m = parse(bad[i][0], NULL);
+
+        if (!ok(m == NULL && strstr(err.text, bad[i][1]) != NULL, "%s: %s",
+                bad[i][0], err.text))
+        {
+            free(m);
+        }
+    }
+}
+
+
+/* Any byte of a block may be anything: the check must notice or be right. */
+static void
+test_lies(void)
+{
+    size_t        size;
+    uint64_t      sum = 0;
+    maas_meta_t  *m = parse("{\"description\": \"abc\"}", "one\ntwo\n");
+    uint8_t      *copy;
+
+    size = m->size;
+    copy = malloc(size);
+
+    for (size_t i = 0; i < size; i++) {
+        for (int v = 0; v < 256; v += 5) {
+            maas_meta_t  *c = (maas_meta_t *) copy;
+
+            memcpy(copy, m, size);
+            copy[i] = (uint8_t) v;
+
+            if (maas_meta_check(c, size, 1, 1, NULL) != MAAS_OK) {
+                continue;
+            }
+
+            for (uint32_t k = 0; k < c->n_labels; k++) {
+                maas_str_t  s = maas_meta_label(c, k);
+
+                for (size_t b = 0; b < s.len; b++) {
+                    sum += (uint8_t) s.data[b];
+                }
+            }
+
+            sum += maas_meta_str(c, c->description).len;
+        }
+    }
+
+    ok(sum != 0, "blocks with any byte changed stay inside");
+
+    for (size_t n = 0; n < size; n++) {
+        if (maas_meta_check(m, n, 1, 1, NULL) == MAAS_OK) {
+            ok(0, "a block cut to %zu of %zu bytes is taken", n, size);
+            break;
+        }
+    }
+
+    ok(maas_meta_check(m, size, 1, 1, NULL) == MAAS_OK, "the whole is");
+    free(copy);
+    free(m);
+}
+
+
+int
+main(void)
+{
+    test_defaults();
+    test_all();
+    test_bad();
+    test_lies();
+    return done();
+}

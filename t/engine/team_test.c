@@ -1,0 +1,217 @@
+/*
+ * The compute team: every task runs once and is reaped once; a leased step
+ * computes every unit once, whatever else the members do; scratch slots are
+ * never shared; signals stay out; destroying joins.
+ */
+
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "base/team.h"
+#include "tap.h"
+
+
+#define UNITS  1000
+
+typedef struct {
+    maas_task_t   task;
+    maas_team_t  *team;
+    int           rounds;
+    atomic_int    count[UNITS];
+    atomic_int    in_slot[64];
+    atomic_int    wrong;
+    int           leased;
+    int           result;
+} job_t;
+
+
+static void
+notify(void *ctx)
+{
+    uint64_t  one = 1;
+
+    if (write(*(int *) ctx, &one, sizeof(one)) < 0) {
+        abort();
+    }
+}
+
+
+static void
+chunk(void *arg, int slot, int64_t first, int64_t last)
+{
+    job_t  *j = arg;
+
+    if (atomic_fetch_add(&j->in_slot[slot], 1) != 0) {
+        atomic_fetch_add(&j->wrong, 1);
+    }
+
+    for (int64_t i = first; i < last; i++) {
+        atomic_fetch_add(&j->count[i], 1);
+    }
+
+    atomic_fetch_sub(&j->in_slot[slot], 1);
+}
+
+
+static void
+job_run(maas_task_t *t, maas_team_t *team)
+{
+    job_t         *j = (job_t *) t;
+    maas_lease_t  *l = maas_lease_begin(team);
+
+    j->leased += l != NULL;
+
+    for (int r = 1; r <= j->rounds; r++) {
+        if (l != NULL) {
+            maas_lease_run(l, chunk, j, UNITS);
+        } else {
+            chunk(j, maas_team_self(team), 0, UNITS);
+        }
+
+        for (int i = 0; i < UNITS; i++) {
+            j->result += atomic_load(&j->count[i]) != r;
+        }
+    }
+
+    maas_lease_end(l);
+}
+
+
+static int
+reap(maas_team_t *team, int fd, int want)
+{
+    int             n = 0;
+    uint64_t        v;
+    maas_task_t    *t;
+    struct pollfd   p = { .fd = fd, .events = POLLIN };
+
+    while (n < want && poll(&p, 1, 20000) == 1) {
+        if (read(fd, &v, sizeof(v)) < 0) {
+            break;
+        }
+
+        for (t = maas_team_reap(team); t != NULL; t = t->next) {
+            n++;
+        }
+    }
+
+    return n;
+}
+
+
+static void
+test_tasks(int threads, int jobs, int rounds)
+{
+    int           fd = eventfd(0, EFD_CLOEXEC), wrong = 0, leased = 0;
+    job_t        *j = calloc(jobs, sizeof(*j));
+    maas_team_t  *team;
+
+    team = maas_team_create(maas_host_default(), threads, notify, &fd);
+    ok(team != NULL && maas_team_threads(team) == threads, "%d threads",
+       threads);
+
+    for (int i = 0; i < jobs; i++) {
+        j[i].task.run = job_run;
+        j[i].rounds = rounds;
+        maas_team_submit(team, &j[i].task);
+
+        if (i % 7 == 0) {
+            usleep(200);
+        }
+    }
+
+    is_int(reap(team, fd, jobs), jobs, "every task is reaped once");
+
+    for (int i = 0; i < jobs; i++) {
+        wrong += j[i].result + atomic_load(&j[i].wrong);
+        leased += j[i].leased;
+    }
+
+    is_int(wrong, 0, "every unit is computed once in every round");
+    printf("# %d of %d jobs had helpers\n", leased, jobs);
+
+    maas_team_destroy(team);
+    ok(1, "destroyed");
+    close(fd);
+    free(j);
+}
+
+
+/* One job at a time finds the others idle. */
+static void
+test_leases(void)
+{
+    int           fd = eventfd(0, EFD_CLOEXEC), leased = 0, wrong = 0;
+    job_t        *j = calloc(1, sizeof(*j));
+    maas_team_t  *team;
+
+    team = maas_team_create(maas_host_default(), 3, notify, &fd);
+
+    for (int i = 0; i < 200; i++) {
+        memset(j, 0, sizeof(*j));
+        j->task.run = job_run;
+        j->rounds = 10;
+        usleep(i % 4 == 0 ? 300 : 0);
+        maas_team_submit(team, &j->task);
+        reap(team, fd, 1);
+        leased += j->leased;
+        wrong += j->result + atomic_load(&j->wrong);
+    }
+
+    ok(leased > 100, "%d of 200 lone jobs had helpers", leased);
+    is_int(wrong, 0, "and every unit was computed once");
+
+    maas_team_destroy(team);
+    close(fd);
+    free(j);
+}
+
+
+static void
+mask_run(maas_task_t *t, maas_team_t *team)
+{
+    job_t     *j = (job_t *) t;
+    sigset_t   set;
+
+    (void) team;
+    pthread_sigmask(SIG_SETMASK, NULL, &set);
+
+    j->result = sigismember(&set, SIGQUIT) && sigismember(&set, SIGCHLD)
+                && sigismember(&set, SIGTERM)
+                && !sigismember(&set, SIGSEGV)
+                && !sigismember(&set, SIGFPE);
+}
+
+
+static void
+test_signals(void)
+{
+    int           fd = eventfd(0, EFD_CLOEXEC);
+    job_t         j = { .task.run = mask_run };
+    maas_team_t  *team;
+
+    team = maas_team_create(maas_host_default(), 1, notify, &fd);
+    maas_team_submit(team, &j.task);
+    reap(team, fd, 1);
+    ok(j.result, "members block all signals but those of faults");
+    maas_team_destroy(team);
+    close(fd);
+}
+
+
+int
+main(void)
+{
+    test_tasks(1, 50, 3);
+    test_tasks(2, 200, 20);
+    test_tasks(4, 300, 30);
+    test_tasks(8, 100, 50);
+    test_leases();
+    test_signals();
+
+    return done();
+}
