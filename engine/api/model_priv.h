@@ -9,7 +9,7 @@
 #include <pthread.h>
 
 #include "api/model.h"
-#include "formats/image.h"
+#include "formats/model_image.h"
 #include "graph/exec.h"
 
 

@@ -14,7 +14,7 @@
 #include <strings.h>
 
 #include "cli/cli.h"
-#include "formats/image.h"
+#include "formats/model_image.h"
 #include "graph/op.h"
 
 

@@ -17,7 +17,7 @@
 #include <unistd.h>
 
 #include "cli/cli.h"
-#include "formats/image.h"
+#include "formats/model_image.h"
 
 
 maas_status_t

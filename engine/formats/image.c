@@ -3,11 +3,11 @@
  * The payload's checksum is not read here: that would touch every page; it
  * is checked when the image is written and by `maas verify`.
  *
- * Ownership: see image.h.
+ * Ownership: see model_image.h.
  * Threads:   one thread loads; the view is immutable then.
  */
 
-#include "formats/image.h"
+#include "formats/model_image.h"
 
 
 static const char *const  section_names[MAAS_SECTIONS] = {

@@ -3,7 +3,7 @@
  * operands stay where they are; what they refer to is checked here.
  */
 
-#include "formats/image.h"
+#include "formats/model_image.h"
 
 
 static maas_status_t

@@ -6,7 +6,7 @@
  * Threads:   one thread.
  */
 
-#include "formats/image.h"
+#include "formats/model_image.h"
 
 
 typedef struct {

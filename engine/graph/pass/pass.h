@@ -1,6 +1,6 @@
 /*
  * pass.h: rewrites of a graph while compiling.  One rewrite a file; each
- * exports a row, and pass.c runs the rows in a fixed order over the main
+ * exports a row, and passes.c runs the rows in a fixed order over the main
  * graph and all bodies.  Any of them may be switched off by name: a graph
  * means the same with and without it (t/engine/pass_test.c).
  *

@@ -1,5 +1,5 @@
 /*
- * image.h: a compiled model as one block of bytes: offsets, no pointers.
+ * model_image.h: a compiled model as one block of bytes: offsets, no pointers.
  *
  *   header | section table | sections, each aligned to 64 (constants: 4096)
  *
@@ -11,8 +11,8 @@
  * Threads:   a view is immutable.
  */
 
-#ifndef MAAS_IMAGE_H
-#define MAAS_IMAGE_H
+#ifndef MAAS_MODEL_IMAGE_H
+#define MAAS_MODEL_IMAGE_H
 
 #include "graph/plan.h"
 

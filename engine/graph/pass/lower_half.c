@@ -1,5 +1,5 @@
 /*
- * half.c: float16 and bfloat16 are stored as such and computed in float32:
+ * lower_half.c: float16 and bfloat16 are stored as such and computed in float32:
  * where an operator has no kernel for them, its half inputs are cast up and
  * its half outputs cast down again.
  */

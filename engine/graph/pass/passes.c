@@ -1,5 +1,5 @@
 /*
- * pass.c: the order of passes and what they share.  See pass.h.
+ * passes.c: the order of passes and what they share.  See pass.h.
  */
 
 #include "graph/pass/pass.h"
