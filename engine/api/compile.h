@@ -40,4 +40,30 @@ maas_status_t maas_model_describe(maas_model_t *m,
 maas_status_t maas_model_figures(maas_model_t *m, const maas_tensor_t *in,
     double *flops, uint64_t *arena, uint64_t *tensors, maas_err_t *err);
 
+
+/* -- profile ------------------------------------------------------------- */
+
+typedef struct {
+    size_t                index;    /* of the step in its run */
+    const maas_node_t    *node;
+    const maas_tensor_t  *out;      /* first output, or NULL */
+    const char           *kernel;
+    uint64_t              ns;
+    double                cost;     /* ns, as the planner believed */
+    double                flops;
+} maas_step_time_t;
+
+typedef struct {
+    size_t   runs;
+    void   (*seen)(void *ctx, const maas_step_time_t *s);
+    void    *ctx;
+} maas_profile_t;
+
+/*
+ * Runs on this thread, with seen() after every step.  What it shows is
+ * valid until the next call of seen().
+ */
+maas_status_t maas_model_profile(maas_model_t *m, const maas_tensor_t *in,
+    const maas_profile_t *how, maas_err_t *err);
+
 #endif

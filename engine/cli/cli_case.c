@@ -42,9 +42,19 @@ case_tensor(maas_arena_t *a, const char *dir, const char *kind, size_t i,
 }
 
 
+/* The suite was written without a bfloat16: its files say uint16. */
+static void
+case_bfloat16(maas_tensor_t *t, uint8_t dtype)
+{
+    if (t->dtype == MAAS_U16 && dtype == MAAS_BF16) {
+        t->dtype = MAAS_BF16;
+    }
+}
+
+
 /*
- * Parallel outputs of an operator that makes a map: only tensors can be
- * compared with a TensorProto.
+ * A TensorProto can be compared with a tensor only, not with a map or a
+ * sequence.
  */
 static maas_status_t
 case_kinds(const maas_port_t *port, size_t n, maas_err_t *err)
@@ -87,6 +97,7 @@ case_set(const cli_model_t *m, const char *dir, maas_err_t *err)
 
     for (size_t i = 0; i < n_in; i++) {
         MAAS_TRY(case_tensor(&a, dir, "input", i, &in[i], err));
+        case_bfloat16(&in[i], pin[i].dtype);
 
         rc = maas_model_check_input(m->m, i, &in[i], err);
         if (rc != MAAS_OK) {
@@ -100,6 +111,7 @@ case_set(const cli_model_t *m, const char *dir, maas_err_t *err)
         MAAS_TRY(case_tensor(&a, dir, "output", i, &want, err));
 
         maas_run_output(run, i, &got, &keys);
+        case_bfloat16(&want, got.dtype);
 
         rc = cli_compare(&got, &want, CASE_RTOL, CASE_ATOL, err);
         if (rc != MAAS_OK) {

@@ -90,6 +90,12 @@ maas_ctx_tensor(const maas_run_ctx_t *c, const maas_plan_src_t *src,
         break;
     case MAAS_AT_INPUT:
         t->data = in != NULL ? in[o->index].data : NULL;
+
+        /* The text of strings is as long as it is in this run. */
+        if (in != NULL && o->dtype == MAAS_STRING) {
+            t->bytes = in[o->index].bytes;
+        }
+
         break;
     default:
         t->data = NULL;
@@ -288,8 +294,8 @@ exec_report(const exec_step_t *e, maas_status_t rc)
 }
 
 
-static maas_status_t
-exec_step(maas_run_ctx_t *c, const maas_exec_t *x, uint32_t i)
+maas_status_t
+maas_ctx_step(maas_run_ctx_t *c, const maas_exec_t *x, uint32_t i)
 {
     double                   unit;
     exec_step_t              e;
@@ -322,19 +328,30 @@ exec_step(maas_run_ctx_t *c, const maas_exec_t *x, uint32_t i)
 }
 
 
-maas_status_t
-maas_ctx_run(maas_run_ctx_t *c, const maas_exec_t *x)
+void
+maas_ctx_inputs(maas_run_ctx_t *c, const maas_exec_t *x)
 {
     const maas_plan_t  *p = c->plan;
 
     for (uint32_t i = 0; i < p->n_operand; i++) {
         if (p->operand[i].at == MAAS_AT_INPUT) {
             c->tensor[i].data = x->in[p->operand[i].index].data;
+
+            if (p->operand[i].dtype == MAAS_STRING) {
+                c->tensor[i].bytes = x->in[p->operand[i].index].bytes;
+            }
         }
     }
+}
 
-    for (uint32_t i = 0; i < p->n_step; i++) {
-        MAAS_TRY(exec_step(c, x, i));
+
+maas_status_t
+maas_ctx_run(maas_run_ctx_t *c, const maas_exec_t *x)
+{
+    maas_ctx_inputs(c, x);
+
+    for (uint32_t i = 0; i < c->plan->n_step; i++) {
+        MAAS_TRY(maas_ctx_step(c, x, i));
     }
 
     return MAAS_OK;

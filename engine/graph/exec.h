@@ -52,8 +52,11 @@ typedef struct {
     maas_err_t           *err;
 } maas_exec_t;
 
-/* Runs the steps of one context. */
+/* Runs the steps of one context: inputs(), then step() in order. */
 maas_status_t maas_ctx_run(maas_run_ctx_t *c, const maas_exec_t *x);
+void maas_ctx_inputs(maas_run_ctx_t *c, const maas_exec_t *x);
+maas_status_t maas_ctx_step(maas_run_ctx_t *c, const maas_exec_t *x,
+    uint32_t i);
 
 /* The tensor of an operand as seen from this context. */
 void maas_ctx_tensor(const maas_run_ctx_t *c, const maas_plan_src_t *src,
