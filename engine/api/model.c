@@ -484,11 +484,16 @@ model_key(const maas_model_t *m, const maas_tensor_t *in, int64_t *key,
     size_t  n = 0;
 
     for (uint32_t i = 0; i < m->image->n_in; i++) {
-        if (n + in[i].rank + 1 > MODEL_KEY_MAX) {
+        if (n + in[i].rank + 2 > MODEL_KEY_MAX) {
             return false;
         }
 
         key[n++] = in[i].rank;
+
+        /* Text sizes the storage of what is made of it. */
+        if (in[i].dtype == MAAS_STRING) {
+            key[n++] = (int64_t) in[i].bytes;
+        }
 
         for (int d = 0; d < in[i].rank; d++) {
             key[n++] = in[i].dims[d];

@@ -11,8 +11,7 @@
 
 
 static double
-profile_flops(const maas_model_t *m, const maas_node_t *n,
-    const maas_step_t *s)
+profile_flops(const maas_node_t *n, const maas_step_t *s)
 {
     maas_setup_t  u = { 0 };
 
@@ -21,7 +20,6 @@ profile_flops(const maas_model_t *m, const maas_node_t *n,
     }
 
     u.attr = s->attr;
-    u.k = m->src.k;
     u.in = s->in;
     u.out = s->out;
     u.post = s->post;
@@ -35,8 +33,8 @@ profile_flops(const maas_model_t *m, const maas_node_t *n,
 
 
 static maas_status_t
-profile_steps(maas_model_t *m, maas_run_ctx_t *c, const maas_exec_t *x,
-    size_t *at, const maas_profile_t *how)
+profile_steps(maas_run_ctx_t *c, const maas_exec_t *x, size_t *at,
+    const maas_profile_t *how)
 {
     uint64_t                 t;
     maas_step_time_t         row;
@@ -63,7 +61,7 @@ profile_steps(maas_model_t *m, maas_run_ctx_t *c, const maas_exec_t *x,
 
         if (s->kernel != MAAS_KERNEL_POST) {
             row.kernel = n->op->kernel[s->kernel].id;
-            row.flops = profile_flops(m, n, &c->step[i]);
+            row.flops = profile_flops(n, &c->step[i]);
         }
 
         how->seen(how->ctx, &row);
@@ -84,7 +82,7 @@ profile_run(maas_model_t *m, maas_run_ctx_t *c, const maas_exec_t *x,
     maas_run_ctx_t   *k;
 
     for ( ;; ) {
-        MAAS_TRY(profile_steps(m, c, x, &at, how));
+        MAAS_TRY(profile_steps(c, x, &at, how));
 
         if (!c->plan->cut) {
             return MAAS_OK;

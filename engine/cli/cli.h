@@ -154,6 +154,10 @@ maas_status_t cli_input(const cli_model_t *m, const char *arg,
 maas_status_t cli_fill(const cli_model_t *m, const cli_list_t *shapes,
     uint64_t seed, maas_tensor_t *in, maas_err_t *err);
 
+/* Time by kernel and of the slowest steps, on stdout. */
+maas_status_t cli_profile(const cli_model_t *m, const maas_tensor_t *in,
+    size_t runs, maas_err_t *err);
+
 /* Index of the input that is called so, or -1. */
 int cli_port(const maas_port_t *ports, size_t n, const char *name,
     size_t len);

@@ -15,22 +15,25 @@
 
 
 #define BENCH_RUNS_MAX  1000000
+#define BENCH_PROFILE   50          /* runs of a profile, at most */
 
 
 static const char  bench_help[] =
     "usage: maas bench MODEL [--input NAME=FILE]... [--shape NAME=1,3,224,224]...\n"
     "                  [--threads N] [--seconds S] [--seed N]\n"
-    "                  [--numerics exact|fast] [--json]\n\n"
+    "                  [--numerics exact|fast] [--json] [--profile]\n\n"
     "Measures runs for S seconds (3) after a warm-up.  Inputs that are not given\n"
     "are made up: floats uniform in [-1,1), ids below the table that they index,\n"
     "masks 1; open dimensions are 1 unless --shape says otherwise.  gflops\n"
-    "counts 2 per multiply-add of the model as written.\n";
+    "counts 2 per multiply-add of the model as written.  --profile shows, after\n"
+    "the figures, the time by kernel and the slowest steps (one thread).\n";
 
 typedef struct {
     double    median, min, p99;         /* ms */
     double    flops;
     uint64_t  arena, tensors;
     size_t    runs;
+    bool      json, profile;
 } bench_t;
 
 
@@ -78,14 +81,14 @@ bench_measure(cli_job_t *job, double seconds, bench_t *b, maas_err_t *err)
 
 
 static void
-bench_print(const bench_t *b, int64_t threads, bool json)
+bench_print(const bench_t *b, int64_t threads)
 {
     double         gflops = b->flops / b->median / 1e6;
     struct rusage  ru;
 
     getrusage(RUSAGE_SELF, &ru);
 
-    if (json) {
+    if (b->json) {
         printf("{\"median_ms\":%.6g,\"min_ms\":%.6g,\"p99_ms\":%.6g,"
                "\"gflops\":%.6g,\"peak_rss_bytes\":%lld,\"runs\":%zu,"
                "\"threads\":%lld,\"arena_bytes\":%llu,\"tensor_bytes\":%llu,"
@@ -143,6 +146,15 @@ bench_model(cli_model_t *m, const cli_list_t *inputs,
                                 err);
     }
 
+    if (rc == MAAS_OK) {
+        bench_print(b, threads);
+    }
+
+    if (rc == MAAS_OK && b->profile) {
+        printf("\n");
+        rc = cli_profile(m, in, maas_min(b->runs, BENCH_PROFILE), err);
+    }
+
     maas_run_release(job.run);
     free(in);
     return rc;
@@ -153,7 +165,6 @@ int
 cmd_bench(int argc, char **argv)
 {
     int           rc;
-    bool          json = false;
     double        seconds = 3;
     int64_t       threads = 1, seed = 1;
     bench_t       b = { 0 };
@@ -168,7 +179,8 @@ cmd_bench(int argc, char **argv)
         { "--seconds", CLI_FLOAT, &seconds },
         { "--seed", CLI_INT, &seed },
         { "--numerics", CLI_TEXT, &numerics },
-        { "--json", CLI_FLAG, &json },
+        { "--json", CLI_FLAG, &b.json },
+        { "--profile", CLI_FLAG, &b.profile },
         { NULL, 0, NULL }
     };
 
@@ -182,6 +194,10 @@ cmd_bench(int argc, char **argv)
                                      : "one model at a time, please");
     }
 
+    if (b.json && b.profile) {
+        return cli_usage("--profile is text: without --json, please");
+    }
+
     if (threads > 256) {
         return cli_usage("--threads: at most 256");
     }
@@ -193,7 +209,6 @@ cmd_bench(int argc, char **argv)
     if (bench_model(&m, &inputs, &shapes, threads, seconds, seed, &b, &err)
         == MAAS_OK)
     {
-        bench_print(&b, threads, json);
         rc = CLI_OK;
     } else {
         rc = cli_fail("%s", err.text);

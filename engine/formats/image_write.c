@@ -9,9 +9,16 @@
 #include "formats/model_image.h"
 
 
+/* Where a constant's bytes went: bodies clone constants of the graph. */
+typedef struct {
+    const void  *data;
+    uint64_t     bytes;
+    uint64_t     off;
+} image_const_t;
+
 typedef struct {
     maas_buf_t   sec[MAAS_SECTIONS];
-    uint32_t     n_graph;
+    maas_buf_t   consts;        /* image_const_t */
     maas_err_t  *err;
 } image_writer_t;
 
@@ -50,11 +57,34 @@ image_put_refs(image_writer_t *w, const uint32_t *v, uint32_t n)
 }
 
 
+/* The offset of a constant: the same bytes are in the image once. */
+static uint64_t
+image_put_const(image_writer_t *w, const maas_value_t *v)
+{
+    size_t          n = w->consts.len / sizeof(image_const_t);
+    maas_buf_t     *b = &w->sec[MAAS_SEC_CONSTS];
+    image_const_t  *c = (image_const_t *) w->consts.data, add;
+
+    for (size_t i = 0; i < n; i++) {
+        if (c[i].data == v->data && c[i].bytes == v->bytes) {
+            return c[i].off;
+        }
+    }
+
+    image_pad(b, MAAS_ALIGN);
+
+    add = (image_const_t) { v->data, v->bytes, b->len };
+    maas_buf_add(&w->consts, &add, sizeof(add));
+    maas_buf_add(b, v->data, v->bytes);
+
+    return add.off;
+}
+
+
 static void
 image_put_value(image_writer_t *w, const maas_value_t *v)
 {
-    maas_buf_t        *consts = &w->sec[MAAS_SEC_CONSTS];
-    maas_img_value_t   r;
+    maas_img_value_t  r;
 
     memset(&r, 0, sizeof(r));
     r.name = image_put_str(w, v->name);
@@ -70,10 +100,8 @@ image_put_value(image_writer_t *w, const maas_value_t *v)
     }
 
     if (v->role == MAAS_ROLE_CONST) {
-        image_pad(consts, MAAS_ALIGN);
-        r.data = consts->len;
+        r.data = image_put_const(w, v);
         r.bytes = v->bytes;
-        maas_buf_add(consts, v->data, v->bytes);
     }
 
     maas_buf_add(&w->sec[MAAS_SEC_VALUES], &r, sizeof(r));
@@ -263,6 +291,7 @@ maas_image_build(const maas_image_spec_t *spec, maas_buf_t *b,
         maas_buf_init(&w.sec[i], b->host);
     }
 
+    maas_buf_init(&w.consts, b->host);
     maas_arena_init(&tmp, b->host, 0);
     rc = image_put_graphs(&w, g, &tmp);
     maas_arena_destroy(&tmp);
@@ -277,6 +306,7 @@ maas_image_build(const maas_image_spec_t *spec, maas_buf_t *b,
         }
 
         maas_buf_add(&w.sec[MAAS_SEC_META], spec->meta, spec->meta_size);
+        w.sec[MAAS_SEC_CONSTS].failed |= w.consts.failed;
         rc = image_layout(&w, spec, b);
     }
 
@@ -284,6 +314,7 @@ maas_image_build(const maas_image_spec_t *spec, maas_buf_t *b,
         maas_buf_destroy(&w.sec[i]);
     }
 
+    maas_buf_destroy(&w.consts);
     return rc;
 }
 

@@ -436,8 +436,9 @@ read_opsets(const onnx_ctx_t *c, maas_raw_model_t *m,
             }
         }
 
-        if (o->domain.len == 0 && (o->version < MAAS_ONNX_OPSET_MIN
-                                   || o->version > MAAS_ONNX_OPSET_MAX))
+        /* Below the least one, the importer decides for each operator. */
+        if (o->domain.len == 0
+            && (o->version < 1 || o->version > MAAS_ONNX_OPSET_MAX))
         {
             return maas_err(c->err, MAAS_EUNSUPPORTED, "opset %lld is not "
                             "served; opsets %d to %d are",

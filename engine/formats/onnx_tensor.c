@@ -418,6 +418,12 @@ maas_onnx_tensor(const void *p, size_t n, maas_arena_t *a, maas_tensor_t *t,
 
     } else {
         rc = maas_onnx_convert(&c, tp, "tensor", onnx_str(&tp->name), t);
+
+        /* A name where packed dims would be: an empty sequence, or none. */
+        if (rc != MAAS_OK && rc != MAAS_ENOMEM && c.base[0] == 0x0a) {
+            rc = maas_err_prefix(c.err, "not a tensor (TensorProto), perhaps "
+                                        "a sequence");
+        }
     }
 
     if (rc == MAAS_OK) {

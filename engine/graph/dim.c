@@ -136,9 +136,47 @@ dim_fold(int op, int64_t a, int64_t b)
 }
 
 
+/*
+ * (x * c) * d is x * (c * d), (x * c) / d is x * (c / d) where d divides c:
+ * what chains of Reshape need to give a batch back.
+ */
+static bool
+dim_scale(maas_syms_t *s, int op, maas_dim_t a, maas_dim_t b,
+    maas_dim_t *out)
+{
+    int64_t           c;
+    const dim_row_t  *row;
+
+    if (s == NULL || maas_dim_known(a) || a == MAAS_DIM_NONE
+        || !maas_dim_known(b) || b <= 0)
+    {
+        return false;
+    }
+
+    row = &s->row[a - MAAS_DIM_SYM];
+
+    if (row->op != DIM_MUL || !maas_dim_known(row->b) || row->b <= 0) {
+        return false;
+    }
+
+    if (op == DIM_MUL) {
+        c = dim_fold(DIM_MUL, row->b, b);
+    } else if ((op == DIM_DIV || op == DIM_CEIL) && row->b % b == 0) {
+        c = row->b / b;
+    } else {
+        return false;
+    }
+
+    *out = maas_dim_mul(s, row->a, c);
+    return true;
+}
+
+
 static maas_dim_t
 dim_op(maas_syms_t *s, int op, maas_dim_t a, maas_dim_t b)
 {
+    maas_dim_t  scaled;
+
     if (a == MAAS_DIM_NONE || b == MAAS_DIM_NONE) {
         return MAAS_DIM_NONE;
     }
@@ -147,12 +185,19 @@ dim_op(maas_syms_t *s, int op, maas_dim_t a, maas_dim_t b)
         return dim_fold(op, a, b);
     }
 
-    if ((op == DIM_ADD || op == DIM_SUB) && b == 0) {
-        return a;
+    /* Constants stand on the right. */
+    if ((op == DIM_ADD || op == DIM_MUL) && maas_dim_known(a)) {
+        scaled = a;
+        a = b;
+        b = scaled;
     }
 
-    if ((op == DIM_ADD && a == 0) || (op == DIM_MUL && a == 1)) {
-        return b;
+    if (dim_scale(s, op, a, b, &scaled)) {
+        return scaled;
+    }
+
+    if ((op == DIM_ADD || op == DIM_SUB) && b == 0) {
+        return a;
     }
 
     if ((op == DIM_MUL || op == DIM_DIV || op == DIM_CEIL) && b == 1) {

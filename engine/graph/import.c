@@ -12,13 +12,17 @@
 #include "graph/import.h"
 
 
-/* Highest opset of a domain whose meaning the operators' rows follow. */
+/*
+ * Opsets of a domain whose meaning the operators' rows follow.  Below min
+ * an operator is served only if it has not changed since.
+ */
 static const struct {
     const char  *domain;
+    int64_t      min;
     int64_t      max;
 } imp_domains[] = {
-    { "", 17 },
-    { "ai.onnx.ml", 3 }
+    { "", 6, 17 },
+    { "ai.onnx.ml", 1, 3 }
 };
 
 
@@ -524,10 +528,12 @@ imp_row(maas_import_t *im, const maas_raw_node_t *n, int64_t opset,
 
     for (size_t i = 0; i < maas_nelts(imp_domains); i++) {
         if (maas_str_is(n->domain, imp_domains[i].domain)
-            && opset > imp_domains[i].max)
+            && (opset > imp_domains[i].max
+                || (opset < imp_domains[i].min && opset < row->since)))
         {
             return maas_err(im->err, MAAS_EUNSUPPORTED, "this opset is not "
-                            "served; up to %lld are",
+                            "served; %lld to %lld are",
+                            (long long) imp_domains[i].min,
                             (long long) imp_domains[i].max);
         }
     }

@@ -9,6 +9,7 @@
  * Threads:   one thread.
  */
 
+#include "graph/import.h"
 #include "graph/infer.h"
 
 
@@ -304,6 +305,37 @@ infer_bodies(const maas_graph_t *g, const maas_node_t *n, maas_err_t *err)
 
 
 static maas_status_t
+infer_fail(const maas_node_t *n, maas_status_t rc, maas_err_t *err)
+{
+    (void) maas_err_prefix(err, "node '%.*s' (%s)", (int) n->name.len,
+                           n->name.data, n->op->name);
+    return rc;
+}
+
+
+/* dtypes that were not known when the node was imported. */
+static maas_status_t
+infer_check(maas_graph_t *g, const maas_node_t *n,
+    const maas_infer_in_t *in, maas_err_t *err)
+{
+    maas_status_t        rc;
+    const maas_type_t  **type;
+
+    type = maas_arena_array(g->arena, n->n_formal + 1, sizeof(*type));
+    if (type == NULL) {
+        return maas_err_nomem(err);
+    }
+
+    for (int i = 0; i < n->n_formal; i++) {
+        type[i] = in[i].type;
+    }
+
+    rc = maas_formals_types(n->op, type, n->n_formal, err);
+    return rc == MAAS_OK ? rc : infer_fail(n, rc, err);
+}
+
+
+static maas_status_t
 infer_node(maas_graph_t *g, infer_state_t *st, const maas_node_t *n,
     maas_err_t *err)
 {
@@ -332,6 +364,8 @@ infer_node(maas_graph_t *g, infer_state_t *st, const maas_node_t *n,
         return MAAS_OK;
     }
 
+    MAAS_TRY(infer_check(g, n, in, err));
+
     c.node = n;
     c.attr = n->attr;
     c.n_in = n->n_formal;
@@ -348,8 +382,7 @@ infer_node(maas_graph_t *g, infer_state_t *st, const maas_node_t *n,
     rc = n->op->infer(&c);
 
     if (rc != MAAS_OK && rc != MAAS_NEED) {
-        return maas_err_prefix(err, "node '%.*s' (%s): ", (int) n->name.len,
-                               n->name.data, n->op->name);
+        return infer_fail(n, rc, err);
     }
 
     return infer_keep(g, st, n, out);

@@ -17,9 +17,9 @@
 static maas_status_t
 plan_err_node(plan_build_t *b, const maas_node_t *n, maas_status_t rc)
 {
-    (void) rc;
-    return maas_err_prefix(b->err, "node '%.*s' (%s): ", (int) n->name.len,
+    (void) maas_err_prefix(b->err, "node '%.*s' (%s)", (int) n->name.len,
                            n->name.data, n->op->name);
+    return rc;
 }
 
 

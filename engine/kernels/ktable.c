@@ -5,6 +5,10 @@
  * The tables are constant; all functions here may be called by any thread.
  */
 
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
+
 #include "kernels/klevel.h"
 
 
@@ -71,6 +75,26 @@ maas_cpu_name(maas_cpu_t level)
 }
 
 
+#if defined(__x86_64__)
+
+/* CPUID leaf 1 and 0x80000001: what the compiler's check has no names for. */
+static bool
+cpu_f16c_lzcnt_movbe(void)
+{
+    unsigned  a, b, c, d;
+
+    if (!__get_cpuid(1, &a, &b, &c, &d) || !(c & bit_F16C)
+        || !(c & bit_MOVBE))
+    {
+        return false;
+    }
+
+    return __get_cpuid(0x80000001, &a, &b, &c, &d) && (c & bit_LZCNT);
+}
+
+#endif
+
+
 /* The compiler's check includes the registers that the system saves. */
 maas_cpu_t
 maas_cpu_host(void)
@@ -78,20 +102,32 @@ maas_cpu_host(void)
 #if defined(__x86_64__)
     __builtin_cpu_init();
 
-    if (__builtin_cpu_supports("x86-64-v4")) {
-        return MAAS_CPU_AVX512;
+    if (!__builtin_cpu_supports("sse4.2") || !__builtin_cpu_supports("ssse3")
+        || !__builtin_cpu_supports("popcnt"))
+    {
+        return MAAS_CPU_REF;
     }
 
-    if (__builtin_cpu_supports("x86-64-v3")) {
+    if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma")
+        || !__builtin_cpu_supports("bmi") || !__builtin_cpu_supports("bmi2")
+        || !cpu_f16c_lzcnt_movbe())
+    {
+        return MAAS_CPU_V2;
+    }
+
+    if (!__builtin_cpu_supports("avx512f")
+        || !__builtin_cpu_supports("avx512bw")
+        || !__builtin_cpu_supports("avx512cd")
+        || !__builtin_cpu_supports("avx512dq")
+        || !__builtin_cpu_supports("avx512vl"))
+    {
         return MAAS_CPU_AVX2;
     }
 
-    if (__builtin_cpu_supports("x86-64-v2")) {
-        return MAAS_CPU_V2;
-    }
-#endif
-
+    return MAAS_CPU_AVX512;
+#else
     return MAAS_CPU_REF;
+#endif
 }
 
 

@@ -140,7 +140,7 @@ conv_row(const maas_window_t *w, float *dst, const float *plane, int64_t kr,
 
 
 static void
-conv_rows(const conv_geom_t *g, float *dst, const float *x, int64_t m0,
+conv_rows_any(const conv_geom_t *g, float *dst, const float *x, int64_t m0,
     int64_t n)
 {
     int64_t               c, r, kx, kw, rows;
@@ -158,6 +158,166 @@ conv_rows(const conv_geom_t *g, float *dst, const float *x, int64_t m0,
         }
 
         x += w->in_count;
+    }
+}
+
+
+/* Few floats: a call costs more than the copy. */
+static inline void
+conv_copy(float *dst, const float *src, int64_t n)
+{
+    int64_t  i;
+
+    if (n >= 64) {
+        memcpy(dst, src, (size_t) n * sizeof(float));
+        return;
+    }
+
+    for (i = 0; i + 4 <= n; i += 4) {
+        memcpy(dst + i, src + i, 4 * sizeof(float));
+    }
+
+    for ( /* void */ ; i < n; i++) {
+        dst[i] = src[i];
+    }
+}
+
+
+static inline void
+conv_zero(float *dst, int64_t n)
+{
+    static const float  zeros[64];
+
+    conv_copy(dst, zeros, maas_min(n, 64));
+
+    if (n > 64) {
+        memset(dst + 64, 0, (size_t) (n - 64) * sizeof(float));
+    }
+}
+
+
+/*
+ * One row of taps of a 1-D or 2-D window, from input row iy on; [lo, hi):
+ * the columns of a whole output row whose tap lies inside.
+ */
+static void
+conv_row_2d(const maas_window_t *w, float *dst, const float *in, int64_t iy,
+    int64_t ih, int64_t x0, int64_t n, int64_t kx, int64_t lo, int64_t hi)
+{
+    int           l = w->nd - 1;
+    int64_t       a, b, i, len, sx = w->s[l], sy = l > 0 ? w->s[l - 1] : 1;
+    const float  *p;
+
+    for ( /* void */ ; n > 0; n -= len, dst += len, x0 = 0, iy += sy) {
+        len = maas_min(w->out[l] - x0, n);
+        a = maas_min(maas_max(lo - x0, 0), len);
+        b = maas_max(maas_min(hi - x0, len), a);
+
+        if (iy < 0 || iy >= ih || a == b) {
+            conv_zero(dst, len);
+            continue;
+        }
+
+        conv_zero(dst, a);
+        p = in + iy * w->in[l] + kx * w->d[l] - w->p0[l] + x0 * sx;
+
+        if (sx == 1) {
+            conv_copy(dst + a, p + a, b - a);
+
+        } else if (sx == 2) {
+            for (i = a; i + 4 <= b; i += 4) {
+                dst[i] = p[i * 2];
+                dst[i + 1] = p[i * 2 + 2];
+                dst[i + 2] = p[i * 2 + 4];
+                dst[i + 3] = p[i * 2 + 6];
+            }
+
+            for ( /* void */ ; i < b; i++) {
+                dst[i] = p[i * 2];
+            }
+
+        } else {
+            for (i = a; i < b; i++) {
+                dst[i] = p[i * sx];
+            }
+        }
+
+        conv_zero(dst + b, len - b);
+    }
+}
+
+
+/*
+ * The same with strides of 1 and rows as long as the input's: the taps of
+ * all pixels are one piece of the plane, but for columns that fall outside.
+ */
+static void
+conv_row_same(const maas_window_t *w, float *dst, const float *in,
+    int64_t iy, int64_t ih, int64_t x0, int64_t n, int64_t kx, int64_t lo,
+    int64_t hi)
+{
+    int      l = w->nd - 1;
+    int64_t  a, b, i, j, start, ow = w->out[l];
+
+    start = iy * ow + x0 + kx * w->d[l] - w->p0[l];
+    a = iy < 0 ? -iy * ow - x0 : 0;
+    a = maas_min(maas_max(a, -start), n);
+    b = maas_min((ih - iy) * ow - x0, w->in_count - start);
+    b = maas_min(maas_max(b, a), n);
+
+    conv_zero(dst, a);
+    conv_copy(dst + a, in + start + a, b - a);
+    conv_zero(dst + b, n - b);
+
+    if (lo == 0 && hi == ow) {
+        return;
+    }
+
+    for (j = -x0; j < n; j += ow) {
+        for (i = maas_max(j, 0); i < maas_min(j + lo, n); i++) {
+            dst[i] = 0;
+        }
+
+        for (i = maas_max(j + hi, 0); i < maas_min(j + ow, n); i++) {
+            dst[i] = 0;
+        }
+    }
+}
+
+
+/* k rows of taps of pixels [m0, m0 + n). */
+static void
+conv_rows(const conv_geom_t *g, float *dst, const float *x, int64_t m0,
+    int64_t n)
+{
+    int                   l = g->w.nd - 1;
+    bool                  same;
+    int64_t               c, ky, kx, kh, ih, y, x0, lo, hi;
+    const maas_window_t  *w = &g->w;
+
+    if (w->nd > 2) {
+        conv_rows_any(g, dst, x, m0, n);
+        return;
+    }
+
+    kh = l > 0 ? w->k[0] : 1;
+    ih = l > 0 ? w->in[0] : 1;
+    y = l > 0 ? m0 / w->out[l] * w->s[0] - w->p0[0] : 0;
+    x0 = m0 % w->out[l];
+    same = w->s[l] == 1 && w->out[l] == w->in[l] && (l == 0 || w->s[0] == 1);
+
+    for (kx = 0; kx < w->k[l]; kx++) {
+        maas_window_range(w->out[l], w->s[l], kx * w->d[l] - w->p0[l],
+                          w->in[l], &lo, &hi);
+
+        for (c = 0; c < g->icg; c++) {
+            for (ky = 0; ky < kh; ky++) {
+                (same ? conv_row_same : conv_row_2d)
+                    (w, dst + ((c * kh + ky) * w->k[l] + kx) * g->mb,
+                     x + c * w->in_count, y + (l > 0 ? ky * w->d[0] : 0), ih,
+                     x0, n, kx, lo, hi);
+            }
+        }
     }
 }
 

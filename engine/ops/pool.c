@@ -1,6 +1,5 @@
 /*
- * MaxPool-12, AveragePool-11, LpPool-11 and their global forms
- * (GlobalMaxPool-1, GlobalAveragePool-1, GlobalLpPool-2).
+ * MaxPool-12, AveragePool-11 and LpPool-11.
  *
  * A unit is a plane (one channel of one image).  An output row is folded
  * from the input rows under its window, tap by tap in ascending order, so
@@ -42,27 +41,6 @@ pool_infer(maas_infer_t *c)
 }
 
 
-static maas_status_t
-global_infer(maas_infer_t *c)
-{
-    int                 i;
-    maas_dim_t          dims[MAAS_RANK_MAX];
-    const maas_type_t  *x = c->in[0].type;
-
-    if (x->rank < 2) {
-        return maas_err(c->err, MAAS_EINVAL,
-                        "X has rank %d, expected 2 or more", x->rank);
-    }
-
-    for (i = 0; i < x->rank; i++) {
-        dims[i] = i < 2 ? x->dims[i] : 1;
-    }
-
-    maas_infer_set(c, 0, x->dtype, x->rank, dims);
-    return MAAS_OK;
-}
-
-
 static void
 pool_geom(maas_window_t *w, const void *attr, const maas_tensor_t *x,
     const maas_tensor_t *y)
@@ -78,17 +56,9 @@ pool_setup(maas_setup_t *u)
 
     pool_geom(&w, u->attr, &u->in[0], &u->out[0]);
     u->units = maas_max(u->in[0].dims[0] * u->in[0].dims[1], 1);
+    u->scratch = (size_t) w.in[w.nd - 1] * sizeof(float);
     u->cost = (double) maas_tensor_count(&u->out[0]) * (double) w.k_count
               * 0.5;
-    return true;
-}
-
-
-static bool
-global_setup(maas_setup_t *u)
-{
-    u->units = maas_max(u->in[0].dims[0] * u->in[0].dims[1], 1);
-    u->cost = (double) u->in[0].bytes / 20;
     return true;
 }
 
@@ -153,27 +123,51 @@ POOL_MAX(int8_t, pool_max_i8, INT8_MIN)
 POOL_MAX(uint8_t, pool_max_u8, 0)
 
 
-/* Stride 1: whole rows at once. */
+/*
+ * float32 without indices, of maxima or sums: the rows under the window
+ * are folded into one (row, as long as the input's), then its columns.
+ */
 static void
-pool_max_fold(const maas_window_t *w, const maas_kernels_t *k, float *y,
-    const float *x, int64_t o)
+pool_fold(const maas_window_t *w, const maas_kernels_t *k, maas_reduce_t op,
+    float *y, const float *x, int64_t o, float *row)
 {
     int      l = w->nd - 1;
-    int64_t  i, r, kx, lo, hi, off, base;
-
-    for (i = 0; i < w->out[l]; i++) {
-        y[i] = -INFINITY;
-    }
+    bool     first = true;
+    float    start = op == MAAS_R_MAX ? -INFINITY : 0, v;
+    int64_t  i, r, kx, lo, hi, off, base, s = w->s[l];
 
     for (r = 0; r < w->k_count / w->k[l]; r++) {
         if (!maas_window_row(w, o, r, &off)) {
             continue;
         }
 
-        for (kx = 0; kx < w->k[l]; kx++) {
-            base = kx * w->d[l] - w->p0[l];
-            maas_window_range(w->out[l], 1, base, w->in[l], &lo, &hi);
-            k->fold[MAAS_R_MAX](y + lo, x + off + base + lo, hi - lo);
+        if (first) {
+            memcpy(row, x + off, (size_t) w->in[l] * sizeof(float));
+
+        } else {
+            k->fold[op](row, x + off, w->in[l]);
+        }
+
+        first = false;
+    }
+
+    for (i = 0; i < w->out[l]; i++) {
+        y[i] = start;
+    }
+
+    for (kx = 0; kx < w->k[l] && !first; kx++) {
+        base = kx * w->d[l] - w->p0[l];
+        maas_window_range(w->out[l], s, base, w->in[l], &lo, &hi);
+
+        if (s == 1) {
+            k->fold[op](y + lo, row + base + lo, hi - lo);
+            continue;
+        }
+
+        for (i = lo; i < hi; i++) {
+            v = row[base + i * s];
+            y[i] = op == MAAS_R_SUM ? y[i] + v
+                   : y[i] > v || y[i] != y[i] ? y[i] : v;
         }
     }
 }
@@ -213,7 +207,7 @@ pool_indices(const maas_window_t *w, int64_t *at, int64_t plane, bool column)
 
 static void
 maxpool_row(const maas_step_t *s, const maas_window_t *w, int64_t plane,
-    int64_t o)
+    int64_t o, void *row)
 {
     char                      *y;
     size_t                     size;
@@ -236,8 +230,9 @@ maxpool_row(const maas_step_t *s, const maas_window_t *w, int64_t plane,
 
     switch (s->in[0].dtype) {
     case MAAS_F32:
-        if (at == NULL && w->s[w->nd - 1] == 1) {
-            pool_max_fold(w, s->k, (float *) y, (const float *) x, o);
+        if (at == NULL) {
+            pool_fold(w, s->k, MAAS_R_MAX, (float *) y, (const float *) x, o,
+                      row);
 
         } else {
             pool_max_f32(w, (float *) y, at, (const float *) x, o);
@@ -267,8 +262,6 @@ maxpool_run(const maas_step_t *s, maas_slot_t *slot, int64_t first,
     int64_t        u, o, rows;
     maas_window_t  w;
 
-    (void) slot;
-
     pool_geom(&w, s->attr, &s->in[0], &s->out[0]);
 
     if (maas_tensor_count(&s->out[0]) == 0) {
@@ -279,7 +272,7 @@ maxpool_run(const maas_step_t *s, maas_slot_t *slot, int64_t first,
 
     for (u = first; u < last; u++) {
         for (o = 0; o < rows; o++) {
-            maxpool_row(s, &w, u, o);
+            maxpool_row(s, &w, u, o, slot->scratch);
         }
     }
 
@@ -289,22 +282,17 @@ maxpool_run(const maas_step_t *s, maas_slot_t *slot, int64_t first,
 
 /* -- average and norm ---------------------------------------------------- */
 
-/* Taps of output position o on an axis that count. */
+/* Taps of output position o on an axis that count; no dilation. */
 static int64_t
 pool_count(const maas_window_t *w, int d, int64_t o, bool pads)
 {
-    int64_t  first, last, start, size;
+    int64_t  start, lo, hi;
 
     start = o * w->s[d] - w->p0[d];
-    size = w->in[d];
+    lo = pads ? -w->p0[d] : 0;
+    hi = w->in[d] + (pads ? w->p1[d] : 0);
 
-    if (pads) {
-        start += w->p0[d];
-        size += w->p0[d] + w->p1[d];
-    }
-
-    maas_window_range(w->k[d], w->d[d], start, size, &first, &last);
-    return last - first;
+    return maas_min(start + w->k[d], hi) - maas_max(start, lo);
 }
 
 
@@ -342,11 +330,10 @@ fn##_root(T v, int64_t p)                                                     \
                                                                               \
                                                                               \
 static void                                                                   \
-fn(const maas_window_t *w, T *y, const T *x, int64_t o, int64_t p,            \
-    bool pads)                                                                \
+fn(const maas_window_t *w, T *y, const T *x, int64_t o, int64_t p)            \
 {                                                                             \
     int       l = w->nd - 1;                                                  \
-    int64_t   r, kx, i, lo, hi, off, base, n;                                 \
+    int64_t   r, kx, i, lo, hi, off, base;                                    \
     const T  *t;                                                              \
                                                                               \
     memset(y, 0, (size_t) w->out[l] * sizeof(T));                             \
@@ -367,11 +354,8 @@ fn(const maas_window_t *w, T *y, const T *x, int64_t o, int64_t p,            \
         }                                                                     \
     }                                                                         \
                                                                               \
-    n = p == 0 ? pool_count_row(w, o, pads) : 1;                              \
-                                                                              \
-    for (i = 0; i < w->out[l]; i++) {                                         \
-        y[i] = p == 0 ? y[i] / (T) (n * pool_count(w, l, i, pads))            \
-                      : fn##_root(y[i], p);                                   \
+    for (i = 0; p != 0 && i < w->out[l]; i++) {                               \
+        y[i] = fn##_root(y[i], p);                                            \
     }                                                                         \
 }
 
@@ -382,37 +366,82 @@ POOL_SUM(float, pool_sum_f32, fabsf, powf)
 POOL_SUM(double, pool_sum_f64, fabs, pow)
 
 
+/* Sums of a row to averages. */
 static void
-sumpool_units(const maas_step_t *s, int64_t first, int64_t last, int64_t p)
+pool_divide(const maas_window_t *w, void *row, maas_dtype_t dtype, int64_t o,
+    bool pads)
 {
-    bool                       pads;
-    int64_t                    u, o, ow, at;
-    maas_window_t              w;
+    int      l = w->nd - 1;
+    int64_t  n, count;
+
+    n = pool_count_row(w, o, pads);
+
+    for (int64_t i = 0; i < w->out[l]; i++) {
+        count = n * pool_count(w, l, i, pads);
+
+        if (dtype == MAAS_F32) {
+            ((float *) row)[i] /= (float) count;
+
+        } else {
+            ((double *) row)[i] /= (double) count;
+        }
+    }
+}
+
+
+static void
+sumpool_row(const maas_step_t *s, const maas_window_t *w, int64_t plane,
+    int64_t o, int64_t p, float *row)
+{
+    int64_t                    at;
     const maas_window_attr_t  *a = s->attr;
 
-    pool_geom(&w, a, &s->in[0], &s->out[0]);
+    at = plane * w->out_count + o * w->out[w->nd - 1];
+
+    if (s->in[0].dtype == MAAS_F32) {
+        const float  *x = (const float *) s->in[0].data + plane * w->in_count;
+        float        *y = (float *) s->out[0].data + at;
+
+        if (p == 0) {
+            pool_fold(w, s->k, MAAS_R_SUM, y, x, o, row);
+            pool_divide(w, y, MAAS_F32, o, a->count_include_pad != 0);
+
+        } else {
+            pool_sum_f32(w, y, x, o, p);
+        }
+
+    } else {
+        const double  *x = (const double *) s->in[0].data
+                           + plane * w->in_count;
+        double        *y = (double *) s->out[0].data + at;
+
+        pool_sum_f64(w, y, x, o, p);
+
+        if (p == 0) {
+            pool_divide(w, y, MAAS_F64, o, a->count_include_pad != 0);
+        }
+    }
+}
+
+
+static void
+sumpool_units(const maas_step_t *s, maas_slot_t *slot, int64_t first,
+    int64_t last, int64_t p)
+{
+    int64_t        u, o, rows;
+    maas_window_t  w;
+
+    pool_geom(&w, s->attr, &s->in[0], &s->out[0]);
 
     if (maas_tensor_count(&s->out[0]) == 0) {
         return;
     }
 
-    pads = a->count_include_pad != 0;
-    ow = w.out[w.nd - 1];
+    rows = w.out_count / w.out[w.nd - 1];
 
     for (u = first; u < last; u++) {
-        for (o = 0; o < w.out_count / ow; o++) {
-            at = u * w.out_count + o * ow;
-
-            if (s->in[0].dtype == MAAS_F32) {
-                pool_sum_f32(&w, (float *) s->out[0].data + at,
-                             (const float *) s->in[0].data + u * w.in_count,
-                             o, p, pads);
-
-            } else {
-                pool_sum_f64(&w, (double *) s->out[0].data + at,
-                             (const double *) s->in[0].data + u * w.in_count,
-                             o, p, pads);
-            }
+        for (o = 0; o < rows; o++) {
+            sumpool_row(s, &w, u, o, p, slot->scratch);
         }
     }
 }
@@ -422,8 +451,7 @@ static maas_status_t
 averagepool_run(const maas_step_t *s, maas_slot_t *slot, int64_t first,
     int64_t last)
 {
-    (void) slot;
-    sumpool_units(s, first, last, 0);
+    sumpool_units(s, slot, first, last, 0);
     return MAAS_OK;
 }
 
@@ -434,119 +462,8 @@ lppool_run(const maas_step_t *s, maas_slot_t *slot, int64_t first,
 {
     const maas_window_attr_t  *a = s->attr;
 
-    (void) slot;
-    sumpool_units(s, first, last, a->p);
+    sumpool_units(s, slot, first, last, a->p);
     return MAAS_OK;
-}
-
-
-/* -- global forms -------------------------------------------------------- */
-
-enum { GLOBAL_MAX, GLOBAL_AVERAGE, GLOBAL_LP };
-
-static double
-global_f64(const double *x, int64_t n, int what, int64_t p)
-{
-    double   v = what == GLOBAL_MAX ? -INFINITY : 0;
-    int64_t  i;
-
-    for (i = 0; i < n; i++) {
-        if (what == GLOBAL_MAX) {
-            v = v > x[i] || v != v ? v : x[i];
-
-        } else {
-            v += pool_sum_f64_tap(x[i], what == GLOBAL_LP ? p : 0);
-        }
-    }
-
-    return what == GLOBAL_AVERAGE ? v / (double) n
-           : what == GLOBAL_LP ? pool_sum_f64_root(v, p) : v;
-}
-
-
-static float
-global_f32(const maas_kernels_t *k, const float *x, int64_t n, int what,
-    int64_t p)
-{
-    float  v = 0;
-
-    if (what == GLOBAL_MAX) {
-        return k->reduce[MAAS_R_MAX](x, n);
-    }
-
-    if (what == GLOBAL_AVERAGE) {
-        return k->reduce[MAAS_R_SUM](x, n) / (float) n;
-    }
-
-    if (p <= 2) {
-        v = k->reduce[p == 1 ? MAAS_R_SUMABS : MAAS_R_SUMSQ](x, n);
-
-    } else {
-        for (int64_t i = 0; i < n; i++) {
-            v += pool_sum_f32_tap(x[i], p);
-        }
-    }
-
-    return pool_sum_f32_root(v, p);
-}
-
-
-static maas_status_t
-global_units(const maas_step_t *s, int64_t first, int64_t last, int what)
-{
-    int64_t                    u, n = 1;
-    const maas_tensor_t       *x = &s->in[0];
-    const maas_window_attr_t  *a = s->attr;
-
-    for (int i = 2; i < x->rank; i++) {
-        n *= x->dims[i];
-    }
-
-    if (maas_tensor_count(&s->out[0]) == 0) {
-        return MAAS_OK;
-    }
-
-    for (u = first; u < last; u++) {
-        if (x->dtype == MAAS_F32) {
-            ((float *) s->out[0].data)[u] =
-                global_f32(s->k, (const float *) x->data + u * n, n, what,
-                           what == GLOBAL_LP ? a->p : 0);
-
-        } else {
-            ((double *) s->out[0].data)[u] =
-                global_f64((const double *) x->data + u * n, n, what,
-                           what == GLOBAL_LP ? a->p : 0);
-        }
-    }
-
-    return MAAS_OK;
-}
-
-
-static maas_status_t
-globalmax_run(const maas_step_t *s, maas_slot_t *slot, int64_t first,
-    int64_t last)
-{
-    (void) slot;
-    return global_units(s, first, last, GLOBAL_MAX);
-}
-
-
-static maas_status_t
-globalaverage_run(const maas_step_t *s, maas_slot_t *slot, int64_t first,
-    int64_t last)
-{
-    (void) slot;
-    return global_units(s, first, last, GLOBAL_AVERAGE);
-}
-
-
-static maas_status_t
-globallp_run(const maas_step_t *s, maas_slot_t *slot, int64_t first,
-    int64_t last)
-{
-    (void) slot;
-    return global_units(s, first, last, GLOBAL_LP);
 }
 
 
@@ -590,19 +507,14 @@ static const maas_attr_row_t  averagepool_attrs[] = {
     MAAS_WINDOW_LIST(strides)
 };
 
-#define POOL_P                                                                \
-    { "p", MAAS_ATTR_INT, false, offsetof(maas_window_attr_t, p), 2, 0,       \
-      NULL, 1, INT32_MAX }
-
 static const maas_attr_row_t  lppool_attrs[] = {
     MAAS_WINDOW_AUTO_PAD,
     MAAS_WINDOW_LIST(kernel_shape),
-    POOL_P,
+    { "p", MAAS_ATTR_INT, false, offsetof(maas_window_attr_t, p), 2, 0, NULL,
+      1, INT32_MAX },
     MAAS_WINDOW_LIST(pads),
     MAAS_WINDOW_LIST(strides)
 };
-
-static const maas_attr_row_t  globallp_attrs[] = { POOL_P };
 
 static const maas_kernel_row_t  maxpool_kernels[] = {
     { "maxpool.rows", MAAS_CPU_REF, 0, 0, pool_setup, maxpool_run }
@@ -614,19 +526,6 @@ static const maas_kernel_row_t  averagepool_kernels[] = {
 
 static const maas_kernel_row_t  lppool_kernels[] = {
     { "lppool.rows", MAAS_CPU_REF, 0, 0, pool_setup, lppool_run }
-};
-
-static const maas_kernel_row_t  globalmax_kernels[] = {
-    { "globalmaxpool", MAAS_CPU_REF, 0, 0, global_setup, globalmax_run }
-};
-
-static const maas_kernel_row_t  globalaverage_kernels[] = {
-    { "globalaveragepool", MAAS_CPU_REF, 0, 0, global_setup,
-      globalaverage_run }
-};
-
-static const maas_kernel_row_t  globallp_kernels[] = {
-    { "globallppool", MAAS_CPU_REF, 0, 0, global_setup, globallp_run }
 };
 
 static const maas_case_t  maxpool_cases[] = {
@@ -681,19 +580,6 @@ static const maas_case_t  lppool_bad[] = {
     { NULL, NULL }
 };
 
-static const maas_case_t  global_cases[] = {
-    { "| f32[2,3,7,5]", NULL },
-    { "| f32[1,17,33]", NULL },
-    { "| f64[2,3,7,5]", NULL },
-    { "| f32[0,3,7,5]", NULL },
-    { NULL, NULL }
-};
-
-static const maas_case_t  global_bad[] = {
-    { "| f32[3]", "expected 2 or more" },
-    { NULL, NULL }
-};
-
 
 const maas_op_t  maas_ops_pool[] = {
     {
@@ -722,31 +608,6 @@ const maas_op_t  maas_ops_pool[] = {
         .infer = pool_infer,
         MAAS_KERNELS(lppool_kernels),
         .cases = lppool_cases, .bad = lppool_bad
-    },
-    {
-        .name = "GlobalMaxPool", .domain = "", .since = 1,
-        .flags = MAAS_OP_PURE,
-        MAAS_IO(pool_in, pool_out),
-        .infer = global_infer,
-        MAAS_KERNELS(globalmax_kernels),
-        .cases = global_cases, .bad = global_bad
-    },
-    {
-        .name = "GlobalAveragePool", .domain = "", .since = 1,
-        .flags = MAAS_OP_PURE,
-        MAAS_IO(pool_in, pool_out),
-        .infer = global_infer,
-        MAAS_KERNELS(globalaverage_kernels),
-        .cases = global_cases, .bad = global_bad
-    },
-    {
-        .name = "GlobalLpPool", .domain = "", .since = 2,
-        .flags = MAAS_OP_PURE,
-        MAAS_IO(pool_in, pool_out),
-        MAAS_ATTRS(globallp_attrs, maas_window_attr_t),
-        .infer = global_infer,
-        MAAS_KERNELS(globallp_kernels),
-        .cases = global_cases, .bad = global_bad
     },
     { .name = NULL }
 };

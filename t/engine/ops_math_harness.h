@@ -62,7 +62,11 @@ m_in(m_t *m, maas_dtype_t dtype, int rank, const int64_t *dims,
 
     t->dtype = dtype;
     t->rank = rank;
-    memcpy(t->dims, dims, (size_t) rank * sizeof(int64_t));
+
+    if (rank > 0) {
+        memcpy(t->dims, dims, (size_t) rank * sizeof(int64_t));
+    }
+
     (void) maas_dtype_bytes(dtype, maas_tensor_count(t), &t->bytes);
     t->data = maas_arena_alloc(&m->arena, t->bytes + 8);
 

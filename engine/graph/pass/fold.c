@@ -198,9 +198,10 @@ fold_run(maas_pass_t *p)
         rc = maas_pass_fold_node(p, n);
 
         if (rc != MAAS_OK && rc != MAAS_ELIMIT) {
-            return maas_err_prefix(p->err, "node '%.*s' (%s): ",
+            (void) maas_err_prefix(p->err, "node '%.*s' (%s)",
                                    (int) n->name.len, n->name.data,
                                    n->op->name);
+            return rc;
         }
     }
 
