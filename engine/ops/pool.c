@@ -56,7 +56,8 @@ pool_setup(maas_setup_t *u)
 
     pool_geom(&w, u->attr, &u->in[0], &u->out[0]);
     u->units = maas_max(u->in[0].dims[0] * u->in[0].dims[1], 1);
-    u->scratch = (size_t) w.in[w.nd - 1] * sizeof(float);
+    u->scratch = (size_t) (w.in[w.nd - 1] + w.out[w.nd - 1])
+                 * sizeof(float);
     u->cost = (double) maas_tensor_count(&u->out[0]) * (double) w.k_count
               * 0.5;
     return true;
@@ -125,7 +126,8 @@ POOL_MAX(uint8_t, pool_max_u8, 0)
 
 /*
  * float32 without indices, of maxima or sums: the rows under the window
- * are folded into one (row, as long as the input's), then its columns.
+ * are folded into one, then its columns; row has room for an input row and
+ * an output row.
  */
 static void
 pool_fold(const maas_window_t *w, const maas_kernels_t *k, maas_reduce_t op,
@@ -133,7 +135,8 @@ pool_fold(const maas_window_t *w, const maas_kernels_t *k, maas_reduce_t op,
 {
     int      l = w->nd - 1;
     bool     first = true;
-    float    start = op == MAAS_R_MAX ? -INFINITY : 0, v;
+    float    start = op == MAAS_R_MAX ? -INFINITY : 0;
+    float   *column = row + w->in[l];
     int64_t  i, r, kx, lo, hi, off, base, s = w->s[l];
 
     for (r = 0; r < w->k_count / w->k[l]; r++) {
@@ -165,10 +168,10 @@ pool_fold(const maas_window_t *w, const maas_kernels_t *k, maas_reduce_t op,
         }
 
         for (i = lo; i < hi; i++) {
-            v = row[base + i * s];
-            y[i] = op == MAAS_R_SUM ? y[i] + v
-                   : y[i] > v || y[i] != y[i] ? y[i] : v;
+            column[i] = row[base + i * s];
         }
+
+        k->fold[op](y + lo, column + lo, hi - lo);
     }
 }
 
@@ -549,6 +552,8 @@ static const maas_case_t  maxpool_bad[] = {
     { "kernel_shape=[2] | f32[1,1,4,4]", "kernel_shape has 1 values" },
     { "kernel_shape=[5,5] | f32[1,1,4,4]", "window spans 5" },
     { "kernel_shape=[2] | f32[4,4]", "expected 3 or more" },
+    { "kernel_shape=[65536,65536] pads=[65536,65536,65536,65536] | "
+      "f32[1,1,4,4]", "too large" },
     { NULL, NULL }
 };
 

@@ -59,7 +59,7 @@ maas_window_attrs(maas_window_t *w, const maas_window_attr_t *a,
     const int64_t *kernel, int nd, maas_err_t *err)
 {
     int      i;
-    int64_t  pads[2 * MAAS_WINDOW_MAX];
+    int64_t  pads[2 * MAAS_WINDOW_MAX], count = 1;
 
     w->nd = nd;
 
@@ -98,7 +98,11 @@ maas_window_attrs(maas_window_t *w, const maas_window_attr_t *a,
         w->p0[i] = a->auto_pad == MAAS_PAD_NOTSET ? pads[i] : 0;
         w->p1[i] = a->auto_pad == MAAS_PAD_NOTSET ? pads[nd + i] : 0;
 
-        if (w->k[i] > 1 && w->d[i] > (WINDOW_LIMIT - 1) / (w->k[i] - 1)) {
+        count *= w->k[i];
+
+        if (count >= WINDOW_LIMIT
+            || (w->k[i] > 1 && w->d[i] > (WINDOW_LIMIT - 1) / (w->k[i] - 1)))
+        {
             return maas_err(err, MAAS_EINVAL,
                             "kernel size %lld with dilation %lld is too large",
                             (long long) w->k[i], (long long) w->d[i]);

@@ -82,7 +82,11 @@ nn_in(nn_t *t, maas_dtype_t dtype, int rank, const int64_t *dims)
 
     x->dtype = dtype;
     x->rank = rank;
-    memcpy(x->dims, dims, (size_t) rank * sizeof(int64_t));
+
+    for (int i = 0; i < rank; i++) {
+        x->dims[i] = dims[i];
+    }
+
     nn_alloc(t, x);
 
     for (int64_t i = 0; i < maas_tensor_count(x); i++) {
