@@ -33,8 +33,9 @@ ONNX_CASES    ?= /usr/share/libonnx-testdata/data
 # Sub-makes share the jobs of -j, or take as many as there are cores.
 J         = $(if $(findstring -j,$(MAKEFLAGS)),,-j$(JOBS))
 SUB       = $(MAKE) --no-print-directory $(J)
-WARN     := -Wall -Wextra -Werror -Wno-missing-field-initializers
-CFLAGS   := -std=gnu11 $(OPT) $(WARN) -Iengine -Iengine/include -It \
+WARN     := -Wall -Wextra -Werror -Wno-missing-field-initializers \
+            -Wno-format-truncation
+CFLAGS   := -std=gnu11 -D_GNU_SOURCE= $(OPT) $(WARN) -Iengine -Iengine/include -It \
             -I$(B)/gen $(SAN)
 BLAS     := /usr/lib/x86_64-linux-gnu/openblas-serial
 LIBS     := -Wl,-rpath,$(BLAS) -L$(BLAS) -lopenblas -ljansson -ljpeg -lpng \
@@ -107,22 +108,23 @@ asan: deps
 fuzz:
 	@tools/deps.sh fuzz
 	@$(MAKE) --no-print-directory fuzz-run BUILD=$(B)/clang CC=clang \
-	    OPT="-O1 -g -Wno-error" SAN="-fsanitize=address,fuzzer-no-link"
+	    OPT="-O1 -g" WARN=-w SAN="-fsanitize=address,fuzzer-no-link"
 
 fuzz-run: engine
 	@for f in $(FUZZ); do \
-	    $(CC) $(CFLAGS) -Wno-error -fsanitize=fuzzer -o $(B)/$$f t/fuzz/$$f.c \
+	    $(CC) $(CFLAGS) -fsanitize=fuzzer -o $(B)/$$f t/fuzz/$$f.c \
 	        $(B)/libmaas.a $(LIBS) || exit 1; \
-	    mkdir -p $(B)/corpus/$$f t/fuzz/corpus/$${f#fuzz_}; \
-	    echo "$$f: $(FUZZ_SECONDS) s"; \
-	    (cd $(B) && ./$$f -max_total_time=$(FUZZ_SECONDS) -timeout=10 \
+	    mkdir -p $(B)/corpus/$$f; \
+	    echo "== $$f: $(FUZZ_SECONDS) s"; \
+	    $(B)/$$f -max_total_time=$(FUZZ_SECONDS) -timeout=10 \
 	        -rss_limit_mb=4096 -verbosity=0 -print_final_stats=1 \
-	        corpus/$$f $(CURDIR)/t/fuzz/corpus/$${f#fuzz_}) || exit 1; \
+	        -artifact_prefix=$(B)/ $(B)/corpus/$$f \
+	        t/fuzz/corpus/$${f#fuzz_} || exit 1; \
 	done
 
 bench: deps
 	@$(MAKE) --no-print-directory all
-	@tools/bench.sh $(B)
+	@bench/run.sh $(B)
 
 install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(MODULES)

@@ -4,6 +4,7 @@
 # An entry is a Debian package, or package:command where a command of
 # another origin will do.  Nothing is touched when nothing is missing.
 set -eu
+PATH=$PATH:/usr/sbin:/sbin
 
 build="gcc:gcc libc6-dev make:make nginx:nginx nginx-dev
     libopenblas-serial-dev libjansson-dev libprotobuf-c-dev

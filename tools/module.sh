@@ -4,6 +4,7 @@
 # BUILD holds libmaas.a; the module becomes BUILD/ngx_http_maas_module.so.
 # NGINX_SRC names another tree that nginx-dev made.
 set -euo pipefail
+PATH=$PATH:/usr/sbin:/sbin
 
 root=$(cd "$(dirname "$0")/.." && pwd)
 mkdir -p "$1"

@@ -4,9 +4,11 @@
 # It lives in BUILD/run/: conf/ (a copy of quickstart.conf with the port, and
 # a link to the models), modules -> BUILD, images/, logs/.
 set -eu
+PATH=$PATH:/usr/sbin:/sbin
 
 root=$(cd "$(dirname "$0")/.." && pwd)
-run=$2/run
+build=$2
+run=$build/run
 
 fail() {
     echo "make run: $*" >&2
@@ -46,7 +48,7 @@ esac
 
 stop
 mkdir -p "$run/conf" "$run/logs" "$run/temp"
-ln -sfn "$2" "$run/modules"
+ln -sfn "$build" "$run/modules"
 ln -sfn "$root/conf/models" "$run/conf/models"
 sed "s/127\.0\.0\.1:8080/127.0.0.1:$port/" "$root/conf/quickstart.conf" \
     > "$run/conf/quickstart.conf"
@@ -59,7 +61,12 @@ if [ "$(id -u)" = 0 ]; then
     set -- "$@" -g 'user root;'
 fi
 
-nginx "$@" || fail "nginx did not start; see above and $run/logs/error.log"
+if ! nginx "$@"; then
+    if grep -q 'Address already in use' "$run/logs/error.log"; then
+        fail "port $port is taken; try: make run PORT=$((port + 1))"
+    fi
+    fail "nginx did not start; see above and $run/logs/error.log"
+fi
 
 url=http://127.0.0.1:$port
 i=0
@@ -88,7 +95,7 @@ nginx runs with $run/conf/quickstart.conf.  Try next:
 
     curl -d @$json $url/digits
     curl $url/v2/models/digits
-    $2/maas inspect conf/models/digits/model.onnx --plan
+    ${build#"$root/"}/maas inspect conf/models/digits/model.onnx --plan
 
 and then: make stop
 EOF

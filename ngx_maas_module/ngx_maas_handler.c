@@ -1,0 +1,666 @@
+/*
+ * A request: READ -> DECODE -> QUEUE -> RUN -> ENCODE -> SEND -> DONE.
+ *
+ * The handler routes and admits before the body is read; the body comes in
+ * ngx_maas_body.c; from then on the job moves from phase to phase, on the
+ * event loop or through the compute team.  Every phase ends in the next one
+ * or in ngx_maas_finish().  While job->on_team is set the call belongs to a
+ * team thread, and the event loop may only cancel it.
+ */
+
+#include "ngx_http_maas_module.h"
+
+
+static void ngx_maas_decoded(ngx_maas_job_t *job, maas_status_t rc);
+
+
+static maas_str_t
+ngx_maas_path(ngx_http_request_t *r)
+{
+    size_t                     len;
+    maas_str_t                 path;
+    ngx_http_core_loc_conf_t  *clcf;
+
+    clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
+
+    path.data = (const char *) r->uri.data;
+    path.len = r->uri.len;
+
+    len = clcf->name.len;
+
+    if (len == 0 || clcf->name.data[0] != '/' || len > path.len
+#if (NGX_PCRE)
+        || clcf->regex
+#endif
+        || ngx_strncmp(path.data, clcf->name.data, len) != 0)
+    {
+        return path;
+    }
+
+    if (clcf->name.data[len - 1] == '/') {
+        len--;
+    }
+
+    if (len == path.len) {
+        return maas_str("/");
+    }
+
+    if (path.data[len] == '/') {
+        path.data += len;
+        path.len -= len;
+    }
+
+    return path;
+}
+
+
+static maas_str_t
+ngx_maas_header(ngx_http_request_t *r, const char *name, size_t len)
+{
+    ngx_uint_t        i;
+    maas_str_t        value;
+    ngx_list_part_t  *part;
+    ngx_table_elt_t  *h;
+
+    part = &r->headers_in.headers.part;
+    h = part->elts;
+
+    for (i = 0; /* void */ ; i++) {
+
+        if (i >= part->nelts) {
+            if (part->next == NULL) {
+                break;
+            }
+
+            part = part->next;
+            h = part->elts;
+            i = 0;
+        }
+
+        if (h[i].hash && h[i].key.len == len
+            && ngx_strncasecmp(h[i].key.data, (u_char *) name, len) == 0)
+        {
+            value.data = (const char *) h[i].value.data;
+            value.len = h[i].value.len;
+            return value;
+        }
+    }
+
+    return (maas_str_t) { "", 0 };
+}
+
+
+static maas_str_t
+ngx_maas_value(ngx_http_request_t *r, ngx_http_complex_value_t *cv)
+{
+    ngx_str_t   value;
+    maas_str_t  s;
+
+    s.data = "";
+    s.len = 0;
+
+    if (cv && ngx_http_complex_value(r, cv, &value) == NGX_OK) {
+        s.data = (const char *) value.data;
+        s.len = value.len;
+    }
+
+    return s;
+}
+
+
+/* Tells the engine what is asked; also for $maas_model before the handler. */
+
+maas_action_t
+ngx_maas_route(ngx_http_request_t *r, maas_call_t *call)
+{
+    maas_request_t        req;
+    ngx_maas_loc_conf_t  *alcf;
+
+    alcf = ngx_http_get_module_loc_conf(r, ngx_http_maas_module);
+
+    ngx_memzero(&req, sizeof(maas_request_t));
+
+    req.method.data = (const char *) r->method_name.data;
+    req.method.len = r->method_name.len;
+    req.path = ngx_maas_path(r);
+    req.args.data = (const char *) r->args.data;
+    req.args.len = r->args.len;
+
+    if (r->headers_in.content_type) {
+        req.content_type.data =
+                        (const char *) r->headers_in.content_type->value.data;
+        req.content_type.len = r->headers_in.content_type->value.len;
+    }
+
+    req.accept = ngx_maas_header(r, "Accept", sizeof("Accept") - 1);
+    req.binary_header = ngx_maas_header(r, "Inference-Header-Content-Length",
+                                sizeof("Inference-Header-Content-Length") - 1);
+    req.model = ngx_maas_value(r, alcf->pass);
+    req.version = ngx_maas_value(r, alcf->version);
+
+    return maas_call_route(call, &req);
+}
+
+
+static ngx_msec_t
+ngx_maas_timeout(ngx_http_request_t *r)
+{
+    ngx_int_t             n;
+    ngx_str_t             s;
+    maas_str_t            value;
+    ngx_maas_loc_conf_t  *alcf;
+
+    alcf = ngx_http_get_module_loc_conf(r, ngx_http_maas_module);
+
+    if (alcf->timeout == NULL) {
+        return NGX_MAAS_TIMEOUT;
+    }
+
+    value = ngx_maas_value(r, alcf->timeout);
+
+    if (value.len == 0) {
+        return NGX_MAAS_TIMEOUT;
+    }
+
+    s.data = (u_char *) value.data;
+    s.len = value.len;
+    n = ngx_parse_time(&s, 0);
+
+    if (n < 1) {
+        ngx_log_error(NGX_LOG_WARN, r->connection->log, 0,
+                      "invalid \"maas_timeout\" value \"%V\", %d ms is used",
+                      &s, NGX_MAAS_TIMEOUT);
+        return NGX_MAAS_TIMEOUT;
+    }
+
+    return n;
+}
+
+
+static void
+ngx_maas_refuse_full(ngx_maas_job_t *job, uint32_t seconds)
+{
+    job->ctx->retry_after = seconds;
+    maas_call_fail(job->call, MAAS_EBUSY, NGX_HTTP_SERVICE_UNAVAILABLE,
+                   "the queue of model \"%.*s\" is full",
+                   (int) job->model->name.len, job->model->name.data);
+}
+
+
+/* Refused before its body is read, so that none of it is waited for. */
+
+static ngx_uint_t
+ngx_maas_admit(ngx_maas_job_t *job)
+{
+    off_t     len;
+    uint32_t  seconds;
+
+    len = job->r->headers_in.content_length_n;
+
+    if (job->r == job->r->main && len > ngx_maas_process.body_memory) {
+        maas_call_fail(job->call, MAAS_ELIMIT,
+                       NGX_HTTP_REQUEST_ENTITY_TOO_LARGE,
+                       "a body of %lld bytes is larger than all that the "
+                       "server may hold", (long long) len);
+        return 0;
+    }
+
+    if (job->model == NULL || job->model->sched == NULL) {
+        maas_call_fail(job->call, MAAS_EUNAVAILABLE, 0,
+                       "this model is not available");
+        return 0;
+    }
+
+    seconds = maas_sched_full(job->model->sched);
+
+    if (seconds) {
+        ngx_maas_refuse_full(job, seconds);
+        return 0;
+    }
+
+    return 1;
+}
+
+
+ngx_int_t
+ngx_maas_handler(ngx_http_request_t *r)
+{
+    void                 *user;
+    int64_t               version;
+    ngx_int_t             rc;
+    maas_str_t            name;
+    maas_action_t         action;
+    ngx_maas_ctx_t       *ctx;
+    ngx_maas_job_t       *job;
+    ngx_maas_loc_conf_t  *alcf;
+
+    alcf = ngx_http_get_module_loc_conf(r, ngx_http_maas_module);
+
+    ctx = ngx_maas_ctx_create(r);
+    if (ctx == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    if (ngx_maas_process.catalog == NULL) {
+        return NGX_HTTP_SERVICE_UNAVAILABLE;
+    }
+
+    job = ngx_maas_job_create(r, ctx, &alcf->api);
+    if (job == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    action = ngx_maas_route(r, job->call);
+
+    ngx_maas_ctx_routed(ctx, job->call);
+
+    if (action == MAAS_ACT_INFER) {
+        job->timeout = ngx_maas_timeout(r);
+
+        if (maas_call_target(job->call, &user, &name, &version)) {
+            job->model = user;
+        }
+
+        if (!ngx_maas_admit(job)) {
+            action = MAAS_ACT_REPLY;
+        }
+    }
+
+    if (action == MAAS_ACT_REPLY) {
+        ngx_maas_skip_body(r);
+        return ngx_maas_reply(job);
+    }
+
+    if (r == r->main) {
+        r->request_body_no_buffering = 1;
+    }
+
+    rc = ngx_http_read_client_request_body(r, ngx_maas_body_first);
+
+    if (rc >= NGX_HTTP_SPECIAL_RESPONSE) {
+        ngx_maas_job_stop(job);
+        return rc;
+    }
+
+    return NGX_DONE;
+}
+
+
+/*
+ * Arms the detection of a client that leaves.  What came before is never
+ * seen as an event again: look once.
+ */
+
+static ngx_int_t
+ngx_maas_watch_client(ngx_http_request_t *r)
+{
+    ngx_connection_t     *c;
+    ngx_maas_loc_conf_t  *alcf;
+
+    c = r->connection;
+    alcf = ngx_http_get_module_loc_conf(r, ngx_http_maas_module);
+
+    if (r != r->main) {
+        return NGX_OK;
+    }
+
+    if (alcf->ignore_client_abort) {
+        r->read_event_handler = ngx_http_block_reading;
+        return NGX_OK;
+    }
+
+    r->read_event_handler = ngx_http_test_reading;
+
+    if (c->error
+#if (NGX_HTTP_V2)
+        || (r->stream == NULL && c->read->pending_eof)
+#else
+        || c->read->pending_eof
+#endif
+       )
+    {
+        ngx_log_error(NGX_LOG_INFO, c->log, 0,
+                      "client closed the connection before its request ran");
+        ngx_http_finalize_request(r, NGX_HTTP_CLIENT_CLOSED_REQUEST);
+        return NGX_DONE;
+    }
+
+    return NGX_OK;
+}
+
+
+/*
+ * A timer that is set already would keep its time when the new one is less
+ * than NGX_TIMER_LAZY_DELAY away, so it is taken out first.
+ */
+
+static void
+ngx_maas_arm(ngx_maas_job_t *job, ngx_msec_t at)
+{
+    ngx_msec_int_t  ms;
+
+    ms = at - ngx_current_msec;
+
+    if (job->timer.timer_set) {
+        ngx_del_timer(&job->timer);
+    }
+
+    ngx_add_timer(&job->timer, ngx_max(ms, 1));
+}
+
+
+/* On a team thread. */
+
+static void
+ngx_maas_decode_task(maas_task_t *t, maas_team_t *team)
+{
+    ngx_maas_job_t *job = (ngx_maas_job_t *) t;
+
+    (void) team;
+
+    if (ngx_maas_body_load(job) != NGX_OK) {
+        maas_call_fail(job->call, MAAS_EIO, 0,
+                       "the spooled body cannot be read");
+        return;
+    }
+
+    (void) maas_call_decode(job->call);
+}
+
+
+static ngx_uint_t
+ngx_maas_returned(ngx_maas_job_t *job)
+{
+    job->on_team = 0;
+
+    if (job->r) {
+        ngx_http_set_log_request(job->r->connection->log, job->r);
+        return 1;
+    }
+
+    ngx_log_error(NGX_LOG_INFO, ngx_cycle->log, 0,
+                  "maas: a cancelled job of model \"%V\" ended after %uL us",
+                  &job->model->name,
+                  (ngx_maas_now_ns() - job->cancel_ns) / 1000);
+
+    ngx_maas_job_free(job);
+
+    return 0;
+}
+
+
+static void
+ngx_maas_decode_done(ngx_maas_task_t *t)
+{
+    ngx_maas_job_t    *job = (ngx_maas_job_t *) t;
+    maas_call_info_t   info;
+    ngx_connection_t  *c;
+
+    if (!ngx_maas_returned(job)) {
+        return;
+    }
+
+    c = job->r->connection;
+
+    maas_call_info(job->call, &info);
+    ngx_maas_decoded(job, info.status);
+
+    ngx_http_run_posted_requests(c);
+}
+
+
+/* The whole body is there. */
+
+void
+ngx_maas_body_ready(ngx_maas_job_t *job)
+{
+    ngx_http_request_t *r = job->r;
+
+    if (job->timer.timer_set) {
+        ngx_del_timer(&job->timer);
+    }
+
+    if (ngx_maas_watch_client(r) != NGX_OK) {
+        return;
+    }
+
+    maas_call_body(job->call, job->body, job->len);
+
+    job->phase = NGX_MAAS_DECODE;
+    job->deadline = ngx_current_msec + job->timeout;
+
+    if (job->nparts == 0 && maas_call_decode_cheap(job->call)) {
+        ngx_maas_decoded(job, maas_call_decode(job->call));
+        return;
+    }
+
+    ngx_maas_arm(job, job->deadline);
+
+    job->on_team = 1;
+    ngx_maas_task_post(&job->task, ngx_maas_decode_task,
+                       ngx_maas_decode_done);
+}
+
+
+static ngx_uint_t
+ngx_maas_may_inline(ngx_maas_job_t *job)
+{
+    uint64_t  ns;
+
+    if (job->model->run == NGX_MAAS_RUN_POOL) {
+        return 0;
+    }
+
+    ns = maas_call_cost(job->call);
+
+    if (ns == UINT64_MAX) {
+        return 0;
+    }
+
+    return job->model->run == NGX_MAAS_RUN_INLINE || ns < NGX_MAAS_INLINE_NS;
+}
+
+
+static void
+ngx_maas_decoded(ngx_maas_job_t *job, maas_status_t rc)
+{
+    uint32_t    seconds;
+    ngx_msec_t  leave;
+
+    if (job->expired) {
+        maas_call_fail(job->call, MAAS_EDEADLINE, NGX_HTTP_GATEWAY_TIME_OUT,
+                       "the deadline of %lu ms passed",
+                       (unsigned long) job->timeout);
+        rc = MAAS_EDEADLINE;
+    }
+
+    if (rc != MAAS_OK) {
+        ngx_maas_finish(job);
+        return;
+    }
+
+    if (ngx_maas_may_inline(job)) {
+        job->ctx->queued = 1;
+        job->phase = NGX_MAAS_RUN;
+        (void) maas_call_run(job->call, NULL);
+        ngx_maas_finish(job);
+        return;
+    }
+
+    if (ngx_maas_batch_push(job) != MAAS_OK) {
+        seconds = maas_sched_full(job->model->sched);
+        ngx_maas_refuse_full(job, ngx_max(seconds, 1));
+        ngx_maas_finish(job);
+        return;
+    }
+
+    leave = ngx_current_msec + job->model->queue_timeout;
+
+    job->leave = ((ngx_msec_int_t) (leave - job->deadline) < 0)
+                 ? leave : job->deadline;
+
+    ngx_maas_arm(job, job->leave);
+    ngx_maas_batch_start();
+}
+
+
+/* On a team thread: run, and make the bytes of a result. */
+
+static void
+ngx_maas_run_task(maas_task_t *t, maas_team_t *team)
+{
+    ngx_maas_job_t *job = (ngx_maas_job_t *) t;
+
+    job->run_ns = ngx_maas_now_ns();
+
+    if (maas_call_run(job->call, team) == MAAS_OK) {
+        job->reply = maas_call_encode(job->call);
+    }
+}
+
+
+static void
+ngx_maas_run_done(ngx_maas_task_t *t)
+{
+    ngx_maas_job_t    *job = (ngx_maas_job_t *) t;
+    ngx_connection_t  *c;
+
+    ngx_maas_batch_leave(job);
+
+    if (!ngx_maas_returned(job)) {
+        ngx_maas_batch_start();
+        return;
+    }
+
+    c = job->r->connection;
+
+    job->ctx->queue_ns = job->run_ns - job->queued_ns;
+
+    if (job->expired && job->reply == NULL) {
+        maas_call_fail(job->call, MAAS_EDEADLINE, NGX_HTTP_GATEWAY_TIME_OUT,
+                       "the deadline of %lu ms passed",
+                       (unsigned long) job->timeout);
+    }
+
+    ngx_maas_finish(job);
+    ngx_http_run_posted_requests(c);
+
+    ngx_maas_batch_start();
+}
+
+
+/* The scheduler has chosen the job. */
+
+void
+ngx_maas_run(ngx_maas_job_t *job)
+{
+    job->phase = NGX_MAAS_RUN;
+    job->on_team = 1;
+
+    ngx_maas_arm(job, job->deadline);
+
+    ngx_maas_task_post(&job->task, ngx_maas_run_task, ngx_maas_run_done);
+}
+
+
+/*
+ * A body has client_body_timeout, and what it takes at the least rate for
+ * the bytes that have come: a trickle ends, a large body on a slow line
+ * does not.
+ */
+
+static void
+ngx_maas_expire_body(ngx_maas_job_t *job)
+{
+    ngx_msec_t                 end;
+    ngx_http_request_t        *r;
+    ngx_http_core_loc_conf_t  *clcf;
+
+    r = job->r;
+    clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
+
+    end = job->start + clcf->client_body_timeout
+          + job->len / NGX_MAAS_BODY_RATE;
+
+    if ((ngx_msec_int_t) (end - ngx_current_msec) > 0) {
+        ngx_maas_arm(job, end);
+        return;
+    }
+
+    ngx_log_error(NGX_LOG_INFO, r->connection->log, NGX_ETIMEDOUT,
+                  "client sends its body too slowly");
+
+    r->connection->timedout = 1;
+    ngx_http_finalize_request(r, NGX_HTTP_REQUEST_TIME_OUT);
+}
+
+
+static void
+ngx_maas_expire_queue(ngx_maas_job_t *job)
+{
+    ngx_maas_batch_leave(job);
+
+    job->ctx->queued = 1;
+    job->ctx->queue_ns = ngx_maas_now_ns() - job->queued_ns;
+
+    if (job->leave == job->deadline) {
+        maas_call_fail(job->call, MAAS_EDEADLINE, NGX_HTTP_GATEWAY_TIME_OUT,
+                       "the deadline of %lu ms passed in the queue",
+                       (unsigned long) job->timeout);
+
+    } else {
+        job->ctx->retry_after = 1;
+        maas_call_fail(job->call, MAAS_EBUSY, NGX_HTTP_SERVICE_UNAVAILABLE,
+                       "waited %lu ms in the queue of model \"%.*s\"",
+                       (unsigned long) job->model->queue_timeout,
+                       (int) job->model->name.len, job->model->name.data);
+    }
+
+    ngx_maas_finish(job);
+}
+
+
+/*
+ * The timer of the job.  A job on the team is cancelled and gets a moment
+ * to come back, so that the answer is its own dialect's; one that does not
+ * come back goes on without its request.
+ */
+
+void
+ngx_maas_expire(ngx_maas_job_t *job)
+{
+    ngx_http_request_t  *r;
+
+    r = job->r;
+
+    switch (job->phase) {
+
+    case NGX_MAAS_READ:
+        ngx_maas_expire_body(job);
+        return;
+
+    case NGX_MAAS_QUEUE:
+        ngx_maas_expire_queue(job);
+        return;
+
+    case NGX_MAAS_DECODE:
+    case NGX_MAAS_RUN:
+
+        if (!job->expired) {
+            job->expired = 1;
+            maas_call_cancel(job->call);
+            ngx_add_timer(&job->timer, NGX_MAAS_GRACE);
+            return;
+        }
+
+        ngx_maas_job_detach(job);
+
+        ngx_http_finalize_request(r,
+                       ngx_maas_reply_error(r, NGX_HTTP_GATEWAY_TIME_OUT,
+                                            "the deadline passed"));
+        return;
+
+    case NGX_MAAS_SEND:
+        return;
+    }
+}

@@ -1,0 +1,221 @@
+# Never blocks: full queues, waiting too long, deadlines, clients that leave.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::Bin/../lib";
+use MaasTest;
+use Test::More;
+use Time::HiRes qw(sleep time);
+
+my $t = MaasTest->new(http => <<'EOC');
+    maas_threads 2;
+    maas_body_memory 1m;
+
+    maas_model mlp  { source %MODELS%/mlp.onnx; run inline; }
+    maas_model slow { source %MODELS%/slow.onnx; concurrency 1;
+                      queue max=1 timeout=30s; }
+    maas_model waits { source %MODELS%/slow.onnx; concurrency 1;
+                       queue max=8 timeout=100ms; }
+    maas_model late { source %MODELS%/slow.onnx; concurrency 1;
+                      queue timeout=400ms; }
+
+    log_format maas '$status "$maas_model" "$maas_status" $request_time';
+
+    server {
+        listen 127.0.0.1:%PORT%;
+        listen 127.0.0.1:%PORT2% http2;
+        access_log logs/access.log maas;
+        client_max_body_size 8m;
+        client_body_timeout 1s;
+
+        location /v2 { maas_api kserve; }
+        location /late { maas_api kserve; maas_timeout $arg_t; }
+        location /ignore { maas_api kserve; maas_ignore_client_abort on; }
+        location = /static { return 200 "static\n"; }
+    }
+EOC
+
+$t->start;
+
+my $slow = '/v2/models/slow/infer';
+my $one = infer([1, 2], 0.5, -0.5);
+my ($r, $s, @s, $start);
+
+is($t->post($slow, rows(1))->{status}, 200, 'the slow model answers');
+
+my $logged = sub {
+    my ($re, $name, $n) = @_;
+    ok(wait_for(10, sub {
+        (() = read_file("$t->{prefix}/logs/access.log") =~ /$re/mg)
+            >= ($n // 1) }), $name)
+        or diag(read_file("$t->{prefix}/logs/access.log"), $t->log);
+};
+
+my $cancelled = sub {
+    my ($size, $name) = @_;
+    my $us;
+    ok(wait_for(5, sub {
+        ($us) = substr($t->log, $size)
+                =~ /a cancelled job of model "\w+" ended after (\d+) us/ }),
+        "$name: the job is cancelled") or return;
+    cmp_ok($us, '<', 250_000, "$name: soon ($us us)");
+};
+
+# a full queue
+
+push @s, $t->send('POST', $slow, rows(1536));
+sleep 0.1;
+push @s, $t->send('POST', $slow, rows(1));
+sleep 0.1;
+
+$r = $t->post($slow, rows(1));
+is($r->{status}, 503, 'queue full');
+like($r->{headers}{'retry-after'} // '', qr/^[1-9]\d*$/, 'with Retry-After');
+like($r->{body}, qr/full/, 'and a reason');
+
+$s = $t->connect;
+print $s $t->request('POST', $slow, undef, Expect => '100-continue',
+                     'Content-Length' => 100, Connection => 'keep-alive');
+$r = $t->answer($s, see100 => 1);
+is($r->{status}, 503, 'queue full: no 100 Continue');
+is($r->{headers}{connection}, 'close', 'and the connection is closed');
+
+$s = $t->connect;
+print $s $t->request('POST', $slow, rows(1), Connection => 'keep-alive'),
+         $t->request('GET', '/static', undef, Connection => 'keep-alive');
+is($t->answer($s)->{status}, 503, 'queue full: keep-alive');
+is($t->answer($s)->{body}, "static\n", 'the next request is answered');
+
+$r = $t->post('/v2/models/mlp/infer', $one);
+is($r->{status}, 200, 'another model is not held up');
+cmp_ok($r->{time}, '<', 0.5, 'and answers at once');
+
+is($t->answer($_)->{status}, 200, 'those in the queue are served') for @s;
+
+# waiting too long
+
+@s = ($t->send('POST', '/v2/models/waits/infer', rows(1024)));
+sleep 0.05;
+$r = $t->post('/v2/models/waits/infer', rows(1));
+is($r->{status}, 503, 'queue timeout');
+ok($r->{headers}{'retry-after'}, 'with Retry-After');
+cmp_ok($r->{time}, '<', 1, "after its time ($r->{time} s)");
+close $_ for @s;
+$logged->(qr/^499 "waits" "cancelled"/m, 'a client left');
+
+# deadlines
+
+$start = time;
+$r = $t->post('/late/models/late/infer?t=50ms', rows(2048));
+is($r->{status}, 504, 'deadline');
+cmp_ok($r->{time}, '<', 1, "in time ($r->{time} s)");
+like($r->{body}, qr/"error"/, 'in the dialect');
+$logged->(qr/^504 "late" "deadline"/m, 'the log says so');
+
+@s = ($t->send('POST', '/v2/models/late/infer', rows(1024)));
+sleep 0.05;
+$r = $t->post('/late/models/late/infer?t=100ms', rows(1));
+is($r->{status}, 504, 'deadline in the queue');
+close $_ for @s;
+
+# the deadline is not that of the queue, be they as near as they may
+
+$r = $t->post('/late/models/late/infer?t=600ms', rows(4096));
+is($r->{status}, 504, 'deadline of a running job');
+cmp_ok($r->{time}, '>', 0.55, "not before its time ($r->{time} s)");
+
+is($t->post('/late/models/late/infer?t=10s', rows(1))->{status}, 200,
+   'in time');
+is($t->post('/late/models/late/infer?t=nonsense', rows(1))->{status}, 200,
+   'a time that is none: the default');
+ok($t->wait_log(qr/invalid "maas_timeout" value "nonsense"/), 'with a word');
+
+# clients that leave
+
+my $size = -s "$t->{prefix}/logs/error.log";
+$s = $t->send('POST', $slow, rows(2048));
+sleep 0.2;
+close $s;
+$cancelled->($size, 'client abort');
+$logged->(qr/^499 "slow" "cancelled"/m, 'client abort: 499');
+
+$size = -s "$t->{prefix}/logs/error.log";
+@s = ($t->send('POST', $slow, rows(1024)));
+sleep 0.1;
+$s = $t->send('POST', $slow, rows(2048));
+sleep 0.1;
+close $s;
+$logged->(qr/^499 "slow" "cancelled"/m, 'client abort in the queue', 2);
+is($t->answer($s[0])->{status}, 200, 'the running one goes on');
+
+$s = $t->connect;
+print $s $t->request('POST', $slow, rows(512));
+shutdown $s, 1;
+$logged->(qr/^499 "slow"/m, 'the end of the input counts as leaving', 3);
+
+$s = $t->send('POST', '/ignore/models/slow/infer', rows(64));
+sleep 0.02;
+close $s;
+$logged->(qr/^200 "slow" "ok"/m, 'maas_ignore_client_abort');
+
+SKIP: {
+    skip 'no nghttp', 3 if !have('nghttp');
+
+    my $file = "$t->{prefix}/body";
+    write_file($file, rows(2048));
+
+    $size = -s "$t->{prefix}/logs/error.log";
+    my $pid = fork // die;
+    if ($pid == 0) {
+        open STDOUT, '>', '/dev/null';
+        exec 'nghttp', '-n', '-d', $file,
+             "http://127.0.0.1:$t->{port2}$slow" or exit 1;
+    }
+    sleep 0.4;
+    kill 'KILL', $pid;
+    waitpid $pid, 0;
+    $cancelled->($size, 'client abort over HTTP/2');
+    $logged->(qr/^499 "slow" "cancelled"/m, 'HTTP/2: 499', 4);
+}
+
+# bodies
+
+my $part = '{"inputs":[' . ' ' x 600_000;
+
+for (1 .. 2) {
+    my $c = $t->connect;
+    print $c $t->request('POST', $slow, undef, 'Content-Length' => 700_000),
+             $part;
+    push @s, $c;
+    sleep 0.1;
+}
+
+$r = $t->answer($s[-1]);
+is($r->{status}, 503, 'maas_body_memory is spent');
+ok($r->{headers}{'retry-after'}, 'with Retry-After');
+close $_ for @s;
+
+is(wait_for(5, sub { $t->post($slow, ' ' x 500_000)->{status} == 400 }), 1,
+   'and is given back');
+
+$s = $t->connect;
+print $s $t->request('POST', $slow, undef, 'Content-Length' => 3_000_000);
+is($t->answer($s)->{status}, 413, 'a body larger than all of it');
+close $s;
+
+$start = time;
+$s = $t->connect;
+print $s $t->request('POST', $slow, undef, 'Content-Length' => 100_000);
+for (1 .. 60) {
+    print $s ' ' or last;
+    last if IO::Select->new($s)->can_read(0.1);
+}
+ok($t->closed($s), 'a trickle of a body is ended');
+cmp_ok(time - $start, '<', 5, 'by the time for the whole');
+$logged->(qr/^408 "slow"/m, 'with 408');
+
+is($t->post($slow, rows(1))->{status}, 200, 'all is well afterwards');
+
+done($t);
