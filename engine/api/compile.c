@@ -427,6 +427,10 @@ maas_compile(const maas_compile_t *spec, void **image, size_t *size,
     if (rc == MAAS_OK) {
         rc = compile_bytes(model.data, model.size, dir, spec, &side, image,
                            size, err);
+
+        if (rc != MAAS_OK) {
+            (void) maas_err_prefix(err, "%s", spec->path);
+        }
     }
 
     compile_close(&side.labels);

@@ -579,6 +579,27 @@ maas_model_memory(const maas_model_t *m)
 }
 
 
+/* model.json may bound the batch. */
+static maas_status_t
+model_check_batch(const maas_model_t *m, const maas_port_t *p,
+    const maas_tensor_t *t, maas_err_t *err)
+{
+    int32_t  axis = m->meta->batch_axis;
+
+    if (m->meta->profile_max > 0 && axis >= 0 && axis < t->rank
+        && p->dims[axis] < 0 && t->dims[axis] > m->meta->profile_max)
+    {
+        return maas_err(err, MAAS_EINVAL,
+                        "input '%.*s': a batch of %lld, but this model takes "
+                        "at most %lld", (int) p->name.len, p->name.data,
+                        (long long) t->dims[axis],
+                        (long long) m->meta->profile_max);
+    }
+
+    return MAAS_OK;
+}
+
+
 maas_status_t
 maas_model_check_input(const maas_model_t *m, size_t i,
     const maas_tensor_t *t, maas_err_t *err)
@@ -622,5 +643,5 @@ maas_model_check_input(const maas_model_t *m, size_t i,
                         maas_dims_text(want, p->dims, p->rank), got);
     }
 
-    return MAAS_OK;
+    return model_check_batch(m, p, t, err);
 }

@@ -31,7 +31,8 @@ fill_next(uint64_t *s)
 
 /* "NAME=1,3,224,224": sets the dims of the input of that name. */
 static maas_status_t
-fill_shape(const cli_model_t *m, const char *arg, int64_t (*dims)[MAAS_RANK_MAX],
+fill_shape(const cli_model_t *m, const char *arg,
+    int64_t (*dims)[MAAS_RANK_MAX],
     int *rank, maas_err_t *err)
 {
     int                 i, r = 0;

@@ -509,6 +509,10 @@ maas_onnx_read(maas_raw_model_t **out, maas_arena_t *a, const void *p,
 
     rc = maas_onnx_unpack(&m, &c, &onnx__model_proto__descriptor);
 
+    if (rc == MAAS_EINVAL || rc == MAAS_ETRUNC) {
+        (void) maas_err_prefix(c.err, "no ONNX model, or a damaged one");
+    }
+
     if (rc == MAAS_OK) {
         rc = read_model(&c, model, (const Onnx__ModelProto *) m.msg);
     }
