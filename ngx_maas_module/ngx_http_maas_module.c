@@ -406,6 +406,7 @@ ngx_maas_init_process(ngx_cycle_t *cycle)
     }
 
     arenas = ngx_maas_arena_share(cycle, mcf);
+    maas_memory_budget(arenas);
     m = mcf->models.elts;
 
     for (i = 0; i < mcf->models.nelts; i++) {

@@ -77,17 +77,43 @@ ngx_maas_create_main_conf(ngx_conf_t *cf)
 }
 
 
+/* "maas" beside nginx's own temporary folders: on Debian /var/lib/nginx. */
+
+static ngx_int_t
+ngx_maas_default_images(ngx_conf_t *cf, ngx_str_t *images)
+{
+    u_char     *p, *end;
+    ngx_str_t   temp = ngx_string(NGX_HTTP_CLIENT_TEMP_PATH);
+
+    end = temp.data + temp.len;
+
+    while (end > temp.data && end[-1] != '/') {
+        end--;
+    }
+
+    images->len = end - temp.data + sizeof("maas") - 1;
+    images->data = ngx_pnalloc(cf->pool, images->len + 1);
+
+    if (images->data == NULL) {
+        return NGX_ERROR;
+    }
+
+    p = ngx_cpymem(images->data, temp.data, end - temp.data);
+    ngx_memcpy(p, "maas", sizeof("maas"));
+
+    return ngx_conf_full_name(cf->cycle, images, 0);
+}
+
+
 char *
 ngx_maas_init_main_conf(ngx_conf_t *cf, void *conf)
 {
     ngx_maas_main_conf_t  *mcf = conf;
 
-    if (mcf->images.data == NULL) {
-        ngx_str_set(&mcf->images, "maas");
-
-        if (ngx_conf_full_name(cf->cycle, &mcf->images, 0) != NGX_OK) {
-            return NGX_CONF_ERROR;
-        }
+    if (mcf->images.data == NULL
+        && ngx_maas_default_images(cf, &mcf->images) != NGX_OK)
+    {
+        return NGX_CONF_ERROR;
     }
 
     if (mcf->compiler.data == NULL) {

@@ -40,6 +40,23 @@ typedef struct {
 
 /* -- the graph, from here to the image ----------------------------------- */
 
+static bool
+compile_fixed(const maas_graph_t *g)
+{
+    const maas_type_t  *t;
+
+    for (uint32_t i = 0; i < g->n_in; i++) {
+        t = &g->value[g->in[i]].type;
+
+        if (t->rank != 0 && (t->rank < 0 || !maas_dim_known(t->dims[0]))) {
+            return false;
+        }
+    }
+
+    return true;
+}
+
+
 static maas_status_t
 compile_meta(const maas_graph_t *g, const compile_side_t *side,
     maas_meta_t **out, maas_err_t *err)
@@ -74,6 +91,12 @@ compile_meta(const maas_graph_t *g, const compile_side_t *side,
                          side != NULL ? side->labels.size : 0, &names, err);
 
     maas_free(maas_host_default(), name);
+
+    /* Nothing batches where the first dimension is fixed. */
+    if (rc == MAAS_OK && (*out)->batch_axis == 0 && compile_fixed(g)) {
+        (*out)->batch_axis = -1;
+    }
+
     return rc;
 }
 
@@ -394,19 +417,66 @@ compile_digest(const compile_file_t *model, compile_side_t *side,
 }
 
 
+/* The model file and what stands beside it, with their digest. */
+static maas_status_t
+compile_source(const char *path, compile_file_t *model,
+    compile_side_t *side, maas_err_t *err)
+{
+    maas_status_t  rc;
+
+    memset(side, 0, sizeof(*side));
+    MAAS_TRY(compile_open(path, SIZE_MAX, model, err));
+
+    rc = compile_open_side(path, "model.json", &side->json, err);
+
+    if (rc == MAAS_OK) {
+        rc = compile_open_side(path, "labels.txt", &side->labels, err);
+    }
+
+    if (rc == MAAS_OK) {
+        rc = compile_digest(model, side, err);
+    }
+
+    return rc;
+}
+
+
+static void
+compile_source_close(compile_file_t *model, compile_side_t *side)
+{
+    compile_close(&side->labels);
+    compile_close(&side->json);
+    compile_close(model);
+}
+
+
+bool
+maas_image_is_of(const void *image, const char *path)
+{
+    bool                      same;
+    compile_file_t            model = { 0 };
+    compile_side_t            side;
+    const maas_img_header_t  *h = image;
+
+    same = compile_source(path, &model, &side, NULL) == MAAS_OK
+           && memcmp(side.digest, h->source, MAAS_DIGEST) == 0;
+    compile_source_close(&model, &side);
+
+    return same;
+}
+
+
 maas_status_t
 maas_compile(const maas_compile_t *spec, void **image, size_t *size,
     maas_err_t *err)
 {
     char            *slash, dir[4096] = ".";
     maas_status_t    rc;
-    compile_file_t   model;
-    compile_side_t   side = { 0 };
+    compile_file_t   model = { 0 };
+    compile_side_t   side;
 
     *image = NULL;
     *size = 0;
-
-    MAAS_TRY(compile_open(spec->path, SIZE_MAX, &model, err));
 
     if (strlen(spec->path) < sizeof(dir)) {
         strcpy(dir, spec->path);
@@ -414,15 +484,7 @@ maas_compile(const maas_compile_t *spec, void **image, size_t *size,
         strcpy(slash != NULL ? slash : dir, slash != NULL ? "" : ".");
     }
 
-    rc = compile_open_side(spec->path, "model.json", &side.json, err);
-
-    if (rc == MAAS_OK) {
-        rc = compile_open_side(spec->path, "labels.txt", &side.labels, err);
-    }
-
-    if (rc == MAAS_OK) {
-        rc = compile_digest(&model, &side, err);
-    }
+    rc = compile_source(spec->path, &model, &side, err);
 
     if (rc == MAAS_OK) {
         rc = compile_bytes(model.data, model.size, dir, spec, &side, image,
@@ -433,10 +495,7 @@ maas_compile(const maas_compile_t *spec, void **image, size_t *size,
         }
     }
 
-    compile_close(&side.labels);
-    compile_close(&side.json);
-    compile_close(&model);
-
+    compile_source_close(&model, &side);
     return rc;
 }
 
@@ -445,7 +504,6 @@ maas_status_t
 maas_image_verify(const void *image, size_t size, maas_err_t *err)
 {
     uint8_t                   digest[MAAS_DIGEST];
-    maas_sha_t               *sha;
     maas_image_t             *im;
     maas_plan_t              *plan;
     maas_status_t             rc;
@@ -459,18 +517,13 @@ maas_image_verify(const void *image, size_t size, maas_err_t *err)
     maas_image_unload(im, host);
     MAAS_TRY(rc);
 
-    sha = maas_sha_create();
-    if (sha == NULL) {
+    if (!maas_image_digest(image, size, digest)) {
         return maas_err_nomem(err);
     }
 
-    maas_sha_update(sha, (const char *) image + sizeof(*h),
-                    size - sizeof(*h));
-    maas_sha_final(sha, digest);
-
     if (memcmp(digest, h->payload, MAAS_DIGEST) != 0) {
         return maas_err(err, MAAS_ETRUNC,
-                        "image: the payload is not what was written "
+                        "image: it is not what was written "
                         "(checksum)");
     }
 

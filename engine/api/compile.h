@@ -23,6 +23,12 @@ maas_status_t maas_compile_bytes(const void *p, size_t n, const char *dir,
     maas_err_t *err);
 
 /*
+ * Was the image made of what lies at path now?  By digest of the model file,
+ * model.json and labels.txt.  The image has been verified before.
+ */
+bool maas_image_is_of(const void *image, const char *path);
+
+/*
  * What `maas inspect` prints: inputs, outputs, sections, constants with
  * their formats; plan: each step's kernel, format and offset at the shapes
  * given (in NULL: every open dimension 1).

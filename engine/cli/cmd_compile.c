@@ -18,6 +18,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "api/compile.h"
 #include "cli/cli_compile.h"
 
 
@@ -53,8 +54,9 @@ cli_compile(const char *file, const char *name, const char *numerics,
 }
 
 
+/* Whole, and made of what the source is now: names go by time and size. */
 static maas_status_t
-compile_present(int fd, maas_err_t *err)
+compile_present(int fd, const char *file, maas_err_t *err)
 {
     void           *p;
     struct stat     st;
@@ -70,6 +72,11 @@ compile_present(int fd, maas_err_t *err)
     }
 
     rc = maas_image_verify(p, (size_t) st.st_size, err);
+
+    if (rc == MAAS_OK && !maas_image_is_of(p, file)) {
+        rc = maas_err(err, MAAS_EINVAL, "the image is of another source");
+    }
+
     munmap(p, (size_t) st.st_size);
     return rc;
 }
@@ -95,7 +102,7 @@ cli_compile_into(const char *dir, const char *key, const char *file,
     *fd = open(path, O_RDONLY | O_CLOEXEC);
 
     if (*fd >= 0) {
-        if (compile_present(*fd, NULL) == MAAS_OK) {
+        if (compile_present(*fd, file, NULL) == MAAS_OK) {
             return MAAS_OK;
         }
 

@@ -25,43 +25,65 @@ typedef struct {
 } config_t;
 
 
-/* What nginx was built with, or what Debian's says. */
-static void
-config_prefix(char out[1024])
+/* An option that nginx was built with; false: it says none. */
+static bool
+config_built(const char *option, char out[1024])
 {
+    bool   found = false;
     char   line[4096], *p;
     FILE  *f = popen("nginx -V 2>&1", "re");
 
-    snprintf(out, 1024, "/usr/share/nginx");
-
     while (f != NULL && fgets(line, sizeof(line), f) != NULL) {
-        p = strstr(line, "--prefix=");
+        p = strstr(line, option);
         if (p != NULL) {
-            snprintf(out, 1024, "%.*s", (int) strcspn(p + 9, " '\n"), p + 9);
+            p += strlen(option);
+            snprintf(out, 1024, "%.*s", (int) strcspn(p, " '\n"), p);
+            found = true;
         }
     }
 
     if (f != NULL) {
         (void) pclose(f);
     }
+
+    return found;
+}
+
+
+/* The module's default: "maas" beside nginx's temporary folders. */
+static void
+config_default_images(char out[1024])
+{
+    char  temp[1024] = "", *slash;
+
+    (void) config_built("--http-client-body-temp-path=", temp);
+    slash = strrchr(temp, '/');
+    slash = slash != NULL ? slash + 1 : temp;
+    *slash = '\0';
+
+    snprintf(out, 1024, "%.1000smaas", temp);
 }
 
 
 static maas_status_t
 config_images(config_t *c, const char *prefix, maas_err_t *err)
 {
-    char            own[1024];
-    const char     *dir;
+    char            own[1024], dir[1024];
     struct passwd  *pw;
 
-    dir = c->conf.images[0] != '\0' ? c->conf.images : "maas";
+    if (c->conf.images[0] != '\0') {
+        snprintf(dir, sizeof(dir), "%s", c->conf.images);
+    } else {
+        config_default_images(dir);
+    }
 
     if (dir[0] == '/') {
         snprintf(c->images, sizeof(c->images), "%s", dir);
 
     } else {
         if (prefix == NULL) {
-            config_prefix(own);
+            snprintf(own, sizeof(own), "/usr/share/nginx");
+            (void) config_built("--prefix=", own);
             prefix = own;
         }
 

@@ -349,10 +349,30 @@ image_put_plan(maas_buf_t *b, const maas_plan_t *p)
 }
 
 
+bool
+maas_image_digest(const void *image, size_t size, uint8_t out[MAAS_DIGEST])
+{
+    maas_sha_t         *sha = maas_sha_create();
+    maas_img_header_t   h;
+
+    if (sha == NULL) {
+        return false;
+    }
+
+    memcpy(&h, image, sizeof(h));
+    memset(h.payload, 0, sizeof(h.payload));
+
+    maas_sha_update(sha, &h, sizeof(h));
+    maas_sha_update(sha, (const char *) image + sizeof(h), size - sizeof(h));
+    maas_sha_final(sha, out);
+
+    return true;
+}
+
+
 maas_status_t
 maas_image_seal(maas_buf_t *b, const maas_plan_t *plan, maas_err_t *err)
 {
-    maas_sha_t          *sha;
     maas_img_header_t   *h;
     maas_img_section_t   s = { 0, 0 };
 
@@ -363,8 +383,7 @@ maas_image_seal(maas_buf_t *b, const maas_plan_t *plan, maas_err_t *err)
         s.size = b->len - s.off;
     }
 
-    sha = maas_sha_create();
-    if (b->failed || sha == NULL) {
+    if (b->failed) {
         return maas_err_nomem(err);
     }
 
@@ -377,8 +396,6 @@ maas_image_seal(maas_buf_t *b, const maas_plan_t *plan, maas_err_t *err)
 
     h->size = b->len;
 
-    maas_sha_update(sha, b->data + sizeof(*h), b->len - sizeof(*h));
-    maas_sha_final(sha, h->payload);
-
-    return MAAS_OK;
+    return maas_image_digest(b->data, b->len, h->payload)
+           ? MAAS_OK : maas_err_nomem(err);
 }

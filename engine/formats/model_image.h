@@ -50,7 +50,7 @@ typedef struct {
     uint32_t            sections;
     uint64_t            size;
     uint8_t             source[MAAS_DIGEST];    /* of the model's files */
-    uint8_t             payload[MAAS_DIGEST];   /* of all behind the header */
+    uint8_t             payload[MAAS_DIGEST];   /* of all but this */
     double              flops;          /* of the source graph, batch 1 */
     maas_img_section_t  section[MAAS_SECTIONS];
 } maas_img_header_t;
@@ -152,6 +152,10 @@ typedef struct {
 
 maas_status_t maas_image_build(const maas_image_spec_t *spec, maas_buf_t *b,
     maas_err_t *err);
+
+/* SHA-256 of an image but for the checksum itself; false: no memory. */
+bool maas_image_digest(const void *image, size_t size,
+    uint8_t out[MAAS_DIGEST]);
 
 /* Adds the plan (NULL: none), sizes and checksum: the last step. */
 maas_status_t maas_image_seal(maas_buf_t *b, const maas_plan_t *plan,

@@ -126,8 +126,9 @@ formal_dtype(const maas_formal_t *f, uint32_t i, const maas_type_t *t,
 
     formal_text(f->dtypes, text, sizeof(text));
 
-    return maas_err(err, MAAS_EINVAL, "input %u '%s' is %s; expected %s", i,
-                    f->name, maas_dtype_name(t->dtype), text);
+    return maas_err(err, MAAS_EUNSUPPORTED,
+                    "input %u '%s' is %s; expected %s", i, f->name,
+                    maas_dtype_name(t->dtype), text);
 }
 
 

@@ -59,7 +59,7 @@ bool maas_name_valid(maas_str_t name);
 
 /*
  * One version of a model on disk: a model file and what stands beside it.
- * key names the image: a digest of the identity (path, inode, size, time)
+ * key names the image: a digest of the identity (path, size, time)
  * of every source file and of what the image is built for, so that an
  * unchanged source costs its stat calls.
  */

@@ -4,9 +4,11 @@
  * the configuration, in the master.
  *
  * An image is named by the first half of a SHA-256 over everything that it
- * depends on: path, inode, size and times of the model file, of model.json
- * and labels.txt beside it, this build of the engine, the CPU level and the
- * numerics.
+ * depends on: path, size and time of modification of the model file, of
+ * model.json and labels.txt beside it, this build of the engine, the CPU
+ * level and the numerics.  No inode: an image made while a container is
+ * built fits the container.  Whoever opens an image of that name compares
+ * the digest of the contents as well.
  */
 
 #define _GNU_SOURCE
@@ -63,12 +65,9 @@ sources_file(maas_sha_t *sha, const char *path)
         free(real);
     }
 
-    n = snprintf(line, sizeof(line),
-                 "%llu %llu %lld %lld.%09ld %lld.%09ld",
-                 (unsigned long long) st.st_dev,
-                 (unsigned long long) st.st_ino, (long long) st.st_size,
-                 (long long) st.st_mtim.tv_sec, st.st_mtim.tv_nsec,
-                 (long long) st.st_ctim.tv_sec, st.st_ctim.tv_nsec);
+    n = snprintf(line, sizeof(line), "%lld %lld.%09ld",
+                 (long long) st.st_size, (long long) st.st_mtim.tv_sec,
+                 st.st_mtim.tv_nsec);
 
     maas_sha_update(sha, line, (size_t) n + 1);
 }

@@ -9,6 +9,8 @@ use lib "$FindBin::Bin/../lib";
 use MaasCli;
 use Test::More;
 
+chdir $root;
+
 for my $source (sort glob "$root/t/fuzz/fuzz_*.c") {
     my ($name) = $source =~ /fuzz_(\w+)\.c$/;
     next if $name eq 'main';

@@ -130,7 +130,8 @@ SKIP: {
     like($who, qr/^0 1 2 3 \d+ $|^0 1 2 3 \d+ Sig/m,
          'with the descriptors 0 to 3') or diag($who);
     like($who, qr/SigBlk:\s0+\n/, 'nothing is blocked');
-    like($who, qr/SigIgn:\s0+\n/, 'nothing is ignored');
+    # 32 and 33 are the C library's own; a parent that ignores them stays so.
+    like($who, qr/SigIgn:\s0*(?:180000000)?\n/, 'nothing is ignored');
 
     my @st = stat "$p/images";
     is($st[2] & 07777, 0700, 'the folder of images is closed');
