@@ -8,6 +8,7 @@
 const maas_pass_row_t *const  maas_pass_order[] = {
     &maas_pass_zipmap,
     &maas_pass_half,
+    &maas_pass_dce,             /* frees outputs that upgrades left unread */
     &maas_pass_noop,
     &maas_pass_fold,
     &maas_pass_convbn,
@@ -234,6 +235,34 @@ pass_is_off(const maas_pass_opts_t *o, const maas_pass_row_t *row)
 }
 
 
+/* A name that no pass has would switch nothing off unnoticed. */
+static maas_status_t
+pass_off_check(const maas_pass_opts_t *o, maas_err_t *err)
+{
+    bool         known;
+    size_t       len;
+    const char  *p, *name;
+
+    for (p = o->off; p != NULL && *p != '\0'; p += len + (p[len] == ',')) {
+        len = strcspn(p, ",");
+        known = len == 0;
+
+        for (int i = 0; maas_pass_order[i] != NULL; i++) {
+            name = maas_pass_order[i]->name;
+            known = known || (strlen(name) == len
+                              && strncmp(name, p, len) == 0);
+        }
+
+        if (!known) {
+            return maas_err(err, MAAS_EINVAL, "there is no pass '%.*s'",
+                            (int) len, p);
+        }
+    }
+
+    return MAAS_OK;
+}
+
+
 static maas_status_t
 pass_graph(const maas_pass_row_t *row, maas_pass_t *p, maas_graph_t *g)
 {
@@ -255,6 +284,8 @@ maas_status_t
 maas_passes_run(maas_graph_t *g, const maas_pass_opts_t *o, maas_err_t *err)
 {
     maas_pass_t  p = { 0 };
+
+    MAAS_TRY(pass_off_check(o, err));
 
     p.k = o->k;
     p.host = o->host;
