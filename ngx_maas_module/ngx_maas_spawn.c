@@ -250,9 +250,12 @@ static void
 ngx_maas_child_exec(ngx_maas_compiler_t *mc, ngx_maas_child_t *ch, int sock,
     ngx_pid_t parent)
 {
-    int               i;
-    sigset_t          none;
-    struct sigaction  sa;
+    int                i;
+    sigset_t           none;
+    struct sigaction   sa;
+    static const char  closed[] =
+        "ERR the compiler cannot be run by the user of the workers: open "
+        "its folders to it, or set \"maas_compiler\"\n";
 
     ngx_memzero(&sa, sizeof(struct sigaction));
     sa.sa_handler = SIG_DFL;
@@ -285,7 +288,7 @@ ngx_maas_child_exec(ngx_maas_compiler_t *mc, ngx_maas_child_t *ch, int sock,
 
     (void) execve(ch->argv[0], ch->argv, mc->env);
 
-    ngx_maas_child_say("ERR cannot be run\n", 18);
+    ngx_maas_child_say(closed, sizeof(closed) - 1);
     _exit(1);
 }
 

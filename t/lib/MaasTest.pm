@@ -22,6 +22,7 @@ use Exporter qw(import);
 use Fcntl qw(:flock);
 use File::Basename qw(dirname);
 use File::Path qw(remove_tree);
+use File::Copy qw(copy);
 use File::Temp qw(tempdir);
 use IO::Select;
 use IO::Socket::INET;
@@ -153,6 +154,25 @@ sub new {
 }
 
 
+# The command, where other users may run it: the checkout of root may lie in
+# a folder that is closed to them.
+
+sub maas {
+    my ($self) = @_;
+
+    return "$build/maas" if $> != 0;
+
+    my $copy = "$self->{prefix}/maas";
+
+    if (!-e $copy) {
+        copy("$build/maas", $copy) or BAIL_OUT("cannot copy maas: $!");
+        chmod 0755, $copy;
+    }
+
+    return $copy;
+}
+
+
 sub fill {
     my ($self, $text) = @_;
 
@@ -180,7 +200,8 @@ sub conf {
            . ($self->{main} // '')
            . "events { worker_connections 512; }\nhttp {\n"
            . "    access_log off;\n"
-           . "    maas_compiler %BUILD%/maas;\n"
+           . "    maas_compiler " . ($user eq 'root' || $user eq ''
+                                      ? "$build/maas" : $self->maas) . ";\n"
            . ($http =~ /maas_images/ ? '' : "    maas_images images;\n")
            . join('', map { "    ${_}_temp_path temp/$_;\n" }
                       qw(client_body proxy fastcgi uwsgi scgi))

@@ -47,11 +47,11 @@ my $conf = sub {
 
 my $count = sub { return scalar(() = read_file("$p/count") =~ /\n/g) };
 
-$script->('counting', "echo >>$p/count; exec $MaasTest::build/maas \"\$@\"");
+$script->('counting', "echo >>$p/count; exec " . $t->maas . " \"\$@\"");
 $script->('hanging', "echo \$\$ >>$p/pids; sleep 60");
 $script->('who', "(id -un; id -Gn; ls /proc/self/fd | tr '\\n' ' ';"
           . " grep -E 'Sig(Blk|Ign)' /proc/self/status) >$p/open/who;"
-          . " exec $MaasTest::build/maas \"\$@\"");
+          . " exec " . $t->maas . " \"\$@\"");
 $script->('talking', "printf 'ERR bad \\001 things\\n' >&3");
 $script->('mute', 'exit 3');
 
