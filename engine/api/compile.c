@@ -105,56 +105,15 @@ compile_meta(const maas_graph_t *g, const compile_side_t *side,
 static maas_status_t
 compile_plan(const maas_buf_t *b, maas_plan_t **out, maas_err_t *err)
 {
-    size_t              bytes, len;
-    int64_t             key[MODEL_KEY_MAX];
-    maas_model_t       *m;
-    maas_status_t       rc = MAAS_OK;
-    maas_tensor_t      *in;
+    maas_model_t   *m;
+    maas_status_t   rc;
 
     *out = NULL;
     MAAS_TRY(maas_model_open(&m, b->data, b->len, NULL, err));
 
-    in = maas_calloc(maas_host_default(), m->image->n_in + 1, sizeof(*in));
-    if (in == NULL) {
-        maas_model_release(m);
-        return maas_err_nomem(err);
-    }
-
-    for (uint32_t i = 0; i < m->image->n_in && rc == MAAS_OK; i++) {
-        if (m->port[i].rank < 0) {
-            goto done;
-        }
-
-        in[i].dtype = m->port[i].dtype;
-        in[i].rank = m->port[i].rank;
-
-        for (int d = 0; d < in[i].rank; d++) {
-            in[i].dims[d] = m->port[i].dims[d] < 0 ? 1 : m->port[i].dims[d];
-        }
-
-        if (!maas_tensor_size(&in[i], 0, &bytes)) {
-            goto done;
-        }
-
-        in[i].bytes = bytes;
-    }
-
-    if (!model_key(m, in, key, &len)) {
-        goto done;
-    }
-
-    rc = maas_plan_make(out, &m->src, in, err);
-
-    if (rc == MAAS_OK) {
-        (*out)->key = maas_arena_dup(&(*out)->mem, key, maas_max(len, 8u));
-        (*out)->key_len = len;
-        rc = (*out)->key == NULL ? maas_err_nomem(err) : MAAS_OK;
-    }
-
-done:
-
-    maas_free(maas_host_default(), in);
+    rc = model_profile_plan(m, out, err);
     maas_model_release(m);
+
     return rc;
 }
 

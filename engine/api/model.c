@@ -104,10 +104,79 @@ model_limits(maas_model_t *m, const maas_limits_t *limits)
 }
 
 
+/* Of the profile: every open dimension 1.  *out NULL: there is none. */
+maas_status_t
+model_profile_plan(maas_model_t *m, maas_plan_t **out, maas_err_t *err)
+{
+    bool            known = true;
+    size_t          len;
+    int64_t         key[MODEL_KEY_MAX];
+    maas_status_t   rc = MAAS_OK;
+    maas_tensor_t  *in;
+
+    *out = NULL;
+
+    in = maas_calloc(m->src.host, m->image->n_in + 1, sizeof(*in));
+    if (in == NULL) {
+        return maas_err_nomem(err);
+    }
+
+    for (uint32_t i = 0; i < m->image->n_in && known; i++) {
+        in[i].dtype = m->port[i].dtype;
+        in[i].rank = maas_max(m->port[i].rank, 0);
+
+        for (int d = 0; d < in[i].rank; d++) {
+            in[i].dims[d] = m->port[i].dims[d] < 0 ? 1 : m->port[i].dims[d];
+        }
+
+        known = m->port[i].rank >= 0
+                && maas_tensor_size(&in[i], 0, &in[i].bytes);
+    }
+
+    if (known && model_key(m, in, key, &len)) {
+        rc = maas_plan_make(out, &m->src, in, err);
+    }
+
+    if (*out != NULL) {
+        (*out)->key = maas_arena_dup(&(*out)->mem, key, maas_max(len, 8u));
+        (*out)->key_len = len;
+        rc = (*out)->key == NULL ? maas_err_nomem(err) : MAAS_OK;
+    }
+
+    maas_free(m->src.host, in);
+    return rc;
+}
+
+
+static bool
+model_same_plan(const maas_plan_t *p, const maas_plan_t *q)
+{
+    return p->key_len == q->key_len && p->n_step == q->n_step
+           && p->n_operand == q->n_operand && p->n_out == q->n_out
+           && p->arena_bytes == q->arena_bytes && p->scratch == q->scratch
+           && p->const_bytes == q->const_bytes && !q->cut
+           && memcmp(p->key, q->key, p->key_len) == 0
+           && (p->n_step == 0
+               || memcmp(p->step, q->step,
+                         p->n_step * sizeof(maas_plan_step_t)) == 0)
+           && (p->n_operand == 0
+               || memcmp(p->operand, q->operand,
+                         p->n_operand * sizeof(maas_operand_t)) == 0)
+           && memcmp(p->out, q->out, p->n_out * sizeof(maas_operand_t)) == 0
+           && (p->const_bytes == 0
+               || memcmp(p->consts, q->consts, p->const_bytes) == 0);
+}
+
+
+/*
+ * Kernels trust a plan: steps of other shapes than the nodes give would write
+ * anywhere.  So the stored plan has to be the one that planning gives here.
+ */
 static maas_status_t
 model_stored_plan(maas_model_t *m, maas_err_t *err)
 {
-    maas_plan_t  *p;
+    maas_plan_t    *p, *q;
+    maas_status_t   rc;
 
     /* Steps name kernels of the level they were chosen at. */
     if (m->image->header->cpu != maas_cpu_in_use()) {
@@ -116,11 +185,33 @@ model_stored_plan(maas_model_t *m, maas_err_t *err)
 
     MAAS_TRY(maas_image_plan(&p, m->image, m->src.host, err));
 
-    if (p != NULL) {
-        p->next = m->plans;
-        m->plans = p;
-        m->n_plan++;
+    if (p == NULL) {
+        return MAAS_OK;
     }
+
+    rc = model_profile_plan(m, &q, err);
+
+    /* These limits may be narrower than the compiler's. */
+    if (rc == MAAS_ELIMIT) {
+        maas_plan_release(p, m->src.host);
+        return MAAS_OK;
+    }
+
+    if (rc == MAAS_OK && (q == NULL || !model_same_plan(p, q))) {
+        rc = maas_err(err, MAAS_ETRUNC, "image: its plan is not the plan of "
+                      "its graph: compile the model again");
+    }
+
+    maas_plan_release(q, m->src.host);
+
+    if (rc != MAAS_OK) {
+        maas_plan_release(p, m->src.host);
+        return rc;
+    }
+
+    p->next = m->plans;
+    m->plans = p;
+    m->n_plan++;
 
     return MAAS_OK;
 }
@@ -436,6 +527,10 @@ model_make(maas_model_t *m, maas_plan_t *parent, const maas_tensor_t *in,
         (*n)++;
         p->used = ++m->tick;
         atomic_fetch_add(&p->refs, 1);
+
+    } else {
+        /* Nor may it keep children: they hold it, and nobody drops it. */
+        p->dropped = true;
     }
 
     pthread_mutex_unlock(&m->lock);

@@ -39,6 +39,8 @@ maas_cpu_t maas_cpu_in_use(void);
 
 bool model_key(const maas_model_t *m, const maas_tensor_t *in, int64_t *key,
     size_t *len);
+maas_status_t model_profile_plan(maas_model_t *m, maas_plan_t **out,
+    maas_err_t *err);
 maas_status_t model_plan(maas_model_t *m, maas_plan_t *parent,
     const maas_tensor_t *in, const void *key, size_t len, maas_plan_t **out,
     maas_err_t *err);

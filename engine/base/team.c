@@ -3,9 +3,10 @@
  * wait first by a brief spin that yields, then on a futex; leases that share
  * out the chunks of a step by compare-and-swap.
  *
- * A chunk is claimed by moving a ticket {epoch, next}; the fields of the
- * step are written before the ticket is published and read before it is
- * claimed, so a late member can never run a chunk of a step that is over.
+ * A chunk is claimed by moving a ticket {epoch, next}.  The ticket is closed
+ * before the fields of a step are written and published after; they are read
+ * before it is claimed, so a late member can neither run a chunk of a step
+ * that is over nor one of a step that has not begun.
  *
  * Ownership: the team owns its members and leases (one for each member, so
  *            that a member which leaves late touches live memory); tasks
@@ -32,6 +33,7 @@
 #define TEAM_SPIN_YIELD  32
 
 #define TEAM_CHUNKS      4              /* of a step, for each member */
+#define LEASE_CLOSED     UINT32_MAX     /* as next chunk: none to be had */
 
 typedef _Atomic(uint32_t)  team_futex_t;
 
@@ -186,10 +188,10 @@ lease_chunk(maas_lease_t *l, int slot)
 
     for ( ;; ) {
         next = (uint32_t) t;
-        fn = atomic_load_explicit(&l->fn, memory_order_relaxed);
-        arg = atomic_load_explicit(&l->arg, memory_order_relaxed);
-        units = atomic_load_explicit(&l->units, memory_order_relaxed);
-        chunks = atomic_load_explicit(&l->chunks, memory_order_relaxed);
+        fn = atomic_load_explicit(&l->fn, memory_order_acquire);
+        arg = atomic_load_explicit(&l->arg, memory_order_acquire);
+        units = atomic_load_explicit(&l->units, memory_order_acquire);
+        chunks = atomic_load_explicit(&l->chunks, memory_order_acquire);
 
         if (next >= chunks) {
             return false;
@@ -266,11 +268,16 @@ maas_lease_run(maas_lease_t *l, maas_chunk_pt fn, void *arg, int64_t units)
     chunks = maas_min(units, (int64_t) l->team->n * TEAM_CHUNKS);
     epoch = (uint32_t) (atomic_load(&l->ticket) >> 32) + 1;
 
-    atomic_store_explicit(&l->fn, fn, memory_order_relaxed);
-    atomic_store_explicit(&l->arg, arg, memory_order_relaxed);
-    atomic_store_explicit(&l->units, units, memory_order_relaxed);
-    atomic_store_explicit(&l->chunks, chunks, memory_order_relaxed);
+    /*
+     * Closed first: whoever sees a field of the new step with the ticket of
+     * the old one fails to claim it, even where the new step has more chunks.
+     */
+    atomic_store(&l->ticket, (uint64_t) epoch << 32 | LEASE_CLOSED);
     atomic_store(&l->done, 0);
+    atomic_store_explicit(&l->fn, fn, memory_order_release);
+    atomic_store_explicit(&l->arg, arg, memory_order_release);
+    atomic_store_explicit(&l->units, units, memory_order_release);
+    atomic_store_explicit(&l->chunks, chunks, memory_order_release);
     atomic_store(&l->ticket, (uint64_t) epoch << 32);
     team_signal(&l->seq, &l->sleepers, l->team->n);
 
@@ -359,8 +366,13 @@ team_main(void *data)
     team_self = m;
     (void) maas_fp_enter();
 
-    while (!atomic_load(&team->stop)) {
+    for ( ;; ) {
+        /* Before stop is looked at: destroy() sets it, then moves seq. */
         seen = atomic_load(&team->seq);
+
+        if (atomic_load(&team->stop)) {
+            break;
+        }
 
         pthread_mutex_lock(&team->mutex);
         l = atomic_exchange(&m->lease, NULL);
@@ -497,6 +509,8 @@ maas_team_self(const maas_team_t *team)
 void
 maas_team_submit(maas_team_t *team, maas_task_t *t)
 {
+    maas_lease_t  *l;
+
     t->next = NULL;
 
     pthread_mutex_lock(&team->mutex);
@@ -512,6 +526,15 @@ maas_team_submit(maas_team_t *team, maas_task_t *t)
     pthread_mutex_unlock(&team->mutex);
 
     team_signal(&team->seq, &team->sleepers, 1);
+
+    /* A member that waits for work of a lease leaves it for the task. */
+    for (int i = 0; i < team->n; i++) {
+        l = &team->member[i].own;
+
+        if (atomic_load(&l->open)) {
+            team_signal(&l->seq, &l->sleepers, 1);
+        }
+    }
 }
 
 

@@ -17,17 +17,61 @@ static const char  verify_help[] =
     "payload, which mapping does not check.\n";
 
 
+static void
+verify_json(maas_buf_t *b, const char *path, maas_status_t status,
+    const maas_err_t *err)
+{
+    maas_buf_puts(b, b->len == 0 ? "[{\"image\":" : ",{\"image\":");
+    maas_buf_json(b, path, strlen(path));
+    maas_buf_printf(b, ",\"ok\":%s", status == MAAS_OK ? "true" : "false");
+
+    if (status != MAAS_OK) {
+        maas_buf_puts(b, ",\"error\":");
+        maas_buf_json(b, err->text, strlen(err->text));
+    }
+
+    maas_buf_puts(b, "}");
+}
+
+
+/* json NULL: a line of text. */
+static maas_status_t
+verify_one(const char *path, maas_buf_t *json)
+{
+    void           *p = NULL;
+    size_t          n;
+    maas_err_t      err;
+    maas_status_t   status;
+
+    status = cli_read(path, &p, &n, &err);
+
+    if (status == MAAS_OK) {
+        status = maas_image_verify(p, n, &err);
+        if (status != MAAS_OK) {
+            (void) maas_err_prefix(&err, "%s", path);
+        }
+    }
+
+    if (json != NULL) {
+        verify_json(json, path, status, &err);
+    } else if (status == MAAS_OK) {
+        printf("%s: ok, %zu bytes\n", path, n);
+    } else {
+        (void) cli_fail("%s", err.text);
+    }
+
+    free(p);
+    return status;
+}
+
+
 int
 cmd_verify(int argc, char **argv)
 {
     int            rc;
     bool           json = false;
-    void          *p;
-    size_t         n;
     cli_list_t     rest = { 0 };
     maas_buf_t     b;
-    maas_err_t     err;
-    maas_status_t  status;
     cli_option_t   opts[] = {
         { "--json", CLI_FLAG, &json },
         { NULL, 0, NULL }
@@ -46,38 +90,9 @@ cmd_verify(int argc, char **argv)
     maas_buf_init(&b, maas_host_default());
 
     for (size_t i = 0; i < rest.n; i++) {
-        p = NULL;
-        status = cli_read(rest.v[i], &p, &n, &err);
-
-        if (status == MAAS_OK) {
-            status = maas_image_verify(p, n, &err);
-            if (status != MAAS_OK) {
-                (void) maas_err_prefix(&err, "%s", rest.v[i]);
-            }
-        }
-
-        if (status != MAAS_OK) {
+        if (verify_one(rest.v[i], json ? &b : NULL) != MAAS_OK) {
             rc = CLI_FAILED;
         }
-
-        if (json) {
-            maas_buf_puts(&b, i == 0 ? "[{\"image\":" : ",{\"image\":");
-            maas_buf_json(&b, rest.v[i], strlen(rest.v[i]));
-            maas_buf_printf(&b, ",\"ok\":%s",
-                            status == MAAS_OK ? "true" : "false");
-            if (status != MAAS_OK) {
-                maas_buf_puts(&b, ",\"error\":");
-                maas_buf_json(&b, err.text, strlen(err.text));
-            }
-            maas_buf_puts(&b, "}");
-
-        } else if (status == MAAS_OK) {
-            printf("%s: ok, %zu bytes\n", rest.v[i], n);
-        } else {
-            (void) cli_fail("%s", err.text);
-        }
-
-        free(p);
     }
 
     if (json) {

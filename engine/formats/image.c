@@ -373,50 +373,54 @@ image_node(maas_image_t *im, maas_node_t *n, uint64_t i, uint32_t graph,
 }
 
 
-/*
- * What an operator's own code takes for granted: counts of inputs, outputs
- * and bodies, and packed constants that are as large as their shape says.
- */
-static maas_status_t
-image_node_check(const maas_graph_t *g, const maas_node_t *n, uint64_t i,
-    maas_err_t *err)
+static bool
+image_inputs_ok(const maas_graph_t *g, const maas_node_t *n)
 {
-    int                  bodies = 0, need = 0;
-    size_t               bytes;
-    maas_pack_t          p;
-    const maas_op_t     *op = n->op;
-    const maas_type_t   *type[64];
-    const maas_value_t  *v;
+    int               bodies = 0, need = 0;
+    const maas_op_t  *op = n->op;
 
     for (int j = 0; j < op->n_attr; j++) {
         bodies += op->attr[j].type == MAAS_ATTR_GRAPH;
     }
 
     for (int j = 0; j < op->n_in; j++) {
-        need += !(op->in[j].flags & MAAS_OPT);
+        need = op->in[j].flags & MAAS_OPT ? need : j + 1;
     }
 
-    if (n->n_body != bodies || n->n_formal < need || n->n_out > 255
-        || (n->n_out < 1))
-    {
-        return image_bad(err, "node", i);
+    if (n->n_body != bodies || n->n_formal < need) {
+        return false;
     }
 
     for (int j = 0; j < n->n_in; j++) {
-        if (n->in[j] != MAAS_NOVAL && n->in[j] >= g->n_value) {
-            return image_bad(err, "input of node", i);
-        }
+        if (n->in[j] == MAAS_NOVAL) {
+            if (j < op->n_in && !(op->in[j].flags & MAAS_OPT)) {
+                return false;
+            }
 
-        if (j < op->n_in && j < n->n_formal && n->in[j] == MAAS_NOVAL
-            && !(op->in[j].flags & MAAS_OPT))
-        {
-            return image_bad(err, "input of node", i);
+        } else if (n->in[j] >= g->n_value) {
+            return false;
         }
+    }
 
-        if (j < 64) {
-            type[j] = n->in[j] == MAAS_NOVAL ? NULL
-                                             : &g->value[n->in[j]].type;
-        }
+    return true;
+}
+
+
+/* Every output that the operator always has is there; one may be unread. */
+static bool
+image_outputs_ok(const maas_graph_t *g, const maas_node_t *n)
+{
+    int               need = 1;
+    const maas_op_t  *op = n->op;
+
+    for (int j = 0; j < op->n_out; j++) {
+        need = op->out[j].flags & MAAS_OPT ? need : j + 1;
+    }
+
+    if (n->n_out < need || n->n_out > 255
+        || ((n->n_out == 1 || n->n_post != 0) && n->out[0] == MAAS_NOVAL))
+    {
+        return false;
     }
 
     for (int j = 0; j < n->n_out; j++) {
@@ -424,24 +428,51 @@ image_node_check(const maas_graph_t *g, const maas_node_t *n, uint64_t i,
             && (n->out[j] >= g->n_value
                 || g->value[n->out[j]].role != MAAS_ROLE_ACT))
         {
-            return image_bad(err, "output of node", i);
+            return false;
         }
     }
 
-    for (int j = 0; j < n->n_post; j++) {
-        if (n->post[j].kind > MAAS_POST_BINARY_CHANNEL
-            || (n->post[j].kind == MAAS_POST_UNARY
-                ? n->post[j].fn >= MAAS_UNARIES
-                : n->post[j].fn >= MAAS_BINARIES
-                  || n->post[j].operand >= n->n_in
-                  || n->in[n->post[j].operand] == MAAS_NOVAL))
+    return true;
+}
+
+
+static bool
+image_posts_ok(const maas_node_t *n)
+{
+    const maas_post_t  *p = n->post;
+
+    for (int j = 0; j < n->n_post; j++, p++) {
+        if (p->kind > MAAS_POST_BINARY_CHANNEL
+            || (p->kind == MAAS_POST_UNARY
+                ? p->fn >= MAAS_UNARIES
+                : p->fn >= MAAS_BINARIES || p->operand >= n->n_in
+                  || n->in[p->operand] == MAAS_NOVAL))
         {
-            return image_bad(err, "post-op of node", i);
+            return false;
         }
     }
+
+    return true;
+}
+
+
+/* Packed constants are as large as their shape says. */
+static bool
+image_packs_ok(const maas_graph_t *g, const maas_node_t *n)
+{
+    size_t               bytes;
+    maas_pack_t          p;
+    const maas_type_t   *type[64] = { NULL };
+    const maas_value_t  *v;
 
     for (int j = 0; j < n->n_formal && j < 64; j++) {
-        if (type[j] == NULL || type[j]->format == MAAS_FMT_PLAIN) {
+        type[j] = n->in[j] == MAAS_NOVAL ? NULL : &g->value[n->in[j]].type;
+    }
+
+    for (int j = 0; j < n->n_formal; j++) {
+        if (n->in[j] == MAAS_NOVAL
+            || g->value[n->in[j]].type.format == MAAS_FMT_PLAIN)
+        {
             continue;
         }
 
@@ -449,14 +480,43 @@ image_node_check(const maas_graph_t *g, const maas_node_t *n, uint64_t i,
         memset(&p, 0, sizeof(p));
         p.input = j;
 
-        if (op->pack == NULL || v->role != MAAS_ROLE_CONST
-            || !op->pack(n, type, &p) || p.k < 0 || p.n < 0 || p.groups < 0
+        if (j >= 64 || n->op->pack == NULL || v->role != MAAS_ROLE_CONST
+            || !n->op->pack(n, type, &p) || p.k < 0 || p.n < 0
+            || p.groups < 0
             || !maas_mul_size(maas_p16_elems(p.k, p.n) * sizeof(float),
                               p.groups, &bytes)
             || bytes > v->bytes)
         {
-            return image_bad(err, "packed input of node", i);
+            return false;
         }
+    }
+
+    return true;
+}
+
+
+/*
+ * What an operator's own code takes for granted: counts of inputs, outputs
+ * and bodies, post-ops that there are, packed constants of the right size.
+ */
+static maas_status_t
+image_node_check(const maas_graph_t *g, const maas_node_t *n, uint64_t i,
+    maas_err_t *err)
+{
+    if (!image_inputs_ok(g, n)) {
+        return image_bad(err, "input of node", i);
+    }
+
+    if (!image_outputs_ok(g, n)) {
+        return image_bad(err, "output of node", i);
+    }
+
+    if (!image_posts_ok(n)) {
+        return image_bad(err, "post-op of node", i);
+    }
+
+    if (!image_packs_ok(g, n)) {
+        return image_bad(err, "packed input of node", i);
     }
 
     return MAAS_OK;
@@ -464,6 +524,31 @@ image_node_check(const maas_graph_t *g, const maas_node_t *n, uint64_t i,
 
 
 /* -- graphs -------------------------------------------------------------- */
+
+/* Keys of maps are a constant list of integers or strings. */
+static maas_status_t
+image_keys(const maas_graph_t *g, uint64_t id, maas_err_t *err)
+{
+    const maas_value_t  *k;
+
+    for (uint32_t i = 0; i < g->n_value; i++) {
+        if (g->value[i].keys == MAAS_NOVAL) {
+            continue;
+        }
+
+        k = &g->value[g->value[i].keys];
+
+        if (k->role != MAAS_ROLE_CONST || k->type.rank != 1
+            || k->type.format != MAAS_FMT_PLAIN
+            || (k->type.dtype != MAAS_I64 && k->type.dtype != MAAS_STRING))
+        {
+            return image_bad(err, "keys in graph", id);
+        }
+    }
+
+    return MAAS_OK;
+}
+
 
 /* Nodes may read only what inputs, constants and earlier nodes made. */
 static maas_status_t
@@ -553,6 +638,8 @@ image_graph(maas_image_t *im, uint32_t id, maas_err_t *err)
                              err));
     }
 
+    MAAS_TRY(image_keys(g, id, err));
+
     for (uint32_t i = 0; i < r->n_node; i++) {
         MAAS_TRY(image_node(im, &g->node[i], r->node + i, id, err));
         MAAS_TRY(image_node_check(g, &g->node[i], r->node + i, err));
@@ -579,7 +666,7 @@ image_bodies_check(const maas_image_t *im, maas_err_t *err)
                 b = n->body[k];
 
                 if (b->n_out < n->n_out || n->n_formal < n->op->n_in
-                    || b->n_in < (uint32_t) (n->n_formal - n->op->n_in))
+                    || b->n_in != (uint32_t) (n->n_formal - n->op->n_in))
                 {
                     return image_bad(err, "body of node", j);
                 }
@@ -629,7 +716,7 @@ image_ports(maas_image_t *im, maas_err_t *err)
 static maas_status_t
 image_graphs(maas_image_t *im, maas_err_t *err)
 {
-    uint64_t  n = image_count(im, MAAS_SEC_GRAPHS);
+    uint64_t  n = image_count(im, MAAS_SEC_GRAPHS), values = 0, nodes = 0;
 
     if (n == 0 || n > UINT32_MAX) {
         return image_bad(err, "count of graphs", n);
@@ -650,6 +737,16 @@ image_graphs(maas_image_t *im, maas_err_t *err)
 
     for (uint32_t i = 0; i < n; i++) {
         MAAS_TRY(image_graph(im, i, err));
+
+        /* Graphs share no records: what is built is not more than is there. */
+        values += im->graph[i]->n_value;
+        nodes += im->graph[i]->n_node;
+
+        if (values > image_count(im, MAAS_SEC_VALUES)
+            || nodes > image_count(im, MAAS_SEC_NODES))
+        {
+            return image_bad(err, "graph", i);
+        }
     }
 
     MAAS_TRY(image_bodies_check(im, err));

@@ -86,11 +86,19 @@ iplan_step(const maas_image_t *im, const maas_plan_t *p, uint64_t i,
 
     n = &im->graph[s->graph]->node[s->node];
 
+    if (s->kernel == MAAS_KERNEL_POST
+        && (n->n_post == 0 || i == 0 || s[-1].graph != s->graph
+            || s[-1].node != s->node))
+    {
+        return iplan_bad(err, "post-op step", i);
+    }
+
     if (s->n_in != n->n_in || s->n_out != n->n_out || s->units < 0
         || !iplan_inside(s->operand, (uint64_t) s->n_in + s->n_out,
                          p->n_operand)
         || (s->kernel != MAAS_KERNEL_POST && s->kernel >= n->op->n_kernel)
         || s->scratch > p->scratch
+        || !(s->cost >= 0 && s->cost <= 1e18)
         || (s->shared != UINT64_MAX && s->shared > p->arena_bytes))
     {
         return iplan_bad(err, "step", i);

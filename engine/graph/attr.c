@@ -287,8 +287,12 @@ attr_put(attr_out_t *o, const maas_attr_row_t *row, const maas_raw_attr_t *a,
             MAAS_TRY(attr_word(row, a->s, &v, err));
             memcpy(o->base + row->off, &v, sizeof(v));
 
-        } else {
+        } else if (a->s.len != 0) {
             attr_copy(o, row->off, a->s.data, a->s.len, 1);
+
+        } else {
+            /* Given and empty: n is 0, off is not. */
+            (void) attr_list(o, row->off, 0, 0);
         }
 
         break;

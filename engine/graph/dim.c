@@ -111,19 +111,26 @@ dim_floor(int64_t a, int64_t b)
 }
 
 
-/* Both constant.  Overflow is "unknown": the planner refuses such a dim. */
+/*
+ * Both constant.  Overflow is "unknown": the planner refuses such a dim.  The
+ * lowest numbers are symbols: a result there is an overflow, too.
+ */
 static maas_dim_t
 dim_fold(int op, int64_t a, int64_t b)
 {
-    int64_t  r;
+    bool     over = false;
+    int64_t  r = 0;
 
     switch (op) {
     case DIM_ADD:
-        return __builtin_add_overflow(a, b, &r) ? MAAS_DIM_NONE : r;
+        over = __builtin_add_overflow(a, b, &r);
+        break;
     case DIM_SUB:
-        return __builtin_sub_overflow(a, b, &r) ? MAAS_DIM_NONE : r;
+        over = __builtin_sub_overflow(a, b, &r);
+        break;
     case DIM_MUL:
-        return __builtin_mul_overflow(a, b, &r) ? MAAS_DIM_NONE : r;
+        over = __builtin_mul_overflow(a, b, &r);
+        break;
     case DIM_DIV:
         return b == 0 ? MAAS_DIM_NONE : dim_floor(a, b);
     case DIM_CEIL:
@@ -133,6 +140,8 @@ dim_fold(int op, int64_t a, int64_t b)
     default:
         return maas_max(a, b);
     }
+
+    return over || !maas_dim_known(r) ? MAAS_DIM_NONE : r;
 }
 
 

@@ -12,6 +12,7 @@
 
 /* Contents above this are computed by a run, not while planning. */
 #define PLAN_EVAL_BYTES  (1 << 20)
+#define PLAN_EVAL_TOTAL  (64 << 20)     /* of all that a plan keeps */
 
 
 static maas_status_t
@@ -60,7 +61,7 @@ plan_load_inputs(plan_build_t *b, const plan_frame_t *f,
 
 
 static maas_status_t
-plan_check_output(plan_build_t *b, const maas_node_t *n, int i)
+plan_check_output(plan_build_t *b, int i)
 {
     size_t               bytes;
     int64_t              count;
@@ -106,7 +107,6 @@ plan_check_output(plan_build_t *b, const maas_node_t *n, int i)
 
     /* A packed constant keeps its source's dims: its bytes are greater. */
     t->bytes = bytes;
-    (void) n;
     return MAAS_OK;
 }
 
@@ -145,7 +145,7 @@ plan_infer(plan_build_t *b, const maas_node_t *n)
     }
 
     for (int i = 0; i < n->n_out; i++) {
-        MAAS_TRY(plan_check_output(b, n, i));
+        MAAS_TRY(plan_check_output(b, i));
     }
 
     return MAAS_OK;
@@ -162,7 +162,8 @@ plan_can_eval(const plan_build_t *b, const maas_node_t *n)
         return true;
     }
 
-    if (!(n->op->flags & MAAS_OP_PURE) || n->n_in == 0) {
+    /* Post-ops may need a step of their own. */
+    if (!(n->op->flags & MAAS_OP_PURE) || n->n_in == 0 || n->n_post != 0) {
         return false;
     }
 
@@ -176,7 +177,9 @@ plan_can_eval(const plan_build_t *b, const maas_node_t *n)
         bytes += b->out[i].bytes;
     }
 
-    return bytes <= PLAN_EVAL_BYTES;
+    return bytes <= PLAN_EVAL_BYTES
+           && bytes <= PLAN_EVAL_TOTAL - maas_min(b->plan->mem.used,
+                                                  (size_t) PLAN_EVAL_TOTAL);
 }
 
 
@@ -223,6 +226,33 @@ plan_view(plan_build_t *b, plan_frame_t *f, const maas_node_t *n)
 
 
 /*
+ * Does another input read the storage of input i?  Where output 0 takes its
+ * place, it would read what was written: Sum(a, b, a), or the updates of a
+ * Scatter that are a view of its data.  Two operands of an elementwise node
+ * are read at the element that is written.
+ */
+static bool
+plan_read_twice(const plan_frame_t *f, const maas_node_t *n, int i)
+{
+    bool               pair;
+    const plan_val_t  *v = &f->val[n->in[i]];
+
+    pair = (n->op->flags & MAAS_OP_ELEMENTWISE) && n->n_formal == 2;
+
+    for (int j = 0; j < n->n_in; j++) {
+        if (j != i && n->in[j] != MAAS_NOVAL
+            && f->val[n->in[j]].storage == v->storage
+            && (!pair || j >= n->n_formal))
+        {
+            return true;
+        }
+    }
+
+    return false;
+}
+
+
+/*
  * The storage of output 0: that of an input which dies here and whose
  * kernel writes in place, else a new one.
  */
@@ -240,7 +270,7 @@ plan_inplace(plan_build_t *b, plan_frame_t *f, const maas_node_t *n,
         v = &f->val[n->in[i]];
 
         if (v->storage >= 0 && b->storage_refs[v->storage] == 0
-            && v->t.dtype != MAAS_STRING
+            && !plan_read_twice(f, n, i) && v->t.dtype != MAAS_STRING
             && maas_dtype_size(v->t.dtype)
                == maas_dtype_size(b->out[0].dtype)
             && maas_tensor_count(&v->t) == maas_tensor_count(&b->out[0])

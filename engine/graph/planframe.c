@@ -466,6 +466,15 @@ plan_cut(plan_build_t *b, plan_frame_t *f, const maas_node_t *n)
 {
     plan_val_t  *v = &f->val[n->in[b->need]];
 
+    /* Asked for twice, a run would cut its plans for ever. */
+    if (v->t.data != NULL) {
+        return maas_err(b->err, MAAS_EINTERNAL,
+                        "node '%.*s' (%s): the contents of input %d are "
+                        "known, but do not settle its shapes",
+                        (int) n->name.len, n->name.data, n->op->name,
+                        b->need);
+    }
+
     if (v->t.bytes > PLAN_NEED_MAX) {
         return maas_err(b->err, MAAS_ELIMIT,
                         "node '%.*s' (%s): the contents of input %d decide "
@@ -540,9 +549,13 @@ plan_resume(plan_build_t *b, const void *data)
     g = b->src->graph[f->graph];
     v = &f->val[g->node[f->node].in[p->need_in]];
 
-    copy = maas_arena_dup(&b->plan->mem, data, maas_max(v->t.bytes, 8u));
+    copy = maas_arena_alloc(&b->plan->mem, maas_max(v->t.bytes, 8u));
     if (copy == NULL) {
         return maas_err_nomem(b->err);
+    }
+
+    if (v->t.bytes != 0) {
+        memcpy(copy, data, v->t.bytes);
     }
 
     v->t.data = copy;

@@ -14,10 +14,19 @@
 #include <unistd.h>
 
 
-extern void *__libc_malloc(size_t n);
-extern void *__libc_calloc(size_t n, size_t size);
-extern void *__libc_realloc(void *p, size_t n);
-extern void *__libc_memalign(size_t a, size_t n);
+/* A sanitizer's allocator takes the place of glibc's. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define HOOK(name)     __interceptor_##name
+#define HOOK_MEMALIGN  __interceptor_aligned_alloc
+#else
+#define HOOK(name)     __libc_##name
+#define HOOK_MEMALIGN  __libc_memalign
+#endif
+
+extern void *HOOK(malloc)(size_t n);
+extern void *HOOK(calloc)(size_t n, size_t size);
+extern void *HOOK(realloc)(void *p, size_t n);
+extern void *HOOK_MEMALIGN(size_t a, size_t n);
 
 static atomic_long  alloc_count;
 static atomic_long  alloc_fail_at;
@@ -43,28 +52,28 @@ alloc_refused(void)
 void *
 malloc(size_t n)
 {
-    return alloc_refused() ? NULL : __libc_malloc(n);
+    return alloc_refused() ? NULL : HOOK(malloc)(n);
 }
 
 
 void *
 calloc(size_t n, size_t size)
 {
-    return alloc_refused() ? NULL : __libc_calloc(n, size);
+    return alloc_refused() ? NULL : HOOK(calloc)(n, size);
 }
 
 
 void *
 realloc(void *p, size_t n)
 {
-    return alloc_refused() ? NULL : __libc_realloc(p, n);
+    return alloc_refused() ? NULL : HOOK(realloc)(p, n);
 }
 
 
 void *
 aligned_alloc(size_t a, size_t n)
 {
-    return alloc_refused() ? NULL : __libc_memalign(a, n);
+    return alloc_refused() ? NULL : HOOK_MEMALIGN(a, n);
 }
 
 

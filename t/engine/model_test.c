@@ -299,6 +299,7 @@ test_hostile(const char *path)
     size_t          refused = 0, n = 0, step;
     loaded_t        l;
     maas_err_t      err;
+    maas_run_t     *run;
     maas_plan_t    *p;
     maas_model_t   *m;
     maas_tensor_t  *in;
@@ -322,6 +323,10 @@ test_hostile(const char *path)
         in = make_inputs(m, 2, 3);
         if (maas_plan_make(&p, &m->src, in, &err) == MAAS_OK) {
             maas_plan_release(p, m->src.host);
+        }
+
+        if (maas_model_run(m, in, NULL, NULL, &run, &err) == MAAS_OK) {
+            maas_run_release(run);
         }
 
         free_inputs(m, in);
@@ -496,6 +501,11 @@ main(void)
         CORPUS "mlp.onnx", "conf/models/digits/model.onnx"
     };
 
+    static const char *const  corpus[] = {
+        CORPUS "conv.onnx", CORPUS "if.onnx", CORPUS "old.onnx",
+        CORPUS "shape.onnx", CORPUS "strings.onnx"
+    };
+
     maas_init(NULL, NULL);
 
     for (size_t i = 0; i < maas_nelts(models); i++) {
@@ -505,6 +515,10 @@ main(void)
         test_hostile(models[i]);
         test_refused_allocations(models[i]);
         test_passes(models[i]);
+    }
+
+    for (size_t i = 0; i < maas_nelts(corpus); i++) {
+        test_hostile(corpus[i]);
     }
 
     test_weights_once();

@@ -60,20 +60,25 @@ chunk(void *arg, int slot, int64_t first, int64_t last)
 static void
 job_run(maas_task_t *t, maas_team_t *team)
 {
+    int            n, want[UNITS] = { 0 };
     job_t         *j = (job_t *) t;
     maas_lease_t  *l = maas_lease_begin(team);
 
     j->leased += l != NULL;
 
     for (int r = 1; r <= j->rounds; r++) {
+        /* Steps of one chunk, a few and many follow each other. */
+        n = r % 2 ? UNITS : 1 + r % 5;
+
         if (l != NULL) {
-            maas_lease_run(l, chunk, j, UNITS);
+            maas_lease_run(l, chunk, j, n);
         } else {
-            chunk(j, maas_team_self(team), 0, UNITS);
+            chunk(j, maas_team_self(team), 0, n);
         }
 
         for (int i = 0; i < UNITS; i++) {
-            j->result += atomic_load(&j->count[i]) != r;
+            want[i] += i < n;
+            j->result += atomic_load(&j->count[i]) != want[i];
         }
     }
 
@@ -136,6 +141,34 @@ test_tasks(int threads, int jobs, int rounds)
 
     maas_team_destroy(team);
     ok(1, "destroyed");
+    close(fd);
+    free(j);
+}
+
+
+/* Short steps in a row: a member that comes late finds another step. */
+static void
+test_short_steps(void)
+{
+    int           fd = eventfd(0, EFD_CLOEXEC), wrong = 0;
+    job_t        *j = calloc(1, sizeof(*j));
+    maas_team_t  *team;
+
+    team = maas_team_create(maas_host_default(), 4, notify, &fd);
+
+    for (int i = 0; i < 10; i++) {
+        memset(j, 0, sizeof(*j));
+        j->task.run = job_run;
+        j->rounds = 3000;
+        usleep(300);
+        maas_team_submit(team, &j->task);
+        wrong += reap(team, fd, 1) != 1;
+        wrong += j->result + atomic_load(&j->wrong);
+    }
+
+    is_int(wrong, 0, "30000 steps of changing length, every unit once");
+
+    maas_team_destroy(team);
     close(fd);
     free(j);
 }
@@ -211,6 +244,7 @@ main(void)
     test_tasks(4, 300, 30);
     test_tasks(8, 100, 50);
     test_leases();
+    test_short_steps();
     test_signals();
 
     return done();

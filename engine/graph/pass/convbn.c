@@ -141,6 +141,7 @@ convbn_run(maas_pass_t *p)
     uint32_t            n = p->g->n_node, at;
     maas_vid_t          w, b, in[3];
     maas_node_t        *conv;
+    maas_status_t       rc;
     const maas_node_t  *bn;
 
     for (uint32_t i = 0; i < n; i++) {
@@ -149,7 +150,14 @@ convbn_run(maas_pass_t *p)
         }
 
         at = bn - p->g->node;
-        MAAS_TRY(convbn_weights(p, &p->g->node[i], bn, &w, &b));
+        rc = convbn_weights(p, &p->g->node[i], bn, &w, &b);
+
+        /* Over the budget: what was emitted is read by nobody. */
+        if (rc == MAAS_ELIMIT) {
+            continue;
+        }
+
+        MAAS_TRY(rc);
 
         conv = &p->g->node[i];
         in[0] = conv->in[0];

@@ -62,14 +62,41 @@ fold_alloc(maas_pass_t *p, const maas_node_t *n, fold_t *f)
 }
 
 
+/* Output i: known, a tensor, and within the budget. */
+static bool
+fold_output(const maas_pass_t *p, fold_t *f, int i)
+{
+    maas_tensor_t      *out = &f->out[i];
+    const maas_type_t  *t = &f->infer_out[i].type;
+
+    if (t->rank < 0 || t->kind != MAAS_KIND_TENSOR) {
+        return false;
+    }
+
+    out->dtype = t->dtype;
+    out->rank = t->rank;
+    out->format = t->format;
+
+    for (int d = 0; d < t->rank; d++) {
+        if (!maas_dim_known(t->dims[d]) || t->dims[d] < 0) {
+            return false;
+        }
+
+        out->dims[d] = t->dims[d];
+    }
+
+    return maas_tensor_size(out, f->infer_out[i].str_bytes, &out->bytes)
+           && out->bytes <= p->budget;
+}
+
+
 /* Shapes of the outputs; MAAS_ELIMIT: not to be folded. */
 static maas_status_t
 fold_shapes(maas_pass_t *p, const maas_node_t *n, fold_t *f, size_t *total)
 {
-    size_t               bytes, given = 0;
+    size_t               given = 0;
     maas_infer_t         c = { 0 };
     maas_status_t        rc;
-    const maas_type_t   *t;
 
     c.node = n;
     c.attr = n->attr;
@@ -98,31 +125,11 @@ fold_shapes(maas_pass_t *p, const maas_node_t *n, fold_t *f, size_t *total)
             continue;
         }
 
-        t = &f->infer_out[i].type;
-        if (t->rank < 0 || t->kind != MAAS_KIND_TENSOR) {
+        if (!fold_output(p, f, i)) {
             return MAAS_ELIMIT;
         }
 
-        f->out[i].dtype = t->dtype;
-        f->out[i].rank = t->rank;
-        f->out[i].format = t->format;
-
-        for (int d = 0; d < t->rank; d++) {
-            if (!maas_dim_known(t->dims[d]) || t->dims[d] < 0) {
-                return MAAS_ELIMIT;
-            }
-
-            f->out[i].dims[d] = t->dims[d];
-        }
-
-        if (!maas_tensor_size(&f->out[i], f->infer_out[i].str_bytes, &bytes)
-            || bytes > p->budget)
-        {
-            return MAAS_ELIMIT;
-        }
-
-        f->out[i].bytes = bytes;
-        *total += bytes;
+        *total += f->out[i].bytes;
     }
 
     return *total > maas_max(given, (size_t) FOLD_GROW) || *total > p->budget

@@ -1,7 +1,7 @@
 /*
- * lower_half.c: float16 and bfloat16 are stored as such and computed in float32:
- * where an operator has no kernel for them, its half inputs are cast up and
- * its half outputs cast down again.
+ * lower_half.c: float16 and bfloat16 are stored as such and computed in
+ * float32: where an operator has no kernel for them, its half inputs are cast
+ * up and its half outputs cast down again.
  */
 
 #include "graph/pass/pass.h"
@@ -26,6 +26,11 @@ half_wants(const maas_graph_t *g, const maas_node_t *n)
 {
     uint8_t               dtype;
     const maas_formal_t  *f;
+
+    /* Captures go to bodies, whose own nodes are lowered. */
+    if (n->op->flags & MAAS_OP_CONTROL) {
+        return false;
+    }
 
     for (int i = 0; i < n->n_formal; i++) {
         if (n->in[i] == MAAS_NOVAL) {

@@ -1,0 +1,679 @@
+/*
+ * Plans against a naive evaluator: random graphs of elementwise nodes, views,
+ * concatenations, products, branches and data-dependent shapes, with outputs
+ * at random values, run with all passes and without each, on one thread, on a
+ * team and from several threads while plans are evicted.  MAAS_SEEDS=n.
+ */
+
+#include <math.h>
+#include <pthread.h>
+#include <stdlib.h>
+
+#include "api/compile.h"
+#include "api/model_priv.h"
+#include "graph/infer.h"
+#include "graph/pass/pass.h"
+#include "graph_build.h"
+#include "tap.h"
+
+
+/* -- the naive evaluator ------------------------------------------------- */
+
+static maas_status_t naive_graph(const maas_graph_t *g, maas_arena_t *a,
+    const maas_tensor_t *in, maas_tensor_t *out, maas_err_t *err);
+
+
+static maas_status_t
+naive_node(const maas_node_t *n, maas_arena_t *a, maas_tensor_t *val,
+    maas_err_t *err)
+{
+    maas_dim_t         ival[4][MAAS_IVAL_MAX], oval[MAAS_IVAL_MAX];
+    maas_type_t        type[4] = { 0 };
+    maas_infer_t       c = { 0 };
+    maas_tensor_t     *in, out[1] = { 0 };
+    maas_infer_in_t    ii[4] = { 0 };
+    maas_infer_out_t   io[1] = { 0 };
+
+    in = maas_arena_array(a, n->n_in + 1, sizeof(*in));
+
+    for (int i = 0; i < n->n_in; i++) {
+        in[i] = val[n->in[i]];
+    }
+
+    if (n->n_body != 0) {
+        return naive_graph(n->body[*(bool *) in[0].data ? 0 : 1], a, in + 1,
+                           &val[n->out[0]], err);
+    }
+
+    for (int i = 0; i < n->n_in; i++) {
+        type[i].dtype = in[i].dtype;
+        type[i].rank = in[i].rank;
+        memcpy(type[i].dims, in[i].dims, sizeof(in[i].dims));
+        ii[i].type = &type[i];
+        ii[i].data = in[i].data;
+        ii[i].n_ival = maas_ival_load(&in[i], ival[i]);
+        ii[i].ival = ii[i].n_ival >= 0 ? ival[i] : NULL;
+    }
+
+    io[0].type.rank = -1;
+    io[0].ival = oval;
+    io[0].n_ival = -1;
+    io[0].wanted = true;
+    c.node = n;
+    c.attr = n->attr;
+    c.n_in = n->n_in;
+    c.n_out = n->n_out;
+    c.in = ii;
+    c.out = io;
+    c.err = err;
+
+    MAAS_TRY(n->op->infer(&c));
+
+    out[0].dtype = io[0].type.dtype;
+    out[0].rank = io[0].type.rank;
+    memcpy(out[0].dims, io[0].type.dims, sizeof(out[0].dims));
+    (void) maas_tensor_size(&out[0], 0, &out[0].bytes);
+
+    MAAS_TRY(maas_node_eval(n, maas_kernels(maas_cpu_in_use()), in, out, a,
+                            maas_host_default(), err));
+    val[n->out[0]] = out[0];
+    return MAAS_OK;
+}
+
+
+static maas_status_t
+naive_graph(const maas_graph_t *g, maas_arena_t *a, const maas_tensor_t *in,
+    maas_tensor_t *out, maas_err_t *err)
+{
+    maas_tensor_t  *val = maas_arena_array(a, g->n_value + 1, sizeof(*val));
+
+    for (uint32_t i = 0; i < g->n_value; i++) {
+        if (g->value[i].role == MAAS_ROLE_CONST) {
+            val[i] = maas_value_tensor(&g->value[i]);
+        }
+    }
+
+    for (uint32_t i = 0; i < g->n_in; i++) {
+        val[g->in[i]] = in[i];
+    }
+
+    for (uint32_t i = 0; i < g->n_node; i++) {
+        MAAS_TRY(naive_node(&g->node[i], a, val, err));
+    }
+
+    for (uint32_t i = 0; i < g->n_out; i++) {
+        out[i] = val[g->out[i]];
+    }
+
+    return MAAS_OK;
+}
+
+
+/* -- running ------------------------------------------------------------- */
+
+#define SHAPES  3
+
+/* Inputs of several shapes, and what they have to give. */
+typedef maas_raw_model_t *(*make_pt)(maas_arena_t *a, uint64_t seed);
+
+typedef struct {
+    make_pt         make;
+    uint64_t        seed;
+    maas_arena_t    a;
+    uint32_t        n_in, n_out;
+    maas_tensor_t   in[2 * SHAPES][2];
+    maas_tensor_t   want[2 * SHAPES][8];
+    void           *image;
+    maas_model_t   *m;
+    maas_err_t      err;
+} sample_t;
+
+
+static void
+sample_input(sample_t *s, maas_tensor_t *t, int64_t rows, int64_t cols,
+    uint32_t seed)
+{
+    t->dtype = MAAS_F32;
+    t->rank = 2;
+    t->dims[0] = rows;
+    t->dims[1] = cols;
+    t->bytes = rows * cols * sizeof(float);
+    t->data = maas_arena_alloc(&s->a, t->bytes + 1);
+
+    for (int64_t i = 0; i < rows * cols; i++) {
+        seed = seed * 1664525u + 1013904223u;
+        ((float *) t->data)[i] = (int) (seed >> 8) / 8388608.0f - 1;
+    }
+}
+
+
+static bool
+sample_make(sample_t *s, make_pt make, uint64_t seed, int64_t big)
+{
+    maas_graph_t         *g;
+    const int64_t         rows[SHAPES] = { 1, big == 1 ? 1 : 3, big };
+    maas_raw_model_t     *raw;
+    maas_pass_opts_t      opts = { 0 };
+
+    /* Only what the kernels cannot do without: float16 is lowered. */
+    opts.host = maas_host_default();
+    opts.k = maas_kernels(maas_cpu_in_use());
+    opts.off = "noop,fold,convbn,postop,pack";
+
+    memset(s, 0, sizeof(*s));
+    maas_arena_init(&s->a, maas_host_default(), 0);
+    s->make = make;
+    s->seed = seed;
+    raw = make(&s->a, seed);
+
+    if (maas_graph_import(&g, &s->a, raw, &s->err) != MAAS_OK
+        || maas_passes_run(g, &opts, &s->err) != MAAS_OK)
+    {
+        return false;
+    }
+
+    s->n_in = g->n_in;
+    s->n_out = g->n_out;
+
+    for (int i = 0; i < 2 * SHAPES; i++) {
+        for (uint32_t k = 0; k < s->n_in; k++) {
+            sample_input(s, &s->in[i][k], rows[i % SHAPES],
+                         raw->graph.in[k].dims[1], (uint32_t) (seed + i));
+        }
+
+        if (naive_graph(g, &s->a, s->in[i], s->want[i], &s->err) != MAAS_OK) {
+            return false;
+        }
+    }
+
+    return true;
+}
+
+
+static bool
+sample_open(sample_t *s, const char *off, const maas_limits_t *limits)
+{
+    size_t           size;
+    maas_graph_t    *g;
+    maas_compile_t   spec = { .name = "random", .passes_off = off };
+
+    return maas_graph_import(&g, &s->a, s->make(&s->a, s->seed), &s->err)
+           == MAAS_OK
+           && maas_compile_graph(g, &spec, &s->image, &size, &s->err)
+              == MAAS_OK
+           && maas_model_open(&s->m, s->image, size, limits, &s->err)
+              == MAAS_OK;
+}
+
+
+static void
+sample_close(sample_t *s)
+{
+    maas_model_release(s->m);
+    maas_image_free(s->image);
+    s->m = NULL;
+    s->image = NULL;
+}
+
+
+static bool
+same(const maas_tensor_t *a, const maas_tensor_t *b)
+{
+    const float  *x = a->data, *y = b->data;
+
+    if (a->dtype != MAAS_F32 || b->dtype != MAAS_F32 || a->rank != b->rank
+        || memcmp(a->dims, b->dims, a->rank * sizeof(int64_t)) != 0)
+    {
+        return false;
+    }
+
+    for (int64_t i = 0; i < maas_tensor_count(a); i++) {
+        if (!(fabsf(x[i] - y[i]) <= 1e-4f * fmaxf(1, fabsf(x[i])))) {
+            return false;
+        }
+    }
+
+    return true;
+}
+
+
+/* Runs input set i; NULL, or what is wrong. */
+static const char *
+sample_run(sample_t *s, int i, maas_team_t *team, maas_err_t *err)
+{
+    const char     *bad = NULL;
+    maas_run_t     *run;
+    maas_tensor_t   t;
+
+    if (maas_model_run(s->m, s->in[i], team, NULL, &run, err) != MAAS_OK) {
+        return err->text;
+    }
+
+    for (uint32_t k = 0; k < s->n_out && bad == NULL; k++) {
+        maas_run_output(run, k, &t, NULL);
+        bad = same(&t, &s->want[i][k]) ? NULL : "an output differs";
+    }
+
+    maas_run_release(run);
+    return bad;
+}
+
+
+static const char *
+sample_try(sample_t *s, const char *off)
+{
+    const char  *bad = NULL;
+
+    if (!sample_open(s, off, NULL)) {
+        sample_close(s);
+        return s->err.text;
+    }
+
+    for (int round = 0; round < 2; round++) {
+        for (int i = 0; i < 2 * SHAPES && bad == NULL; i++) {
+            bad = sample_run(s, i, NULL, &s->err);
+        }
+    }
+
+    sample_close(s);
+    return bad;
+}
+
+
+static void
+test_random(uint64_t first, uint64_t n)
+{
+    int          failed = 0;
+    sample_t     s;
+    const char  *bad, *off;
+
+    for (uint64_t seed = first; seed < first + n && failed < 20; seed++) {
+        if (!sample_make(&s, random_model, seed, 17)) {
+            printf("# seed %llu: %s\n", (unsigned long long) seed,
+                   s.err.text);
+            failed++;
+            maas_arena_destroy(&s.a);
+            continue;
+        }
+
+        bad = sample_try(&s, NULL);
+        off = "none";
+
+        for (int i = 0; maas_pass_order[i] != NULL && bad == NULL; i++) {
+            off = maas_pass_order[i]->name;
+
+            if (!maas_pass_order[i]->always) {
+                bad = sample_try(&s, off);
+            }
+        }
+
+        if (bad != NULL) {
+            failed++;
+            printf("# seed %llu, pass off: %s: %s\n",
+                   (unsigned long long) seed, off, bad);
+        }
+
+        maas_arena_destroy(&s.a);
+    }
+
+    is_int(failed, 0, "random graphs give what their nodes give one by one, "
+           "with every pass and without each");
+}
+
+
+/* -- several threads ----------------------------------------------------- */
+
+typedef struct {
+    pthread_t    thread;
+    sample_t    *s;
+    uint32_t     seed;
+    const char  *bad;
+    maas_err_t   err;
+} thread_t;
+
+
+static void *
+thread_main(void *arg)
+{
+    thread_t  *t = arg;
+
+    for (int i = 0; i < 200 && t->bad == NULL; i++) {
+        t->seed = t->seed * 1664525u + 1013904223u;
+        t->bad = sample_run(t->s, (t->seed >> 16) % (2 * SHAPES), NULL,
+                            &t->err);
+    }
+
+    return NULL;
+}
+
+
+static void
+test_threads(uint64_t first, uint64_t n)
+{
+    int            failed = 0;
+    thread_t       t[4];
+    sample_t       s;
+    maas_limits_t  limits = { .max_plans = 2 };
+
+    for (uint64_t seed = first; seed < first + n; seed++) {
+        if (!sample_make(&s, random_model, seed, 17)
+            || !sample_open(&s, NULL, &limits))
+        {
+            printf("# seed %llu: %s\n", (unsigned long long) seed,
+                   s.err.text);
+            failed++;
+        } else {
+            memset(t, 0, sizeof(t));
+
+            for (int i = 0; i < 4; i++) {
+                t[i].s = &s;
+                t[i].seed = (uint32_t) seed * 31 + i;
+                pthread_create(&t[i].thread, NULL, thread_main, &t[i]);
+            }
+
+            for (int i = 0; i < 4; i++) {
+                pthread_join(t[i].thread, NULL);
+
+                if (t[i].bad != NULL) {
+                    printf("# seed %llu: %s\n", (unsigned long long) seed,
+                           t[i].bad);
+                    failed++;
+                }
+            }
+
+            failed += s.m->n_plan > 2;
+        }
+
+        sample_close(&s);
+        maas_arena_destroy(&s.a);
+    }
+
+    is_int(failed, 0, "four threads on one model while plans are evicted");
+}
+
+
+/* -- a team -------------------------------------------------------------- */
+
+typedef struct {
+    maas_task_t    task;
+    sample_t      *s;
+    int            i;
+    const char    *bad;
+    maas_err_t     err;
+    atomic_bool    done;
+} team_task_t;
+
+
+static void
+team_notify(void *ctx)
+{
+    (void) ctx;
+}
+
+
+static void
+team_task(maas_task_t *t, maas_team_t *team)
+{
+    team_task_t  *x = (team_task_t *) t;
+
+    x->bad = sample_run(x->s, x->i, team, &x->err);
+    atomic_store(&x->done, true);
+}
+
+
+static void
+test_team(uint64_t first, uint64_t n)
+{
+    int           failed = 0;
+    sample_t      s;
+    maas_team_t  *team;
+    team_task_t   t[2 * SHAPES];
+
+    team = maas_team_create(maas_host_default(), 3, team_notify, NULL);
+
+    for (uint64_t seed = first; seed < first + n; seed++) {
+        if (!sample_make(&s, random_model, seed, 700)
+            || !sample_open(&s, NULL, NULL))
+        {
+            failed++;
+            sample_close(&s);
+            maas_arena_destroy(&s.a);
+            continue;
+        }
+
+        memset(t, 0, sizeof(t));
+
+        for (int i = 0; i < 2 * SHAPES; i++) {
+            t[i].task.run = team_task;
+            t[i].s = &s;
+            t[i].i = i;
+            maas_team_submit(team, &t[i].task);
+        }
+
+        for (int i = 0; i < 2 * SHAPES; i++) {
+            while (!atomic_load(&t[i].done)) {
+                sched_yield();
+            }
+
+            if (t[i].bad != NULL) {
+                printf("# seed %llu: %s\n", (unsigned long long) seed,
+                       t[i].bad);
+                failed++;
+            }
+        }
+
+        /* A task may be touched until it was reaped. */
+        for (int i = 0; i < 2 * SHAPES; /* void */ ) {
+            for (maas_task_t *k = maas_team_reap(team); k != NULL;
+                 k = k->next)
+            {
+                i++;
+            }
+        }
+
+        sample_close(&s);
+        maas_arena_destroy(&s.a);
+    }
+
+    maas_team_destroy(team);
+    is_int(failed, 0, "six tasks at once on a team of three");
+}
+
+
+/* -- cases --------------------------------------------------------------- */
+
+/* An operator that writes in place while it reads the same value elsewhere. */
+static maas_raw_model_t *
+scatter_model(maas_arena_t *a, uint64_t seed)
+{
+    val_t          x, y;
+    build_t       *b = model_begin(a, seed);
+    int64_t        dim = 4;
+    maas_str_t     t[3];
+    const int64_t  idx[4] = { 3, 2, 1, 0 };
+
+    x = add_val(b, 4, false);
+    y = add_val(b, 4, true);
+    port(&b->g->in[b->g->n_in++], x.name, 4);
+
+    for (int i = 0; i < 3; i++) {
+        t[i] = new_name(b);
+    }
+
+    node(b, "Neg", t[0], 1, x.name);
+    node(b, "Reshape", t[1], 2, t[0], ints(b, 1, -1, 0));
+    node(b, "Reshape", t[2], 2, t[0], ints(b, 1, 4, 0));
+    node(b, "ScatterElements", y.name, 3, t[1],
+         constant(b, MAAS_I64, 1, &dim, idx), t[2]);
+
+    port(&b->g->out[b->g->n_out++], y.name, -1);
+    return model_end(b);
+}
+
+
+/* float16 that branches capture. */
+static maas_raw_model_t *
+half_model(maas_arena_t *a, uint64_t seed)
+{
+    val_t              x, y, h, z;
+    float              zero = 0.0317f;
+    build_t           *b = model_begin(a, seed), *k;
+    maas_str_t         sum = new_name(b), cond = new_name(b), m;
+    maas_raw_node_t   *n, *branches;
+
+    x = add_val(b, 5, false);
+    h = add_val(b, 5, false);
+    z = add_val(b, 10, false);
+    y = add_val(b, 10, false);
+    port(&b->g->in[b->g->n_in++], x.name, 5);
+
+    n = node(b, "Cast", h.name, 1, x.name);
+    attr_int(n, "to", MAAS_F16);
+    n = node(b, "ReduceSum", sum, 1, x.name);
+    attr_int(n, "keepdims", 0);
+    node(b, "Greater", cond, 2, sum, constant(b, MAAS_F32, 0, NULL, &zero));
+    branches = node(b, "If", z.name, 1, cond);
+
+    for (int i = 0; i < 2; i++) {
+        k = maas_arena_dup(a, b, sizeof(*b));
+        k->g = new_graph(a);
+        m = new_name(b);
+        y.name = new_name(b);
+        node(k, i ? "Softmax" : "Sigmoid", m, 1, h.name);
+        n = node(k, "Concat", y.name, 2, m, h.name);
+        attr_int(n, "axis", 1);
+        port(&k->g->out[0], y.name, -1)->dtype = MAAS_F16;
+        k->g->n_out = 1;
+        attr_graph(branches, i ? "else_branch" : "then_branch", k->g);
+    }
+
+    y.name = new_name(b);
+    n = node(b, "Cast", y.name, 1, z.name);
+    attr_int(n, "to", MAAS_F32);
+    port(&b->g->out[b->g->n_out++], y.name, -1);
+
+    return model_end(b);
+}
+
+
+static void
+test_case(make_pt make, int64_t big, const char *what)
+{
+    sample_t     s;
+    const char  *bad;
+
+    bad = sample_make(&s, make, 3, big) ? sample_try(&s, NULL) : s.err.text;
+
+    if (!ok(bad == NULL, "%s", what)) {
+        printf("# %s\n", bad);
+    }
+
+    maas_arena_destroy(&s.a);
+}
+
+
+/* y = cond ? |x| : -x */
+static maas_raw_model_t *
+bool_model(maas_arena_t *a, uint64_t seed)
+{
+    build_t                  *b = model_begin(a, seed), *k;
+    maas_raw_node_t          *n;
+    static const char *const  op[] = { "Abs", "Neg" };
+    static const char *const  name[] = { "then_branch", "else_branch" };
+    const maas_str_t          cond = maas_str("cond"), y = maas_str("y");
+
+    add_val(b, 3, false);
+    port(&b->g->in[b->g->n_in++], b->val[0].name, 3);
+    port(&b->g->in[b->g->n_in++], cond, -1);
+    b->g->in[1].dtype = MAAS_BOOL;
+    b->g->in[1].rank = 0;
+
+    n = node(b, "If", y, 1, cond);
+
+    for (int i = 0; i < 2; i++) {
+        k = maas_arena_dup(a, b, sizeof(*b));
+        k->g = new_graph(a);
+        port(&k->g->out[0], new_name(b), -1);
+        k->g->n_out = 1;
+        node(k, op[i], k->g->out[0].name, 1, b->val[0].name);
+        attr_graph(n, name[i], k->g);
+    }
+
+    port(&b->g->out[b->g->n_out++], y, -1);
+    return model_end(b);
+}
+
+
+/* A condition that is an input: one byte, read as such. */
+static void
+test_bool_input(void)
+{
+    bool             right = true;
+    float            x[3] = { 1, -2, 3 };
+    size_t           size;
+    void            *image = NULL;
+    maas_err_t       err = { 0 };
+    maas_run_t      *run;
+    maas_arena_t     a;
+    maas_model_t    *m = NULL;
+    maas_graph_t    *g;
+    maas_tensor_t    in[2] = { { 0 }, { 0 } }, t;
+    maas_compile_t   spec = { .name = "cond" };
+
+    maas_arena_init(&a, maas_host_default(), 0);
+    ok(maas_graph_import(&g, &a, bool_model(&a, 9), &err) == MAAS_OK
+       && maas_compile_graph(g, &spec, &image, &size, &err) == MAAS_OK
+       && maas_model_open(&m, image, size, NULL, &err) == MAAS_OK,
+       "an If on an input compiles %s", err.text);
+
+    in[0].dtype = MAAS_F32;
+    in[0].rank = 2;
+    in[0].dims[0] = 1;
+    in[0].dims[1] = 3;
+    in[0].bytes = sizeof(x);
+    in[0].data = x;
+    in[1].dtype = MAAS_BOOL;
+    in[1].bytes = 1;
+    in[1].data = malloc(1);
+
+    for (int i = 0; i < 6 && m != NULL; i++) {
+        *(bool *) in[1].data = i % 2;
+
+        if (maas_model_run(m, in, NULL, NULL, &run, &err) != MAAS_OK) {
+            right = false;
+            continue;
+        }
+
+        maas_run_output(run, 0, &t, NULL);
+        right = right && ((float *) t.data)[1] == 2
+                && ((float *) t.data)[0] == (i % 2 ? 1 : -1);
+        maas_run_release(run);
+    }
+
+    ok(right, "each run takes the branch of its condition");
+
+    free(in[1].data);
+    maas_model_release(m);
+    maas_image_free(image);
+    maas_arena_destroy(&a);
+}
+
+
+int
+main(void)
+{
+    const char  *n = getenv("MAAS_SEEDS"), *first = getenv("MAAS_SEED");
+    uint64_t     seeds = n != NULL ? strtoull(n, NULL, 10) : 500;
+    uint64_t     seed = first != NULL ? strtoull(first, NULL, 10) : 1;
+
+    maas_init(NULL, NULL);
+
+    test_case(scatter_model, 1, "an update that is a view of the data");
+    test_case(half_model, 17, "float16 that branches capture");
+    test_bool_input();
+    test_random(seed, seeds);
+    test_team(seed, maas_max(seeds / 20, 1u));
+    test_threads(seed, maas_max(seeds / 20, 1u));
+
+    return done();
+}
