@@ -17,14 +17,14 @@ conv_is_depthwise(int64_t group, int64_t icg, int64_t ocg, int rank)
 }
 
 
-static maas_status_t
-conv_infer(maas_infer_t *c)
+maas_status_t
+conv_infer_dims(maas_infer_t *c, int input, int bias, maas_dim_t *dims)
 {
     int                        i, nd;
     int64_t                    kernel[MAAS_WINDOW_MAX];
-    maas_dim_t                 dims[MAAS_RANK_MAX], ch, bias;
+    maas_dim_t                 ch, n;
     maas_window_t              win;
-    const maas_type_t         *x = c->in[0].type, *w = c->in[1].type;
+    const maas_type_t         *x = c->in[0].type, *w = c->in[input].type;
     const maas_window_attr_t  *a = c->attr;
 
     if (x->rank < 3 || w->rank != x->rank) {
@@ -38,7 +38,7 @@ conv_infer(maas_infer_t *c)
     for (i = 0; i < nd; i++) {
         if (!maas_dim_known(w->dims[i + 2])) {
             if (a->kernel_shape.n != (uint32_t) nd) {
-                return MAAS_INFER_NEED(c, 1);
+                return MAAS_INFER_NEED(c, input);
             }
 
             kernel[i] = maas_list_ints(a, &a->kernel_shape)[i];
@@ -63,20 +63,30 @@ conv_infer(maas_infer_t *c)
                               maas_dim_mul(c->syms, w->dims[1], a->group),
                               &ch, "channels of X and W[1] * group"));
 
-    if (maas_infer_has(c, 2)) {
-        if (c->in[2].type->rank != 1) {
+    if (bias >= 0 && maas_infer_has(c, bias)) {
+        if (c->in[bias].type->rank != 1) {
             return maas_err(c->err, MAAS_EINVAL,
                             "B has rank %d, expected 1",
-                            c->in[2].type->rank);
+                            c->in[bias].type->rank);
         }
 
-        MAAS_TRY(maas_infer_merge(c, c->in[2].type->dims[0], w->dims[0],
-                                  &bias, "length of B and W[0]"));
+        MAAS_TRY(maas_infer_merge(c, c->in[bias].type->dims[0], w->dims[0],
+                                  &n, "length of B and W[0]"));
     }
 
     dims[0] = x->dims[0];
     dims[1] = w->dims[0];
-    MAAS_TRY(maas_window_infer(c, &win, a, x->dims + 2, dims + 2));
+    return maas_window_infer(c, &win, a, x->dims + 2, dims + 2);
+}
+
+
+static maas_status_t
+conv_infer(maas_infer_t *c)
+{
+    maas_dim_t          dims[MAAS_RANK_MAX];
+    const maas_type_t  *x = c->in[0].type;
+
+    MAAS_TRY(conv_infer_dims(c, 1, 2, dims));
     maas_infer_set(c, 0, x->dtype, x->rank, dims);
     return MAAS_OK;
 }

@@ -24,6 +24,10 @@ void conv_geom(conv_geom_t *g, const maas_window_attr_t *a,
     const maas_tensor_t *x, const maas_tensor_t *w, const maas_tensor_t *y);
 double conv_flops(const maas_setup_t *u);
 
+/* Dims of Y; W and the bias (-1: the operator has none) by input number. */
+maas_status_t conv_infer_dims(maas_infer_t *c, int input, int bias,
+    maas_dim_t *dims);
+
 /* Bias of formal input 2, or NULL. */
 static inline const void *
 conv_bias(const maas_step_t *s)

@@ -337,6 +337,25 @@ mm_block_f32(const maas_step_t *s, const gemm_attr_t *a, const mm_t *g,
 }
 
 
+/* The block's rows of A; transposed, they go through the scratch. */
+static void
+mm_rows_f32(const maas_step_t *s, const mm_t *g, mm_block_t *b, int64_t ia,
+    float *scratch)
+{
+    if (g->ta) {
+        s->k->transpose(scratch, g->k, (const float *) s->in[0].data + b->m0,
+                        g->lda, g->k, b->rows);
+        b->a = scratch;
+        b->lda = g->k;
+        return;
+    }
+
+    b->a = (const float *) s->in[0].data + ia * g->m * g->k
+           + b->m0 * g->lda;
+    b->lda = g->lda;
+}
+
+
 static maas_status_t
 mm_run_f32(const maas_step_t *s, const gemm_attr_t *a, maas_slot_t *slot,
     int64_t first, int64_t last)
@@ -387,18 +406,7 @@ mm_run_f32(const maas_step_t *s, const gemm_attr_t *a, maas_slot_t *slot,
             b.b = column ? base : sb;
         }
 
-        if (g.ta) {
-            s->k->transpose(sa, g.k, (const float *) s->in[0].data + b.m0,
-                            g.lda, g.k, b.rows);
-            b.a = sa;
-            b.lda = g.k;
-
-        } else {
-            b.a = (const float *) s->in[0].data + ia * g.m * g.k
-                  + b.m0 * g.lda;
-            b.lda = g.lda;
-        }
-
+        mm_rows_f32(s, &g, &b, ia, sa);
         mm_block_f32(s, a, &g, &b);
     }
 
@@ -483,12 +491,12 @@ gemm_pack(const maas_node_t *n, const maas_type_t *const *type,
 
 /* -- shapes -------------------------------------------------------------- */
 
-static maas_status_t
-matmul_infer(maas_infer_t *c)
+maas_status_t
+mm_infer(maas_infer_t *c, int input, maas_dim_t *dims, int *rank)
 {
-    int                 i, ia, ib, nb, rank;
-    maas_dim_t          dims[MAAS_RANK_MAX], k, x, y;
-    const maas_type_t  *a = c->in[0].type, *b = c->in[1].type;
+    int                 i, ia, ib, nb;
+    maas_dim_t          k, x, y;
+    const maas_type_t  *a = c->in[0].type, *b = c->in[input].type;
 
     if (a->rank < 1 || b->rank < 1) {
         return maas_err(c->err, MAAS_EINVAL,
@@ -517,17 +525,28 @@ matmul_infer(maas_infer_t *c)
         }
     }
 
-    rank = nb;
+    *rank = nb;
 
     if (a->rank > 1) {
-        dims[rank++] = a->dims[a->rank - 2];
+        dims[(*rank)++] = a->dims[a->rank - 2];
     }
 
     if (b->rank > 1) {
-        dims[rank++] = b->dims[b->rank - 1];
+        dims[(*rank)++] = b->dims[b->rank - 1];
     }
 
-    maas_infer_set(c, 0, a->dtype, rank, dims);
+    return MAAS_OK;
+}
+
+
+static maas_status_t
+matmul_infer(maas_infer_t *c)
+{
+    int         rank;
+    maas_dim_t  dims[MAAS_RANK_MAX];
+
+    MAAS_TRY(mm_infer(c, 1, dims, &rank));
+    maas_infer_set(c, 0, c->in[0].type->dtype, rank, dims);
     return MAAS_OK;
 }
 

@@ -1,5 +1,6 @@
 /*
- * Shared by matmul.c and matmul_loops.c: the geometry of one product.
+ * Shared by matmul.c, matmul_loops.c and qmatmul.c: the geometry of one
+ * product.
  * Plain values on the caller's stack; reentrant.
  */
 
@@ -33,6 +34,10 @@ typedef struct {
 void mm_init(mm_t *g, const void *attr, const maas_tensor_t *a,
     const maas_tensor_t *b, const maas_tensor_t *y);
 void mm_at(const mm_t *g, int64_t i, int64_t *a, int64_t *b);
+
+/* Dims of the product of input 0 and B, which is input `input`. */
+maas_status_t mm_infer(maas_infer_t *c, int input, maas_dim_t *dims,
+    int *rank);
 
 /* Plain loops for float64 and integers; a unit is a row. */
 bool mm_loops_setup(maas_setup_t *u);
