@@ -1,6 +1,6 @@
 /*
- * cast: Cast and CastLike between all fixed dtypes, and maas_cast_row() for
- * the other operators.
+ * cast: Cast and CastLike between all dtypes (strings: cast_string.c), and
+ * maas_cast_row() for the other operators.
  *
  * To integers: truncation toward zero.  What lies outside int64 (NaN and
  * infinities too) becomes the least int64, as NumPy and ONNX Runtime give
@@ -14,7 +14,7 @@
 
 #include <math.h>
 
-#include "ops/ops_common.h"
+#include "ops/cast_string.h"
 
 
 #define CAST_CHUNK  512
@@ -231,20 +231,19 @@ cast_to(maas_infer_t *c, int64_t to)
     bool                    ints;
     const maas_infer_in_t  *in = &c->in[0];
 
-    if (to == MAAS_STRING) {
-        return maas_err(c->err, MAAS_EUNSUPPORTED,
-                        "a cast to string is not supported; expected a "
-                        "number type or bool");
-    }
-
     if (to <= 0 || to >= MAAS_DTYPES || maas_dtypes[to].name == NULL) {
         return maas_err(c->err, MAAS_EUNSUPPORTED,
                         "data type %lld is not supported; expected float16, "
-                        "bfloat16, float32, float64, an integer type or bool",
+                        "bfloat16, float32, float64, an integer type, bool "
+                        "or string",
                         (long long) to);
     }
 
     maas_infer_set(c, 0, (maas_dtype_t) to, in->type->rank, in->type->dims);
+
+    if (to == MAAS_STRING || in->type->dtype == MAAS_STRING) {
+        return maas_cast_text_infer(c);
+    }
 
     ints = (MAAS_D(I32) | MAAS_D(I64)) & (1u << to);
 
@@ -283,6 +282,26 @@ castlike_infer(maas_infer_t *c)
 }
 
 
+static bool
+cast_is_text(const maas_tensor_t *in, const maas_tensor_t *out)
+{
+    return in->dtype == MAAS_STRING || out->dtype == MAAS_STRING;
+}
+
+
+/* Strings follow each other in one unit. */
+static bool
+cast_setup(maas_setup_t *u)
+{
+    if (!cast_is_text(&u->in[0], &u->out[0])) {
+        return maas_setup_cheap(u);
+    }
+
+    u->cost = 50 + 500.0 * (double) maas_tensor_count(&u->out[0]);
+    return true;
+}
+
+
 static maas_status_t
 cast_run(const maas_step_t *s, maas_slot_t *slot, int64_t first, int64_t last)
 {
@@ -290,7 +309,9 @@ cast_run(const maas_step_t *s, maas_slot_t *slot, int64_t first, int64_t last)
     int64_t      lo, hi;
     const char  *x;
 
-    (void) slot;
+    if (cast_is_text(&s->in[0], &s->out[0])) {
+        return maas_cast_text_run(s, slot);
+    }
 
     maas_unit_range(first, last, maas_tensor_count(&s->in[0]), &lo, &hi);
 
@@ -318,26 +339,26 @@ cast_run(const maas_step_t *s, maas_slot_t *slot, int64_t first, int64_t last)
 
 
 static const maas_kernel_row_t  cast_kernel[] = {
-    { "cast.rows", MAAS_CPU_REF, 0, 0, maas_setup_cheap, cast_run }
+    { "cast.rows", MAAS_CPU_REF, 0, 0, cast_setup, cast_run }
 };
 
 static const maas_kernel_row_t  castlike_kernel[] = {
-    { "castlike.rows", MAAS_CPU_REF, 0, 0, maas_setup_cheap, cast_run }
+    { "castlike.rows", MAAS_CPU_REF, 0, 0, cast_setup, cast_run }
 };
 
 static const maas_formal_t  cast_in[] = {
-    { "input", MAAS_D_FIXED, 0, 0 }
+    { "input", MAAS_D_ALL, 0, 0 }
 };
 
 static const maas_formal_t  castlike_in[] = {
-    { "input",       MAAS_D_FIXED, 'S', 0 },
-    { "target_type", MAAS_D_FIXED, 'T', 0 }
+    { "input",       MAAS_D_ALL, 'S', 0 },
+    { "target_type", MAAS_D_ALL, 'T', 0 }
 };
 
-static const maas_formal_t  cast_out[] = { { "output", MAAS_D_FIXED, 0, 0 } };
+static const maas_formal_t  cast_out[] = { { "output", MAAS_D_ALL, 0, 0 } };
 
 static const maas_formal_t  castlike_out[] = {
-    { "output", MAAS_D_FIXED, 'T', 0 }
+    { "output", MAAS_D_ALL, 'T', 0 }
 };
 
 static const maas_case_t  cast_cases[] = {
@@ -354,13 +375,27 @@ static const maas_case_t  cast_cases[] = {
     { "to=1 | bool[3]", NULL },
     { "to=11 | u64[]", NULL },
     { "to=2 | i64[0,4]", NULL },
+    { "to=8 | f32[3,17]:nan", NULL },
+    { "to=8 | f64[33]:inf", NULL },
+    { "to=8 | f16[5]", NULL },
+    { "to=8 | f32[9]:denormal", NULL },
+    { "to=8 | u64[2]{0,18446744073709551615}", NULL },
+    { "to=8 | bool[3]", NULL },
+    { "to=8 | i8[0]", NULL },
+    { "to=8 | str[5]", NULL },
+    { "to=1 | str[6]{1.5,-2e3,NaN,+INF,-inf,.5}", NULL },
+    { "to=11 | str[]{0.1}", NULL },
+    { "to=10 | str[2]{65504,1e-7}", NULL },
+    { "to=7 | str[3]{-9223372036854775808,12,3.9}", NULL },
+    { "to=9 | str[4]{True,false,0,2}", NULL },
+    { "to=6 | str[0]", NULL },
     { NULL, NULL }
 };
 
 static const maas_case_t  cast_bad[] = {
-    { "to=8 | f32[2]", "string is not supported" },
     { "to=14 | f32[2]", "data type 14" },
-    { "to=1 | str[2]", "string" },
+    { "to=1 | str[2]{1,one}", "element 1, 'one', is no number" },
+    { "to=7 | str[2]{0x10,1}", "'0x10'" },
     { "| f32[2]", "to" },
     { NULL, NULL }
 };
@@ -369,11 +404,13 @@ static const maas_case_t  castlike_cases[] = {
     { "| f32[3,5] i32[1]", NULL },
     { "| i64[3] f16[0]", NULL },
     { "| f32[] bool[2]", NULL },
+    { "| f32[4] str[1]", NULL },
+    { "| str[2]{1,2} f32[1]", NULL },
     { NULL, NULL }
 };
 
 static const maas_case_t  castlike_bad[] = {
-    { "| f32[2] str[1]", "string" },
+    { "| str[1]{x} f32[1]", "'x', is no number" },
     { NULL, NULL }
 };
 

@@ -260,11 +260,6 @@ test_compare(void)
     m_is(&m, 13, 2, V(double, 1 + 0x1p-10, INFINITY), 0,
          "Cast of float64 to float16 rounds once");
 
-    m_begin(&m, "", "Cast");
-    (void) m_in(&m, MAAS_F32, D(1), V(float, 1));
-    m_int(&m, "to", MAAS_STRING);
-    m_bad(&m, 13, "string is not supported", "Cast to string says no");
-
     m_begin(&m, "", "Dropout");
     (void) m_in(&m, MAAS_F32, D(2), V(float, 1, 2));
     m.node.n_out = 2;
