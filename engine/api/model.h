@@ -36,7 +36,11 @@ maas_status_t maas_model_run(maas_model_t *m, const maas_tensor_t *in,
     maas_team_t *team, const atomic_bool *cancel, maas_run_t **run,
     maas_err_t *err);
 
-/* Output i; keys (of maps) may be NULL: the 1-D tensor of map keys. */
+/*
+ * Output i; keys (of maps) may be NULL: the 1-D tensor of map keys.  An
+ * output may be an input of the run: in[] and its data must live until the
+ * run is released.
+ */
 void maas_run_output(const maas_run_t *run, size_t i, maas_tensor_t *t,
     maas_tensor_t *keys);
 void maas_run_release(maas_run_t *run);

@@ -262,6 +262,78 @@ test_no_allocation(const char *path)
 }
 
 
+/* The same on a member of a team, which lends others for its steps. */
+typedef struct {
+    maas_task_t           task;
+    maas_model_t         *m;
+    const maas_tensor_t  *in;
+    long                  grown;
+    bool                  moved;
+    atomic_bool           done;
+} counted_t;
+
+
+static void
+counted_run(maas_task_t *t, maas_team_t *team)
+{
+    long         before = 0, maps = 0;
+    void        *brk = NULL;
+    counted_t   *c = (counted_t *) t;
+    maas_err_t   err;
+    maas_run_t  *run;
+
+    for (int i = 0; i < 22; i++) {
+        if (i == 2) {
+            maps = alloc_maps();
+            brk = sbrk(0);
+            before = atomic_load(&alloc_count);
+        }
+
+        if (maas_model_run(c->m, c->in, team, NULL, &run, &err) == MAAS_OK) {
+            maas_run_release(run);
+        }
+    }
+
+    c->grown = atomic_load(&alloc_count) - before;
+    c->moved = sbrk(0) != brk || alloc_maps() != maps;
+    atomic_store(&c->done, true);
+}
+
+
+static void
+test_no_allocation_in_team(const char *path)
+{
+    loaded_t        l;
+    counted_t       c = { .task.run = counted_run };
+    maas_team_t    *team;
+    maas_tensor_t  *in;
+
+    if (!ok(load_file(path, NULL, &l), "%s compiles", path)) {
+        return;
+    }
+
+    in = make_inputs(l.m, 64, 5);
+    c.m = l.m;
+    c.in = in;
+
+    team = maas_team_create(maas_host_default(), 3, (void (*)(void *)) free,
+                            NULL);
+    usleep(1000);
+    maas_team_submit(team, &c.task);
+
+    while (!atomic_load(&c.done)) {
+        usleep(1000);
+    }
+
+    is_int(c.grown, 0, "no malloc on any thread of a team");
+    ok(!c.moved, "no mmap and no brk");
+
+    maas_team_destroy(team);
+    free_inputs(l.m, in);
+    unload(&l);
+}
+
+
 static void
 test_weights_once(void)
 {
@@ -512,6 +584,7 @@ main(void)
         test_two_addresses(models[i]);
         test_batch_and_threads(models[i]);
         test_no_allocation(models[i]);
+        test_no_allocation_in_team(models[i]);
         test_hostile(models[i]);
         test_refused_allocations(models[i]);
         test_passes(models[i]);
