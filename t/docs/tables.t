@@ -52,7 +52,7 @@ for my $name (@directive) {
     like($text, qr/^```nginx\n(?:.*\n)*?.*$name/m, "$name: example");
 }
 
-my ($keys) = slurp("$module/ngx_maas_conf.c")
+my ($keys) = slurp("$module/ngx_maas_conf_model.c")
              =~ /ngx_maas_keys\[\] = \{(.*?)ngx_null_string/s;
 my $text = section('docs/directives.md', '### maas_model');
 

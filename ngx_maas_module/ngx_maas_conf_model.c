@@ -1,0 +1,558 @@
+/*
+ * The maas_model block: its keys and their values.  Only syntax is judged
+ * here; sources are listed in init_conf (ngx_maas_compile.c).  Every model
+ * keeps the file and the line of its block, because init_conf names them.
+ *
+ * All memory is the cycle's pool (cf->pool).
+ */
+
+#include "ngx_http_maas_module.h"
+
+
+typedef struct {
+    ngx_str_t    name;
+    ngx_uint_t   min;           /* arguments */
+    ngx_uint_t   max;
+    char      *(*set)(ngx_conf_t *cf, ngx_maas_model_t *model);
+} ngx_maas_key_t;
+
+
+static char *ngx_maas_model_key(ngx_conf_t *cf, ngx_command_t *dummy,
+    void *conf);
+static char *ngx_maas_key_source(ngx_conf_t *cf, ngx_maas_model_t *model);
+static char *ngx_maas_key_versions(ngx_conf_t *cf, ngx_maas_model_t *model);
+static char *ngx_maas_key_label(ngx_conf_t *cf, ngx_maas_model_t *model);
+static char *ngx_maas_key_queue(ngx_conf_t *cf, ngx_maas_model_t *model);
+static char *ngx_maas_key_concurrency(ngx_conf_t *cf,
+    ngx_maas_model_t *model);
+static char *ngx_maas_key_numerics(ngx_conf_t *cf, ngx_maas_model_t *model);
+static char *ngx_maas_key_run(ngx_conf_t *cf, ngx_maas_model_t *model);
+static char *ngx_maas_key_limits(ngx_conf_t *cf, ngx_maas_model_t *model);
+
+
+static const ngx_maas_key_t  ngx_maas_keys[] = {
+    { ngx_string("source"), 1, 1, ngx_maas_key_source },
+    { ngx_string("versions"), 1, 64, ngx_maas_key_versions },
+    { ngx_string("label"), 1, 64, ngx_maas_key_label },
+    { ngx_string("queue"), 1, 2, ngx_maas_key_queue },
+    { ngx_string("concurrency"), 1, 1, ngx_maas_key_concurrency },
+    { ngx_string("numerics"), 1, 1, ngx_maas_key_numerics },
+    { ngx_string("run"), 1, 1, ngx_maas_key_run },
+    { ngx_string("limits"), 1, 2, ngx_maas_key_limits },
+    { ngx_null_string, 0, 0, NULL }
+};
+
+
+ngx_maas_model_t *
+ngx_maas_model_find(ngx_maas_main_conf_t *mcf, ngx_str_t *name)
+{
+    ngx_uint_t          i;
+    ngx_maas_model_t  **m;
+
+    m = mcf->models.elts;
+
+    for (i = 0; i < mcf->models.nelts; i++) {
+        if (m[i]->name.len == name->len
+            && ngx_strncmp(m[i]->name.data, name->data, name->len) == 0)
+        {
+            return m[i];
+        }
+    }
+
+    return NULL;
+}
+
+
+/* A model with every default; name is kept, not copied. */
+
+ngx_maas_model_t *
+ngx_maas_model_new(ngx_pool_t *pool, ngx_maas_main_conf_t *mcf,
+    ngx_str_t *name)
+{
+    ngx_maas_model_t  *model, **m;
+
+    model = ngx_pcalloc(pool, sizeof(ngx_maas_model_t));
+    if (model == NULL) {
+        return NULL;
+    }
+
+    model->name = *name;
+    model->queue_max = NGX_CONF_UNSET_UINT;
+    model->queue_timeout = NGX_CONF_UNSET_MSEC;
+    model->concurrency = NGX_CONF_UNSET_UINT;
+    model->run = NGX_CONF_UNSET_UINT;
+    model->plans = NGX_CONF_UNSET_UINT;
+
+    if (ngx_array_init(&model->labels, pool, 2, sizeof(ngx_maas_label_t))
+        != NGX_OK
+        || ngx_array_init(&model->list, pool, 2, sizeof(ngx_maas_version_t))
+           != NGX_OK)
+    {
+        return NULL;
+    }
+
+    m = ngx_array_push(&mcf->models);
+    if (m == NULL) {
+        return NULL;
+    }
+
+    *m = model;
+
+    return model;
+}
+
+
+static ngx_uint_t
+ngx_maas_name_ok(ngx_conf_t *cf, ngx_str_t *name, const char *what)
+{
+    maas_str_t  s;
+
+    s.data = (const char *) name->data;
+    s.len = name->len;
+
+    if (maas_name_valid(s)) {
+        return 1;
+    }
+
+    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                       "invalid name \"%V\" in \"%s\": a name starts with a "
+                       "letter or digit, goes on with letters, digits, "
+                       "\".\", \"_\" or \"-\", and has at most %d bytes",
+                       name, what, MAAS_NAME_MAX);
+    return 0;
+}
+
+
+char *
+ngx_maas_conf_model(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_maas_main_conf_t  *mcf = conf;
+
+    char              *rv;
+    ngx_str_t         *value;
+    ngx_conf_t         save;
+    ngx_maas_model_t  *model;
+
+    value = cf->args->elts;
+
+    if (!ngx_maas_name_ok(cf, &value[1], "maas_model")) {
+        return NGX_CONF_ERROR;
+    }
+
+    model = ngx_maas_model_find(mcf, &value[1]);
+
+    if (model) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "duplicate maas_model \"%V\", the first is in "
+                           "%V:%ui", &value[1], &model->file, model->line);
+        return NGX_CONF_ERROR;
+    }
+
+    model = ngx_maas_model_new(cf->pool, mcf, &value[1]);
+    if (model == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    model->file = cf->conf_file->file.name;
+    model->line = cf->conf_file->line;
+
+    save = *cf;
+    cf->handler = ngx_maas_model_key;
+    cf->handler_conf = (char *) model;
+
+    rv = ngx_conf_parse(cf, NULL);
+
+    *cf = save;
+
+    return rv;
+}
+
+
+static char *
+ngx_maas_model_key(ngx_conf_t *cf, ngx_command_t *dummy, void *conf)
+{
+    ngx_maas_model_t  *model = conf;
+
+    char                  *rv;
+    ngx_str_t             *value;
+    ngx_uint_t             n;
+    const ngx_maas_key_t  *key;
+
+    value = cf->args->elts;
+    n = cf->args->nelts - 1;
+
+    if (ngx_strcmp(value[0].data, "include") == 0 && n == 1) {
+        return ngx_conf_include(cf, dummy, conf);
+    }
+
+    for (key = ngx_maas_keys; key->name.len; key++) {
+        if (ngx_strcmp(key->name.data, value[0].data) == 0) {
+            break;
+        }
+    }
+
+    if (key->name.len == 0) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "unknown key \"%V\" in maas_model \"%V\", known: "
+                           "source, versions, label, queue, concurrency, "
+                           "numerics, run, limits", &value[0], &model->name);
+        return NGX_CONF_ERROR;
+    }
+
+    if (n < key->min || n > key->max) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid number of arguments of \"%V\" in "
+                           "maas_model \"%V\"", &value[0], &model->name);
+        return NGX_CONF_ERROR;
+    }
+
+    rv = key->set(cf, model);
+
+    if (rv == NGX_CONF_OK || rv == NGX_CONF_ERROR) {
+        return rv;
+    }
+
+    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                       "\"%V\" of maas_model \"%V\" %s", &value[0],
+                       &model->name, rv);
+
+    return NGX_CONF_ERROR;
+}
+
+
+static char *
+ngx_maas_bad_value(ngx_conf_t *cf, ngx_maas_model_t *model, ngx_str_t *v,
+    const char *expected)
+{
+    ngx_str_t  *value;
+
+    value = cf->args->elts;
+
+    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                       "invalid value \"%V\" of \"%V\" in maas_model \"%V\", "
+                       "expected %s", v, &value[0], &model->name, expected);
+
+    return NGX_CONF_ERROR;
+}
+
+
+static char *
+ngx_maas_key_source(ngx_conf_t *cf, ngx_maas_model_t *model)
+{
+    ngx_str_t  *value;
+
+    if (model->source.data) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+    model->source = value[1];
+
+    if (model->source.len == 0) {
+        return "needs a path";
+    }
+
+    if (ngx_conf_full_name(cf->cycle, &model->source, 1) != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_maas_key_versions(ngx_conf_t *cf, ngx_maas_model_t *model)
+{
+    u_char      *p;
+    size_t       len;
+    ngx_int_t    n;
+    ngx_str_t   *value;
+    ngx_uint_t   i;
+
+    if (model->versions.data) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+    len = 0;
+
+    for (i = 1; i < cf->args->nelts; i++) {
+        len += value[i].len + 1;
+
+        if (cf->args->nelts == 2 && ngx_strcmp(value[i].data, "all") == 0) {
+            continue;
+        }
+
+        if (cf->args->nelts == 2
+            && ngx_strncmp(value[i].data, "latest=", 7) == 0)
+        {
+            n = ngx_atoi(value[i].data + 7, value[i].len - 7);
+
+        } else {
+            n = ngx_atoi(value[i].data, value[i].len);
+        }
+
+        if (n < 1) {
+            return ngx_maas_bad_value(cf, model, &value[i],
+                                      "\"latest=N\", \"all\" or positive "
+                                      "version numbers");
+        }
+    }
+
+    p = ngx_pnalloc(cf->pool, len);
+    if (p == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    model->versions.data = p;
+    model->versions.len = len - 1;
+
+    for (i = 1; i < cf->args->nelts; i++) {
+        p = ngx_cpymem(p, value[i].data, value[i].len);
+        *p++ = ' ';
+    }
+
+    p[-1] = '\0';
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_maas_key_label(ngx_conf_t *cf, ngx_maas_model_t *model)
+{
+    u_char            *p;
+    ngx_int_t          n;
+    ngx_str_t         *value, name;
+    ngx_uint_t         i, k;
+    ngx_maas_label_t  *l;
+
+    value = cf->args->elts;
+
+    for (i = 1; i < cf->args->nelts; i++) {
+        p = ngx_strlchr(value[i].data, value[i].data + value[i].len, '=');
+        n = NGX_ERROR;
+
+        if (p) {
+            name.data = value[i].data;
+            name.len = p - value[i].data;
+            n = ngx_atoi(p + 1, value[i].data + value[i].len - p - 1);
+        }
+
+        if (n < 1) {
+            return ngx_maas_bad_value(cf, model, &value[i],
+                                      "NAME=VERSION, for example stable=3");
+        }
+
+        if (!ngx_maas_name_ok(cf, &name, "label")) {
+            return NGX_CONF_ERROR;
+        }
+
+        if (ngx_atoi(name.data, name.len) != NGX_ERROR) {
+            return ngx_maas_bad_value(cf, model, &value[i],
+                                      "a label that is not a number");
+        }
+
+        l = model->labels.elts;
+
+        for (k = 0; k < model->labels.nelts; k++) {
+            if (l[k].name.len == name.len
+                && ngx_strncmp(l[k].name.data, name.data, name.len) == 0)
+            {
+                return "names one label twice";
+            }
+        }
+
+        l = ngx_array_push(&model->labels);
+        if (l == NULL) {
+            return NGX_CONF_ERROR;
+        }
+
+        l->name = name;
+        l->version = n;
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_maas_key_queue(ngx_conf_t *cf, ngx_maas_model_t *model)
+{
+    ngx_int_t    n;
+    ngx_str_t   *value, s;
+    ngx_uint_t   i;
+
+    value = cf->args->elts;
+
+    for (i = 1; i < cf->args->nelts; i++) {
+
+        if (ngx_strncmp(value[i].data, "max=", 4) == 0) {
+            if (model->queue_max != NGX_CONF_UNSET_UINT) {
+                return "has a duplicate max";
+            }
+
+            n = ngx_atoi(value[i].data + 4, value[i].len - 4);
+
+            if (n < 1 || n > 1000000) {
+                return ngx_maas_bad_value(cf, model, &value[i],
+                                          "max=1 to max=1000000");
+            }
+
+            model->queue_max = n;
+            continue;
+        }
+
+        if (ngx_strncmp(value[i].data, "timeout=", 8) == 0) {
+            if (model->queue_timeout != NGX_CONF_UNSET_MSEC) {
+                return "has a duplicate timeout";
+            }
+
+            s.data = value[i].data + 8;
+            s.len = value[i].len - 8;
+            n = ngx_parse_time(&s, 0);
+
+            if (n < 1) {
+                return ngx_maas_bad_value(cf, model, &value[i],
+                                          "a time, for example timeout=1s");
+            }
+
+            model->queue_timeout = n;
+            continue;
+        }
+
+        return ngx_maas_bad_value(cf, model, &value[i], "max= or timeout=");
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_maas_key_concurrency(ngx_conf_t *cf, ngx_maas_model_t *model)
+{
+    ngx_int_t   n;
+    ngx_str_t  *value;
+
+    if (model->concurrency != NGX_CONF_UNSET_UINT) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    if (ngx_strcmp(value[1].data, "auto") == 0) {
+        model->concurrency = 0;
+        return NGX_CONF_OK;
+    }
+
+    n = ngx_atoi(value[1].data, value[1].len);
+
+    if (n < 1 || n > 1024) {
+        return ngx_maas_bad_value(cf, model, &value[1],
+                                  "\"auto\" or 1 to 1024");
+    }
+
+    model->concurrency = n;
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_maas_key_numerics(ngx_conf_t *cf, ngx_maas_model_t *model)
+{
+    ngx_str_t  *value;
+
+    if (model->numerics.data) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    if (ngx_strcmp(value[1].data, "exact") != 0
+        && ngx_strcmp(value[1].data, "fast") != 0)
+    {
+        return ngx_maas_bad_value(cf, model, &value[1],
+                                  "\"exact\" or \"fast\"");
+    }
+
+    model->numerics = value[1];
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_maas_key_run(ngx_conf_t *cf, ngx_maas_model_t *model)
+{
+    ngx_str_t  *value;
+
+    if (model->run != NGX_CONF_UNSET_UINT) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    if (ngx_strcmp(value[1].data, "auto") == 0) {
+        model->run = NGX_MAAS_RUN_AUTO;
+
+    } else if (ngx_strcmp(value[1].data, "inline") == 0) {
+        model->run = NGX_MAAS_RUN_INLINE;
+
+    } else if (ngx_strcmp(value[1].data, "pool") == 0) {
+        model->run = NGX_MAAS_RUN_POOL;
+
+    } else {
+        return ngx_maas_bad_value(cf, model, &value[1],
+                                  "\"auto\", \"inline\" or \"pool\"");
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_maas_key_limits(ngx_conf_t *cf, ngx_maas_model_t *model)
+{
+    off_t        size;
+    ngx_int_t    n;
+    ngx_str_t   *value, s;
+    ngx_uint_t   i;
+
+    value = cf->args->elts;
+
+    for (i = 1; i < cf->args->nelts; i++) {
+
+        if (ngx_strncmp(value[i].data, "elements=", 9) == 0) {
+            s.data = value[i].data + 9;
+            s.len = value[i].len - 9;
+            size = ngx_parse_offset(&s);
+
+            if (size < 1) {
+                return ngx_maas_bad_value(cf, model, &value[i],
+                                          "a number, for example "
+                                          "elements=64m");
+            }
+
+            model->elements = size;
+            continue;
+        }
+
+        if (ngx_strncmp(value[i].data, "plans=", 6) == 0) {
+            n = ngx_atoi(value[i].data + 6, value[i].len - 6);
+
+            if (n < 1 || n > 65536) {
+                return ngx_maas_bad_value(cf, model, &value[i],
+                                          "plans=1 to plans=65536");
+            }
+
+            model->plans = n;
+            continue;
+        }
+
+        return ngx_maas_bad_value(cf, model, &value[i],
+                                  "elements= or plans=");
+    }
+
+    return NGX_CONF_OK;
+}
