@@ -199,6 +199,7 @@ typedef struct {
     ngx_queue_t                 jobs;
     off_t                       body_bytes;
     off_t                       body_memory;
+    ngx_uint_t                  cancelled;  /* runs, since the start */
 } ngx_maas_process_t;
 
 

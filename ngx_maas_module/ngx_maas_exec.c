@@ -359,6 +359,7 @@ ngx_maas_job_detach(void *data)
     job->r = NULL;
 
     if (job->on_team) {
+        ngx_maas_process.cancelled++;
         job->cancel_ns = ngx_maas_now_ns();
         maas_call_cancel(job->call);
         return;

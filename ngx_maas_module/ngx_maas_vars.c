@@ -20,6 +20,8 @@ static ngx_int_t ngx_maas_variable_time(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
 static ngx_int_t ngx_maas_variable_batch(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
+static ngx_int_t ngx_maas_variable_cancelled(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data);
 
 
 static ngx_http_variable_t  ngx_maas_variables[] = {
@@ -40,6 +42,9 @@ static ngx_http_variable_t  ngx_maas_variables[] = {
       1, NGX_HTTP_VAR_NOCACHEABLE, 0 },
 
     { ngx_string("maas_batch_size"), NULL, ngx_maas_variable_batch,
+      0, NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("maas_cancelled"), NULL, ngx_maas_variable_cancelled,
       0, NGX_HTTP_VAR_NOCACHEABLE, 0 },
 
       ngx_http_null_variable
@@ -358,6 +363,27 @@ ngx_maas_variable_batch(ngx_http_request_t *r, ngx_http_variable_value_t *v,
     } else {
         ngx_maas_set_value(v, "-", 1);
     }
+
+    return NGX_OK;
+}
+
+
+/* A counter of this worker: runs whose client left or whose time was up. */
+
+static ngx_int_t
+ngx_maas_variable_cancelled(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data)
+{
+    v->data = ngx_pnalloc(r->pool, NGX_INT_T_LEN);
+    if (v->data == NULL) {
+        return NGX_ERROR;
+    }
+
+    v->len = ngx_sprintf(v->data, "%ui", ngx_maas_process.cancelled)
+             - v->data;
+    v->valid = 1;
+    v->no_cacheable = 0;
+    v->not_found = 0;
 
     return NGX_OK;
 }

@@ -34,6 +34,7 @@ my $t = MaasTest->new(http => <<'EOC');
         location /late { maas_api kserve; maas_timeout $arg_t; }
         location /ignore { maas_api kserve; maas_ignore_client_abort on; }
         location = /static { return 200 "static\n"; }
+        location = /cancelled { return 200 $maas_cancelled; }
     }
 EOC
 
@@ -135,10 +136,12 @@ ok($t->wait_log(qr/invalid "maas_timeout" value "nonsense"/), 'with a word');
 # clients that leave
 
 my $size = -s "$t->{prefix}/logs/error.log";
+my $before = $t->get('/cancelled')->{body};
 $s = $t->send('POST', $slow, rows(2048));
 sleep 0.2;
 close $s;
 $cancelled->($size, 'client abort');
+is($t->get('/cancelled')->{body}, $before + 1, 'and counted');
 $logged->(qr/^499 "slow" "cancelled"/m, 'client abort: 499');
 
 $size = -s "$t->{prefix}/logs/error.log";
