@@ -107,38 +107,15 @@ arg_infer(maas_infer_t *c)
 }
 
 
-typedef struct {
-    int64_t  outer;
-    int64_t  n;
-    int64_t  inner;
-    int64_t  blocks;            /* of an outer item */
-    int64_t  per;               /* blocks in a unit */
-} arg_view_t;
-
-
-static void
-arg_view(arg_view_t *v, const void *attr, const maas_tensor_t *x)
-{
-    int                axis;
-    const arg_attr_t  *at = attr;
-
-    axis = (int) (at->axis < 0 ? at->axis + x->rank : at->axis);
-    v->n = x->dims[axis];
-    v->outer = maas_dims_count(x->dims, axis);
-    v->inner = maas_dims_count(x->dims + axis + 1, x->rank - axis - 1);
-    v->blocks = (v->inner + ARG_BLOCK - 1) / ARG_BLOCK;
-    v->per = maas_unit_items(v->n * maas_min(v->inner, ARG_BLOCK));
-}
-
-
 static bool
 arg_setup(maas_setup_t *u)
 {
-    arg_view_t  v;
+    maas_lanes_t       v;
+    const arg_attr_t  *at = u->attr;
 
-    arg_view(&v, u->attr, &u->in[0]);
+    maas_lanes(&v, &u->in[0], at->axis, false, ARG_BLOCK);
 
-    u->units = maas_max((v.outer * v.blocks + v.per - 1) / v.per, 1);
+    u->units = maas_lanes_units(&v);
     u->cost = 100 + (double) maas_tensor_count(&u->in[0]);
     return true;
 }
@@ -150,7 +127,7 @@ arg_run(const maas_step_t *s, maas_slot_t *slot, int64_t first, int64_t last,
 {
     size_t             size = maas_dtype_size(s->in[0].dtype);
     int64_t            hi, col, row;
-    arg_view_t         v;
+    maas_lanes_t       v;
     arg_block_pt       block = blocks[s->in[0].dtype];
     const arg_attr_t  *at = s->attr;
 
@@ -158,7 +135,7 @@ arg_run(const maas_step_t *s, maas_slot_t *slot, int64_t first, int64_t last,
         return maas_err_dtype(slot, s->in[0].dtype);
     }
 
-    arg_view(&v, s->attr, &s->in[0]);
+    maas_lanes(&v, &s->in[0], at->axis, false, ARG_BLOCK);
     hi = maas_min(last * v.per, v.outer * v.blocks);
 
     for (int64_t b = first * v.per; b < hi; b++) {

@@ -153,3 +153,25 @@ maas_upgrade_axis(maas_import_t *im, maas_raw_node_t *n, int opset,
     maas_raw_attr_drop(n, "axis");
     return MAAS_OK;
 }
+
+
+void
+maas_lanes(maas_lanes_t *v, const maas_tensor_t *x, int64_t axis,
+    bool flatten, int64_t block)
+{
+    int  a = (int) (axis < 0 ? axis + x->rank : axis);
+
+    v->outer = maas_dims_count(x->dims, a);
+
+    if (flatten) {
+        v->n = maas_dims_count(x->dims + a, x->rank - a);
+        v->inner = 1;
+
+    } else {
+        v->n = x->dims[a];
+        v->inner = maas_dims_count(x->dims + a + 1, x->rank - a - 1);
+    }
+
+    v->blocks = (v->inner + block - 1) / block;
+    v->per = maas_unit_items(v->n * maas_min(v->inner, block));
+}

@@ -42,6 +42,29 @@ maas_unit_items(int64_t elements_per_item)
 }
 
 
+/*
+ * A tensor as [outer, n, inner] around an axis, for what works along n.  Of
+ * each outer item, `inner` columns are taken in blocks of at most `block`.
+ */
+typedef struct {
+    int64_t  outer;
+    int64_t  n;
+    int64_t  inner;
+    int64_t  blocks;            /* of an outer item */
+    int64_t  per;               /* blocks in a unit */
+} maas_lanes_t;
+
+/* axis in [-rank, rank); flatten: n runs to the end, inner is 1. */
+void maas_lanes(maas_lanes_t *v, const maas_tensor_t *x, int64_t axis,
+    bool flatten, int64_t block);
+
+static inline int64_t
+maas_lanes_units(const maas_lanes_t *v)
+{
+    return maas_max((v->outer * v->blocks + v->per - 1) / v->per, 1);
+}
+
+
 /* -- C types of dtypes --------------------------------------------------- */
 
 #define MAAS_T_SINT(T, a)                                                     \

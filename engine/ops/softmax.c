@@ -64,46 +64,15 @@ sm_infer(maas_infer_t *c)
 }
 
 
-typedef struct {
-    int64_t  outer;
-    int64_t  n;
-    int64_t  inner;
-    int64_t  blocks;            /* of an outer item */
-    int64_t  per;               /* blocks in a unit */
-} sm_view_t;
-
-
-static void
-sm_view(sm_view_t *v, const void *attr, const maas_tensor_t *x)
-{
-    int               axis;
-    const sm_attr_t  *at = attr;
-
-    axis = (int) (at->axis < 0 ? at->axis + x->rank : at->axis);
-    v->outer = maas_dims_count(x->dims, axis);
-
-    if (at->flatten) {
-        v->n = maas_dims_count(x->dims + axis, x->rank - axis);
-        v->inner = 1;
-
-    } else {
-        v->n = x->dims[axis];
-        v->inner = maas_dims_count(x->dims + axis + 1, x->rank - axis - 1);
-    }
-
-    v->blocks = (v->inner + SM_BLOCK - 1) / SM_BLOCK;
-    v->per = maas_unit_items(v->n * maas_min(v->inner, SM_BLOCK));
-}
-
-
 static bool
 sm_setup(maas_setup_t *u)
 {
-    sm_view_t  v;
+    maas_lanes_t      v;
+    const sm_attr_t  *at = u->attr;
 
-    sm_view(&v, u->attr, &u->in[0]);
+    maas_lanes(&v, &u->in[0], at->axis, at->flatten != 0, SM_BLOCK);
 
-    u->units = maas_max((v.outer * v.blocks + v.per - 1) / v.per, 1);
+    u->units = maas_lanes_units(&v);
     u->cost = 100 + 2 * (double) maas_tensor_count(&u->in[0]);
     return true;
 }
@@ -287,10 +256,11 @@ static maas_status_t
 sm_run(const maas_step_t *s, maas_slot_t *slot, int64_t first, int64_t last,
     sm_block_pt f32, sm_block_pt f64)
 {
-    size_t       size = maas_dtype_size(s->in[0].dtype), off;
-    int64_t      hi, col, row;
-    sm_view_t    v;
-    sm_block_pt  block;
+    size_t            size = maas_dtype_size(s->in[0].dtype), off;
+    int64_t           hi, col, row;
+    sm_block_pt       block;
+    maas_lanes_t      v;
+    const sm_attr_t  *at = s->attr;
 
     block = s->in[0].dtype == MAAS_F32 ? f32
             : s->in[0].dtype == MAAS_F64 ? f64 : NULL;
@@ -299,7 +269,7 @@ sm_run(const maas_step_t *s, maas_slot_t *slot, int64_t first, int64_t last,
         return maas_err_dtype(slot, s->in[0].dtype);
     }
 
-    sm_view(&v, s->attr, &s->in[0]);
+    maas_lanes(&v, &s->in[0], at->axis, at->flatten != 0, SM_BLOCK);
     hi = v.n == 0 ? 0 : maas_min(last * v.per, v.outer * v.blocks);
 
     for (int64_t b = first * v.per; b < hi; b++) {
