@@ -215,8 +215,7 @@ describe_step(describe_t *d, const maas_plan_t *p, uint32_t i)
     const maas_plan_step_t  *s = &p->step[i];
 
     n = &d->m->src.graph[s->graph]->node[s->node];
-    kernel = s->kernel == MAAS_KERNEL_POST ? "post"
-                                           : n->op->kernel[s->kernel].id;
+    kernel = maas_plan_kernel(n, s);
 
     if (d->how->json) {
         maas_buf_printf(b, "%s{\"op\":\"%s\",\"kernel\":\"%s\",\"node\":",

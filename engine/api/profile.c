@@ -57,10 +57,9 @@ profile_steps(maas_run_ctx_t *c, const maas_exec_t *x, size_t *at,
         row.ns = t;
         row.cost = s->cost;
         row.flops = 0;
-        row.kernel = "post";
+        row.kernel = maas_plan_kernel(n, s);
 
-        if (s->kernel != MAAS_KERNEL_POST) {
-            row.kernel = n->op->kernel[s->kernel].id;
+        if (s->kernel < n->op->n_kernel) {
             row.flops = profile_flops(n, &c->step[i]);
         }
 

@@ -78,8 +78,10 @@ eval_run(const maas_node_t *n, const maas_kernel_row_t *row,
 
     shared = maas_align(u->shared, MAAS_ALIGN);
 
-    p = maas_alloc(host, shared + u->scratch + 2 * MAAS_ALIGN);
-    if (p == NULL) {
+    if (u->scratch > SIZE_MAX / 4
+        || (p = maas_alloc(host, shared + u->scratch + 2 * MAAS_ALIGN))
+           == NULL)
+    {
         return maas_err_nomem(err);
     }
 
@@ -102,6 +104,58 @@ eval_run(const maas_node_t *n, const maas_kernel_row_t *row,
 
     maas_free(host, p);
     return rc;
+}
+
+
+/* What the node is without its outputs and post-ops. */
+static maas_setup_t
+extent_setup(const maas_node_t *n, const maas_tensor_t *in)
+{
+    maas_setup_t  u = { 0 };
+
+    u.attr = n->attr;
+    u.in = in;
+    u.n_in = n->n_formal;
+    u.n_formal = n->n_formal;
+    u.n_out = n->n_out;
+    u.units = 1;
+
+    return u;
+}
+
+
+size_t
+maas_extent_scratch(const maas_node_t *n, const maas_tensor_t *in)
+{
+    maas_setup_t  u = extent_setup(n, in);
+
+    return n->op->extent_scratch != NULL ? n->op->extent_scratch(&u) : 0;
+}
+
+
+maas_status_t
+maas_node_extent(const maas_node_t *n, const maas_kernels_t *k,
+    const maas_tensor_t *in, int64_t *extent, const maas_host_t *host,
+    maas_err_t *err)
+{
+    maas_setup_t       u = extent_setup(n, in);
+    maas_node_t        plain = *n;
+    maas_tensor_t      t = { 0 };
+    maas_kernel_row_t  row = { .run = n->op->extent };
+
+    t.dtype = MAAS_I64;
+    t.rank = 1;
+    t.dims[0] = n->op->n_extent;
+    t.bytes = n->op->n_extent * sizeof(int64_t);
+    t.data = extent;
+
+    plain.n_in = n->n_formal;
+    plain.n_out = 1;
+    plain.n_post = 0;
+    u.scratch = maas_extent_scratch(n, in);
+
+    return eval_run(&plain, &row, &u, k, (maas_tensor_t *) in, &t, host,
+                    err);
 }
 
 

@@ -142,8 +142,9 @@ ctx_bind(maas_run_ctx_t *c, const maas_plan_src_t *src)
         s->n_post = ctx_posts_apart(p, i) ? 0 : n->n_post;
         s->units = ps->units;
         s->shared = ps->shared != UINT64_MAX ? c->arena + ps->shared : NULL;
-        c->run[i] = ps->kernel == MAAS_KERNEL_POST
-                    ? maas_post_run : n->op->kernel[ps->kernel].run;
+        c->run[i] = ps->kernel == MAAS_KERNEL_POST ? maas_post_run
+                    : ps->kernel == MAAS_KERNEL_EXTENT ? n->op->extent
+                    : n->op->kernel[ps->kernel].run;
     }
 }
 

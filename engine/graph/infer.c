@@ -381,7 +381,7 @@ infer_node(maas_graph_t *g, infer_state_t *st, const maas_node_t *n,
 
     rc = n->op->infer(&c);
 
-    if (rc != MAAS_OK && rc != MAAS_NEED) {
+    if (rc != MAAS_OK && rc != MAAS_NEED && rc != MAAS_INFER_EXTENT) {
         return infer_fail(n, rc, err);
     }
 

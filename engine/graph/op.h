@@ -153,6 +153,7 @@ typedef struct {
     maas_syms_t             *syms;
     maas_err_t              *err;
     int                      need;  /* set by MAAS_INFER_NEED */
+    const int64_t           *extent;    /* of the row's extent(); NULL */
 } maas_infer_t;
 
 /*
@@ -167,6 +168,20 @@ typedef struct {
  */
 #define MAAS_NEED  ((maas_status_t) 100)
 #define MAAS_INFER_NEED(c, i)  ((c)->need = (i), MAAS_NEED)
+
+/*
+ * Of a row with extent(): the numbers that it counted in the inputs' data.
+ * NULL: not counted yet; infer() then sets what does not depend on them,
+ * with MAAS_DIM_NONE for the dims that do, and returns MAAS_INFER_EXTENT.
+ */
+#define MAAS_INFER_EXTENT  ((maas_status_t) 101)
+
+static inline const int64_t *
+maas_infer_extent(const maas_infer_t *c)
+{
+    return c->extent;
+}
+
 
 typedef maas_status_t (*maas_infer_pt)(maas_infer_t *c);
 
@@ -383,6 +398,15 @@ struct maas_op_s {
     maas_infer_pt             infer;
     const maas_kernel_row_t  *kernel;   /* in order of preference */
     uint8_t                   n_kernel;
+    /*
+     * Where only the inputs' data decide how large the outputs are: writes
+     * n_extent numbers (at most MAAS_EXTENT_MAX) to out[0], an int64 tensor.
+     * One unit, before the outputs have shapes; infer() then gets the
+     * numbers.  The scratch in bytes; NULL: none.
+     */
+    maas_run_pt               extent;
+    uint8_t                   n_extent;
+    size_t                  (*extent_scratch)(const maas_setup_t *u);
     maas_pack_pt              pack;
     maas_as_post_pt           as_post;
     /* Keys of the maps of output 0 (ZipMap): a constant 1-D tensor. */
@@ -391,6 +415,8 @@ struct maas_op_s {
     const maas_case_t        *cases;    /* closed by args = NULL */
     const maas_case_t        *bad;
 };
+
+#define MAAS_EXTENT_MAX   4
 
 #define MAAS_IO(i, o)     .in = i, .n_in = maas_nelts(i),                     \
                           .out = o, .n_out = maas_nelts(o)

@@ -111,9 +111,24 @@ plan_check_output(plan_build_t *b, int i)
 }
 
 
-static maas_status_t
-plan_infer(plan_build_t *b, const maas_node_t *n)
+/* Are the contents of all inputs known? */
+static bool
+plan_inputs_known(const plan_build_t *b, const maas_node_t *n)
 {
+    for (int i = 0; i < n->n_in; i++) {
+        if (n->in[i] != MAAS_NOVAL && b->in[i].data == NULL) {
+            return false;
+        }
+    }
+
+    return true;
+}
+
+
+static maas_status_t
+plan_infer(plan_build_t *b, plan_frame_t *f, const maas_node_t *n)
+{
+    int64_t        extent[MAAS_EXTENT_MAX];
     maas_infer_t   c = { 0 };
     maas_status_t  rc;
 
@@ -132,12 +147,24 @@ plan_infer(plan_build_t *b, const maas_node_t *n)
     c.in = b->infer_in;
     c.out = b->infer_out;
     c.err = b->err;
+    c.extent = b->extent;
+    b->extent = NULL;
 
     rc = n->op->infer(&c);
 
+    if (rc == MAAS_INFER_EXTENT && plan_inputs_known(b, n)) {
+        MAAS_TRY(maas_node_extent(n, b->src->k, b->in, extent, b->src->host,
+                                  b->err));
+        c.extent = extent;
+        rc = n->op->infer(&c);
+    }
+
     if (rc == MAAS_NEED) {
-        b->need = c.need;
-        return rc;
+        return plan_need_contents(b, n->in[c.need]);
+    }
+
+    if (rc == MAAS_INFER_EXTENT) {
+        return plan_need_extent(b, f, n);
     }
 
     if (rc != MAAS_OK) {
@@ -167,10 +194,8 @@ plan_can_eval(const plan_build_t *b, const maas_node_t *n)
         return false;
     }
 
-    for (int i = 0; i < n->n_in; i++) {
-        if (n->in[i] != MAAS_NOVAL && b->in[i].data == NULL) {
-            return false;
-        }
+    if (!plan_inputs_known(b, n)) {
+        return false;
     }
 
     for (int i = 0; i < n->n_out; i++) {
@@ -461,7 +486,7 @@ plan_step(plan_build_t *b, plan_frame_t *f, const maas_node_t *n)
 }
 
 
-/* MAAS_NEED: the plan is cut before this node, which needs input b->need. */
+/* MAAS_NEED: the plan is cut before this node. */
 static maas_status_t
 plan_node(plan_build_t *b, plan_frame_t *f, const maas_node_t *n)
 {
@@ -473,7 +498,7 @@ plan_node(plan_build_t *b, plan_frame_t *f, const maas_node_t *n)
         return plan_control(b, f, n);
     }
 
-    MAAS_TRY(plan_infer(b, n));
+    MAAS_TRY(plan_infer(b, f, n));
 
     if (plan_can_eval(b, n)) {
         rc = plan_eval(b, f, n);
@@ -517,7 +542,8 @@ plan_walk(plan_build_t *b)
         rc = plan_node(b, f, n);
 
         if (rc == MAAS_NEED) {
-            return plan_cut(b, f, n);
+            rc = plan_cut(b, f);
+            return rc == MAAS_OK ? rc : plan_err_node(b, n, rc);
         }
 
         if (rc != MAAS_OK) {
@@ -686,6 +712,20 @@ maas_plan_release(maas_plan_t *p, const maas_host_t *host)
         maas_arena_destroy(&mem);
         maas_free(host, p);
         p = parent;
+    }
+}
+
+
+const char *
+maas_plan_kernel(const maas_node_t *n, const maas_plan_step_t *s)
+{
+    switch (s->kernel) {
+    case MAAS_KERNEL_POST:
+        return "post";
+    case MAAS_KERNEL_EXTENT:
+        return "extent";
+    default:
+        return n->op->kernel[s->kernel].id;
     }
 }
 

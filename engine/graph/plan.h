@@ -43,7 +43,10 @@ typedef struct {
 } maas_operand_t;
 
 /* Instead of a kernel: the node's post-ops alone, on its output. */
-#define MAAS_KERNEL_POST  UINT32_MAX
+#define MAAS_KERNEL_POST    UINT32_MAX
+
+/* The node's extent(): counts what its outputs will hold. */
+#define MAAS_KERNEL_EXTENT  (UINT32_MAX - 1)
 
 typedef struct {
     uint32_t  graph;            /* index of the graph */
@@ -58,6 +61,12 @@ typedef struct {
     uint64_t  shared;           /* offset of shared bytes in the arena */
     double    cost;             /* ns */
 } maas_plan_step_t;
+
+/* What a plan is cut for. */
+typedef enum {
+    MAAS_NEED_CONTENTS = 0,     /* of a value */
+    MAAS_NEED_EXTENT            /* of the next node's outputs */
+} maas_need_t;
 
 typedef struct maas_plan_s        maas_plan_t;
 typedef struct maas_plan_frame_s  maas_plan_frame_t;
@@ -84,7 +93,8 @@ struct maas_plan_s {
     /* A cut: contents of this operand choose the child. */
     bool                 cut;
     maas_operand_t       need;
-    uint32_t             need_in;       /* input of the node where it is cut */
+    uint8_t              need_what;     /* maas_need_t */
+    uint32_t             need_val;      /* value of the last frame's graph */
     maas_plan_frame_t   *frames;        /* where planning goes on */
     uint32_t             n_frame;
 
@@ -144,6 +154,11 @@ typedef struct {
 uint64_t maas_memory_plan(maas_storage_t *s, uint32_t n, uint32_t *order);
 
 
+/* What a step calls: "conv.gemmt.p16", "post", "extent". */
+const char *maas_plan_kernel(const maas_node_t *n,
+    const maas_plan_step_t *s);
+
+
 /* -- one node, alone ----------------------------------------------------- */
 
 /*
@@ -166,6 +181,14 @@ maas_status_t maas_post_run(const maas_step_t *s, maas_slot_t *slot,
 maas_status_t maas_node_eval(const maas_node_t *n, const maas_kernels_t *k,
     const maas_tensor_t *in, maas_tensor_t *out, maas_arena_t *mem,
     const maas_host_t *host, maas_err_t *err);
+
+/* The node's extent() over inputs whose contents are all given. */
+maas_status_t maas_node_extent(const maas_node_t *n, const maas_kernels_t *k,
+    const maas_tensor_t *in, int64_t *extent, const maas_host_t *host,
+    maas_err_t *err);
+
+/* Bytes of scratch that it takes. */
+size_t maas_extent_scratch(const maas_node_t *n, const maas_tensor_t *in);
 
 /* Bytes of a tensor by dtype, dims and format; false on overflow. */
 bool maas_tensor_size(const maas_tensor_t *t, size_t str_bytes,

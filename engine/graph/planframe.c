@@ -7,8 +7,7 @@
 
 
 /* A plan may not eat the worker: its own tables are bounded. */
-#define PLAN_MEM_MAX   (256u << 20)
-#define PLAN_NEED_MAX  (64u << 10)
+#define PLAN_MEM_MAX  (256u << 20)
 
 
 static maas_status_t
@@ -404,8 +403,7 @@ plan_control(plan_build_t *b, plan_frame_t *f, const maas_node_t *n)
     const maas_graph_t  *body;
 
     if (cond->t.data == NULL) {
-        b->need = 0;
-        return MAAS_NEED;
+        return plan_need_contents(b, n->in[0]);
     }
 
     if (cond->t.dtype != MAAS_BOOL || maas_tensor_count(&cond->t) != 1) {
@@ -456,108 +454,4 @@ plan_return(plan_build_t *b)
 
     outer->node++;
     b->n_frame--;
-}
-
-
-/* -- cuts ---------------------------------------------------------------- */
-
-maas_status_t
-plan_cut(plan_build_t *b, plan_frame_t *f, const maas_node_t *n)
-{
-    plan_val_t  *v = &f->val[n->in[b->need]];
-
-    /* Asked for twice, a run would cut its plans for ever. */
-    if (v->t.data != NULL) {
-        return maas_err(b->err, MAAS_EINTERNAL,
-                        "node '%.*s' (%s): the contents of input %d are "
-                        "known, but do not settle its shapes",
-                        (int) n->name.len, n->name.data, n->op->name,
-                        b->need);
-    }
-
-    if (v->t.bytes > PLAN_NEED_MAX) {
-        return maas_err(b->err, MAAS_ELIMIT,
-                        "node '%.*s' (%s): the contents of input %d decide "
-                        "shapes, but have %zu bytes; the limit is %u",
-                        (int) n->name.len, n->name.data, n->op->name,
-                        b->need, v->t.bytes, PLAN_NEED_MAX);
-    }
-
-    b->plan->cut = true;
-    b->plan->need_in = b->need;
-
-    return plan_operand_of(b, v, &b->plan->need);
-}
-
-
-maas_status_t
-plan_frames_keep(plan_build_t *b)
-{
-    plan_val_t           *v;
-    const maas_graph_t   *g;
-
-    b->plan->frames = b->frame;
-    b->plan->n_frame = b->n_frame;
-
-    for (uint32_t i = 0; i < b->n_frame; i++) {
-        g = b->src->graph[b->frame[i].graph];
-
-        for (uint32_t j = 0; j < g->n_value; j++) {
-            v = &b->frame[i].val[j];
-
-            if (v->storage >= 0) {
-                v->off = b->storage[v->storage].off;
-                v->index = b->plan->level;
-                v->storage = -1;
-            }
-        }
-    }
-
-    return MAAS_OK;
-}
-
-
-maas_status_t
-plan_resume(plan_build_t *b, const void *data)
-{
-    void                *copy;
-    plan_val_t          *v;
-    plan_frame_t        *f;
-    const maas_plan_t   *p = b->plan->parent;
-    const maas_graph_t  *g;
-
-    for (uint32_t i = 0; i < p->n_frame; i++) {
-        f = &b->frame[i];
-        *f = p->frames[i];
-        g = b->src->graph[f->graph];
-
-        f->val = maas_arena_dup(&b->plan->mem, f->val,
-                                (g->n_value + 1) * sizeof(plan_val_t));
-        if (f->val == NULL) {
-            return maas_err_nomem(b->err);
-        }
-
-        for (uint32_t j = 0; j < g->n_value; j++) {
-            if (f->val[j].at == MAAS_AT_PLAN) {
-                f->val[j].off = UINT64_MAX;
-            }
-        }
-    }
-
-    b->n_frame = p->n_frame;
-    f = &b->frame[b->n_frame - 1];
-    g = b->src->graph[f->graph];
-    v = &f->val[g->node[f->node].in[p->need_in]];
-
-    copy = maas_arena_alloc(&b->plan->mem, maas_max(v->t.bytes, 8u));
-    if (copy == NULL) {
-        return maas_err_nomem(b->err);
-    }
-
-    if (v->t.bytes != 0) {
-        memcpy(copy, data, v->t.bytes);
-    }
-
-    v->t.data = copy;
-    return MAAS_OK;
 }

@@ -50,7 +50,11 @@ typedef struct {
     plan_frame_t           *frame;      /* a stack */
     uint32_t                n_frame;
     bool                    entered;    /* a branch was begun */
-    int                     need;
+
+    /* A cut, as in maas_plan_t; extent: what it gave for the next node. */
+    uint8_t                 need_what;
+    maas_vid_t              need_val;
+    const int64_t          *extent;
 
     maas_storage_t         *storage;
     uint32_t               *storage_refs;
@@ -78,7 +82,6 @@ typedef struct {
 maas_status_t plan_begin(plan_build_t *b, const maas_plan_src_t *src,
     maas_plan_t *parent, maas_err_t *err);
 maas_status_t plan_inputs(plan_build_t *b, const maas_tensor_t *in);
-maas_status_t plan_resume(plan_build_t *b, const void *data);
 
 /* Frees the builder; on failure the plan too.  Returns rc. */
 maas_status_t plan_end(plan_build_t *b, maas_status_t rc, maas_plan_t **out);
@@ -102,9 +105,21 @@ maas_status_t plan_control(plan_build_t *b, plan_frame_t *f,
     const maas_node_t *n);
 void plan_return(plan_build_t *b);
 
-maas_status_t plan_cut(plan_build_t *b, plan_frame_t *f,
-    const maas_node_t *n);
-maas_status_t plan_frames_keep(plan_build_t *b);
 maas_status_t plan_consts(plan_build_t *b);
+
+
+/* -- plancut.c ----------------------------------------------------------- */
+
+/* The plan ends here: MAAS_NEED. */
+maas_status_t plan_need_contents(plan_build_t *b, maas_vid_t v);
+
+/* The same, behind a step that counts: the inputs are loaded. */
+maas_status_t plan_need_extent(plan_build_t *b, plan_frame_t *f,
+    const maas_node_t *n);
+
+/* Closes the plan that is cut; f: the frame that was worked on. */
+maas_status_t plan_cut(plan_build_t *b, plan_frame_t *f);
+maas_status_t plan_frames_keep(plan_build_t *b);
+maas_status_t plan_resume(plan_build_t *b, const void *data);
 
 #endif

@@ -95,6 +95,7 @@ static maas_status_t
 fold_shapes(maas_pass_t *p, const maas_node_t *n, fold_t *f, size_t *total)
 {
     size_t               given = 0;
+    int64_t              extent[MAAS_EXTENT_MAX];
     maas_infer_t         c = { 0 };
     maas_status_t        rc;
 
@@ -108,6 +109,13 @@ fold_shapes(maas_pass_t *p, const maas_node_t *n, fold_t *f, size_t *total)
     c.err = p->err;
 
     rc = n->op->infer(&c);
+
+    if (rc == MAAS_INFER_EXTENT) {
+        MAAS_TRY(maas_node_extent(n, p->k, f->in, extent, p->host, p->err));
+        c.extent = extent;
+        rc = n->op->infer(&c);
+    }
+
     if (rc == MAAS_NEED) {
         return MAAS_ELIMIT;
     }
