@@ -4,6 +4,9 @@ A model is compared in every output with ONNX Runtime run without
 optimisations: elements within rtol 1e-3 and atol 1e-4 x max|reference|,
 relative L2 <= 1e-5, or 4 x the spread: the relative L2 between ONNX Runtime
 with and without its optimisations on the same input.  Integers are exact.
+
+Each test leaves a record of its models (done()), from which models_table.py
+makes the table of docs/models.md.
 """
 
 import json
@@ -16,11 +19,17 @@ import time
 import numpy as np
 
 sys.dont_write_bytecode = True
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+
+from lib_server import Server
+
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 BUILD = os.path.abspath(os.environ.get('MAAS_BUILD') or ROOT + '/build')
 MODELS = os.environ.get('MAAS_MODELS') or ROOT + '/../shared/models'
 WORK = BUILD + '/models/work'
+RECORDS = BUILD + '/models/work/records'
+NPM = BUILD + '/models/node_modules'
 MAAS = BUILD + '/maas'
 
 RTOL, ATOL, L2 = 1e-3, 1e-4, 1e-5
@@ -31,6 +40,7 @@ PASSES = ['convbn', 'fold', 'noop', 'pack', 'postop']
 count = 0
 failed = 0
 rows = []
+models = []
 
 
 # -- TAP ---------------------------------------------------------------------
@@ -58,24 +68,40 @@ def skip(text, why):
     print('ok %d # SKIP %s: %s' % (count, text, why))
 
 
-def done():
-    """Prints the table in one piece, so that parallel tests don't mix."""
+def done(title=None):
+    """Prints the table in one piece, so that parallel tests don't mix, and
+    writes the record of the models under this title."""
     text = '# %-22s %-22s %10s %10s %10s %10s\n' % (
         'model', 'output', 'max error', 'max |ref|', 'rel. L2', 'spread')
     for r in rows:
         text += '# %-22s %-22s %10.3g %10.3g %10.3g %10.3g\n' % r
     sys.stderr.write('\n' + text)
+    if title is not None:
+        record(title)
     print('1..%d' % count)
     sys.exit(1 if failed else 0)
 
 
-def need():
-    if not os.path.isdir(MODELS):
+def record(title):
+    test = os.path.basename(sys.argv[0])
+    os.makedirs(RECORDS, exist_ok=True)
+    with open('%s/%s.json' % (RECORDS, test), 'w') as f:
+        json.dump({'test': test, 'title': title,
+                   'rows': [m.row() for m in models]}, f, indent=1)
+
+
+def need(models=True):
+    """Ends the test when what it needs is missing; models: $MAAS_MODELS."""
+    path = '%s/%s.json' % (RECORDS, os.path.basename(sys.argv[0]))
+    if os.path.exists(path):
+        os.remove(path)
+    if models and not os.path.isdir(MODELS):
         skip_all('no models: %s is not there, and $MAAS_MODELS names no other '
                  'folder' % MODELS)
-    if not os.access(MAAS, os.X_OK):
-        print('Bail out!  %s is missing: run make' % MAAS)
-        sys.exit(1)
+    for name in ('maas', 'ngx_http_maas_module.so'):
+        if not os.path.exists(BUILD + '/' + name):
+            print('Bail out!  %s/%s is missing: run make' % (BUILD, name))
+            sys.exit(1)
 
 
 def source(name):
@@ -223,19 +249,59 @@ def same(got, want, text):
 
 
 class Model:
-    """One model with its inputs and the oracle's answers."""
+    """One model with its inputs and the oracle's answers.
 
-    def __init__(self, name, path, inputs):
-        self.name, self.path = name, path
+    source says where it is from, for the table.  want = {output: array} are
+    the answers of another oracle, which is then named; else ONNX Runtime
+    gives them.
+    """
+
+    def __init__(self, name, path, inputs, source, want=None,
+                 oracle_name='ONNX Runtime'):
+        self.name, self.path, self.source = name, path, source
+        self.oracle = oracle_name
+        self.tested, self.good = [], True
+        self.l2 = self.far = 0.0
         self.dir = fresh(name)
+        self.inputs = inputs
         self.files = save(self.dir, inputs)
         self.ref = self.got = None
+        models.append(self)
+
+        if want is not None:
+            self.refer({k: (v, v) for k, v in want.items()})
+            return
+
         want = oracle(path, [self.files], self.dir)
-        if ok(not isinstance(want, str), name + ': ONNX Runtime runs it',
-              str(want)[:2000]):
-            self.ref = want[0]
-            self.spread = {k: relative(b, a) if a.dtype.kind == 'f' else 0.0
-                           for k, (a, b) in self.ref.items()}
+        if self.ok(not isinstance(want, str), 'ONNX Runtime runs it',
+                   str(want)[:2000]):
+            self.refer(want[0])
+
+    def refer(self, ref):
+        self.ref = ref
+        self.spread = {k: relative(b, a) if a.dtype.kind == 'f' else 0.0
+                       for k, (a, b) in ref.items()}
+
+    def ok(self, good, text, why=''):
+        self.good = bool(ok(good, self.name + ': ' + text, why)
+                         ) and self.good
+        return good
+
+    def same(self, got, want, text):
+        good = same(got, want, self.name + ': ' + text)
+        self.good = bool(good) and self.good
+        return good
+
+    def mark(self, *what):
+        """Notes for the table what has been tested."""
+        self.tested += [w for w in what if w not in self.tested]
+
+    def row(self):
+        """This model in the record."""
+        return {'model': self.name, 'source': self.source,
+                'tested': self.tested, 'oracle': self.oracle,
+                'l2': float(self.l2), 'max': float(self.far),
+                'ok': self.good and self.got is not None}
 
     def run(self, env=None, args=()):
         return maas(self.path, self.files, self.dir + '/maas', env, args)
@@ -245,7 +311,7 @@ class Model:
         if self.ref is None:
             return False
         if isinstance(got, str):
-            return ok(False, text, got)
+            return self.ok(False, text, got)
         why = []
         if list(got) != list(self.ref):
             why = ['outputs %s, expected %s' % (list(got), list(self.ref))]
@@ -257,43 +323,78 @@ class Model:
                 why.append(k + ': ' + bad)
             if table:
                 rows.append((self.name, k[-22:], far, top, l2, self.spread[k]))
-        return ok(not why, text, '\n'.join(why))
+                self.l2 = max(self.l2, l2)
+                self.far = max(self.far, far / top if top else far)
+        return self.ok(not why, text, '\n'.join(why))
 
-    def check(self, levels=(), batch=None):
+    def again(self, inputs, text, want=None):
+        """Another input of the same model: compared, and shown.  Returns
+        what came out, or None."""
+        self.inputs = inputs
+        self.files = save(self.dir, inputs)
+        if want is None:
+            want = oracle(self.path, [self.files], self.dir)
+            if not self.ok(not isinstance(want, str),
+                           text + ': ONNX Runtime runs it', str(want)[:2000]):
+                return None
+            want = want[0]
+        else:
+            want = {k: (v, v) for k, v in want.items()}
+        self.refer(want)
+        self.got = self.run()
+        good = self.verdict(self.got, text, True)
+        return self.got if good else None
+
+    def check(self, levels=(), batch=None, planned=True, http=True):
         """All that holds for every model."""
         start = time.time()
         self.got = self.run()
-        good = self.verdict(self.got, self.name + ': as in ONNX Runtime', True)
+        good = self.verdict(self.got, 'as in ' + self.oracle, True)
 
-        if not good and isinstance(self.got, str):
+        if isinstance(self.got, str) or self.ref is None:
             return False
 
-        same(self.run(args=['--threads', '2']), self.got,
-             self.name + ': two threads give the same bits')
+        self.same(self.run(args=['--threads', '2']), self.got,
+                  'two threads give the same bits')
+        self.mark('run', 'threads')
 
-        self.planned()
+        if planned:
+            self.planned()
 
         for cpu in levels:
-            self.verdict(self.run({'MAAS_CPU': cpu}),
-                         '%s: MAAS_CPU=%s' % (self.name, cpu))
+            self.verdict(self.run({'MAAS_CPU': cpu}), 'MAAS_CPU=' + cpu)
 
         for off in PASSES + [','.join(PASSES)]:
             self.verdict(self.run({'MAAS_PASSES_OFF': off}),
-                         '%s: without %s' % (self.name, off))
+                         'without ' + off)
+        self.mark('passes')
 
         if batch:
             self.rows(batch)
 
+        if http:
+            self.http()
+
         print('# %s: %.1f s' % (self.name, time.time() - start))
         return good
+
+    def http(self):
+        """A server gives the bits that maas run gives."""
+        try:
+            with Server({self.name: self.path}, BUILD, WORK) as s:
+                self.same(s.infer(self.name, self.inputs), self.got,
+                          'over HTTP the same bits')
+        except AssertionError as e:
+            self.ok(False, 'over HTTP', str(e))
+        self.mark('HTTP')
 
     def planned(self):
         """The whole plan is known from the shapes of the inputs."""
         p = subprocess.run([MAAS, 'inspect', self.path, '--plan', '--json'],
                            capture_output=True, text=True)
         plan = json.loads(p.stdout)['plan'] if p.returncode == 0 else {}
-        ok(plan.get('cut') is False, self.name + ': no step is dynamic',
-           p.stderr or 'the plan is cut')
+        self.ok(plan.get('cut') is False, 'no step is dynamic',
+                p.stderr or 'the plan is cut')
 
     def rows(self, inputs):
         """Row i of a batch has the bits of the run of row i alone."""
@@ -301,14 +402,14 @@ class Model:
         folder = fresh(self.name, 'batch')
         whole = maas(self.path, save(folder, inputs), folder + '/out')
         if isinstance(whole, str):
-            ok(False, self.name + ': a batch of %d' % n, whole)
+            self.ok(False, 'a batch of %d' % n, whole)
             return
         for i in range(n):
             one = save(folder, {k: v[i:i + 1] for k, v in inputs.items()})
-            same(maas(self.path, one, folder + '/one'),
-                 {k: v[i:i + 1] for k, v in whole.items()},
-                 '%s: row %d of %d gives the same bits alone'
-                 % (self.name, i, n))
+            self.same(maas(self.path, one, folder + '/one'),
+                      {k: v[i:i + 1] for k, v in whole.items()},
+                      'row %d of %d gives the same bits alone' % (i, n))
+        self.mark('batch of %d' % n)
 
     def stored(self, output, want):
         """The vector that was stored with the model."""
@@ -316,8 +417,9 @@ class Model:
             return
         got = self.got.get(output)
         if got is None:
-            ok(False, '%s: stored %s' % (self.name, output), 'no such output')
+            self.ok(False, 'stored ' + output, 'no such output')
             return
         # Stored vectors come from another machine: no L2 of their own.
         far, top, l2, why = judge(got.reshape(want.shape), want, 1e-4)
-        ok(not why, '%s: stored %s' % (self.name, output), why)
+        self.ok(not why, 'stored ' + output, why)
+        self.mark('stored vector')

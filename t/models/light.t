@@ -36,10 +36,11 @@ for name in NAMES:
 
     rng = np.random.default_rng(7)
     x = rng.uniform(-1, 1, (1, 3, 224, 224)).astype(np.float32)
-    m = Model('light_' + name, model, {INPUT.get(name, 'data_0'): x})
+    m = Model('light_' + name, model, {INPUT.get(name, 'data_0'): x},
+              'ONNX project, light_%s, seeded weights' % name)
     m.check(below)
 
     if os.path.getsize(model) > KEEP:
         os.remove(model)
 
-done()
+done('Classic image networks')

@@ -23,7 +23,8 @@ small = [c for c in ('avx2', 'v2', 'ref') if c != host]
 
 def mnist():
     x = vector('mnist_8_input_0.pb')
-    m = Model('mnist_8', source('mnist_8.onnx'), {'Input3': x})
+    m = Model('mnist_8', source('mnist_8.onnx'), {'Input3': x},
+              'ONNX model zoo')
     if m.check(small):
         y = m.got['Plus214_Output_0']
         m.stored('Plus214_Output_0', vector('mnist_8_output_0.pb'))
@@ -34,7 +35,8 @@ def mnist():
 
 def super_resolution():
     m = Model('super_resolution', source('super_resolution.onnx'),
-              {'input': vector('super_resolution_input_0.pb')})
+              {'input': vector('super_resolution_input_0.pb')},
+              'ONNX model zoo')
     if m.check(below):
         m.stored('output', vector('super_resolution_output_0.pb'))
 
@@ -75,7 +77,8 @@ def ultraface():
     if not ok(not isinstance(x, str), 'ultraface: the picture is prepared',
               str(x)):
         return
-    m = Model('ultraface', source('ultraface.onnx'), {'input': x['output']})
+    m = Model('ultraface', source('ultraface.onnx'), {'input': x['output']},
+              'Linzaer/Ultra-Light-Fast-Generic-Face-Detector-1MB')
     if m.ref is None:
         return
     n = int(np.sum(m.ref['scores'][0][0, :, 1] > 0.7))
@@ -89,7 +92,8 @@ def ultraface():
 
 def byte_lstm():
     v = vector('byte_sb_bidi_lstm_io.npz')
-    m = Model('byte_lstm', source('byte_lstm.onnx'), {'input': v['input']})
+    m = Model('byte_lstm', source('byte_lstm.onnx'), {'input': v['input']},
+              'sonos/tract')
     if m.check(small, batch={'input': v['input']}):
         m.stored('Add_26', v['Add_26']) if 'Add_26' in m.got \
             else m.stored('output', v['Add_26'])
@@ -98,7 +102,7 @@ def byte_lstm():
 def lgbm_classifier():
     v = vector('lgbm_classifier_tensor_io.npz')
     m = Model('lgbm_classifier', source('lgbm_classifier.onnx'),
-              {'input': v['input']})
+              {'input': v['input']}, 'sonos/tract')
     many = rng.uniform(0, 1000, (5, 13)).astype(np.float32)
     if m.check(small, batch={'input': many}):
         m.stored('probabilities', v['probabilities'])
@@ -108,7 +112,8 @@ def xgb_regressor():
     v = vector('xgboost_regressor_tree_io.npz')
     many = rng.uniform(0, 500, (5, 13)).astype(np.float32)
     many[0] = v['input'][0]
-    m = Model('xgb_regressor', source('xgb_regressor.onnx'), {'input': many})
+    m = Model('xgb_regressor', source('xgb_regressor.onnx'), {'input': many},
+              'sonos/tract')
     if m.check(small, batch={'input': many}):
         m.got = maas(m.path, {'input': save_one(m, v['input'])},
                      m.dir + '/maas')
@@ -146,4 +151,4 @@ for test in (mnist, super_resolution, ultraface, byte_lstm, lgbm_classifier,
     test()
 
 passes()
-done()
+done('Models in public repositories')

@@ -1,9 +1,11 @@
 #!/bin/sh
-# Real models through `maas run`, beside ONNX Runtime.
+# Real models through `maas run` and through nginx, beside ONNX Runtime.
 #     t/models/run.sh [BUILD] [TEST.t]...
 # Wants BUILD/maas; installs node and npm when they are missing, and ONNX
-# Runtime into BUILD/models.  The models: $MAAS_MODELS, else
-# ../shared/models beside the checkout; without them the tests are skipped.
+# Runtime and the models of npm packages into BUILD/models.  Other models:
+# $MAAS_MODELS, else ../shared/models beside the checkout; without them the
+# tests of these are skipped.  MAAS_WRITE=1 writes the table of
+# docs/models.md, else it is compared with what was tested.
 set -eu
 
 root=$(cd "$(dirname "$0")/../.." && pwd)
@@ -21,4 +23,7 @@ export PYTHONDONTWRITEBYTECODE=1
 
 cd "$root"
 [ $# -ne 0 ] || set -- t/models/*.t
-exec prove -j"$(nproc)" --trap "$@"
+status=0
+prove -j"$(nproc)" --trap "$@" || status=$?
+/usr/bin/python3 t/models/models_table.py "$build" "$@" || status=1
+exit $status
