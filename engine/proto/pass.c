@@ -12,7 +12,6 @@
 
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <strings.h>
 
 #include "media/image.h"
@@ -333,98 +332,20 @@ pass_decode(maas_proto_call_t *c, maas_err_t *err)
 
 /* -- encode: classes ----------------------------------------------------- */
 
-typedef struct {
-    double   score;
-    int64_t  index;
-} pass_class_t;
-
-
-/* Best first; NaN last; equal scores by index. */
-static int
-pass_compare(const void *one, const void *two)
-{
-    const pass_class_t  *a = one, *b = two;
-
-    if (isnan(a->score) != isnan(b->score)) {
-        return isnan(a->score) ? 1 : -1;
-    }
-
-    if (a->score != b->score && !isnan(a->score)) {
-        return a->score < b->score ? 1 : -1;
-    }
-
-    return a->index < b->index ? -1 : 1;
-}
-
-
-static double
-pass_score(const maas_tensor_t *t, int64_t i)
-{
-    switch (t->dtype) {
-
-    case MAAS_F64:
-        return ((const double *) t->data)[i];
-
-    case MAAS_F16:
-        return maas_f16_to_f32(((const uint16_t *) t->data)[i]);
-
-    case MAAS_BF16:
-        return maas_bf16_to_f32(((const uint16_t *) t->data)[i]);
-    }
-
-    return ((const float *) t->data)[i];
-}
-
-
-static void
-pass_softmax(pass_class_t *k, int64_t n)
-{
-    double  max = -INFINITY, sum = 0;
-
-    for (int64_t i = 0; i < n; i++) {
-        max = k[i].score > max ? k[i].score : max;
-    }
-
-    for (int64_t i = 0; i < n; i++) {
-        k[i].score = exp(k[i].score - max);
-        sum += k[i].score;
-    }
-
-    for (int64_t i = 0; i < n; i++) {
-        k[i].score /= sum;
-    }
-}
-
-
 static void
 pass_put_label(maas_proto_call_t *c, size_t out, int64_t index)
 {
-    maas_str_t            s;
-    maas_buf_t           *b = &c->text;
-    const maas_meta_t    *meta = c->route.m->meta;
-    const maas_tensor_t  *keys;
+    char        text[MAAS_CLASS_TEXT];
+    maas_str_t  s;
 
-    if (index < meta->n_labels) {
-        s = maas_meta_label(meta, (uint32_t) index);
-        maas_buf_json(b, s.data, s.len);
-        return;
+    s = maas_proto_class_label(c, out, index, text);
+
+    if (s.data != NULL) {
+        maas_buf_json(&c->text, s.data, s.len);
+
+    } else {
+        maas_buf_printf(&c->text, "\"%lld\"", (long long) index);
     }
-
-    if (!maas_proto_is_map(c, out)) {
-        maas_buf_printf(b, "\"%lld\"", (long long) index);
-        return;
-    }
-
-    keys = &c->keys[out];
-
-    if (keys->dtype == MAAS_STRING) {
-        maas_json_put_elements(b, keys, index, 1, MAAS_JSON_NULL);
-        return;
-    }
-
-    maas_buf_puts(b, "\"");
-    maas_json_put_elements(b, keys, index, 1, MAAS_JSON_NULL);
-    maas_buf_puts(b, "\"");
 }
 
 
@@ -450,28 +371,14 @@ pass_put_score(maas_buf_t *b, const maas_tensor_t *t, double v)
 
 /* "classes":[...] of one row of scores */
 static void
-pass_put_classes(maas_proto_call_t *c, size_t out, pass_class_t *k,
-    int64_t row)
+pass_put_classes(maas_proto_call_t *c, size_t out, maas_proto_class_t *k,
+    int64_t top, int64_t row)
 {
-    int64_t               n, top;
     maas_buf_t           *b = &c->text;
-    const maas_meta_t    *meta = c->route.m->meta;
     const maas_tensor_t  *t = &c->out[out];
+    const int64_t         n = t->dims[t->rank - 1];
 
-    n = t->dims[t->rank - 1];
-
-    for (int64_t i = 0; i < n; i++) {
-        k[i].score = pass_score(t, row * n + i);
-        k[i].index = i;
-    }
-
-    if (meta->softmax) {
-        pass_softmax(k, n);
-    }
-
-    qsort(k, (size_t) n, sizeof(pass_class_t), pass_compare);
-
-    top = meta->top_k != 0 ? maas_min(n, (int64_t) meta->top_k) : n;
+    maas_proto_classes(t, row * n, n, c->route.m->meta->softmax, k, top);
     maas_buf_puts(b, "\"classes\":[");
 
     for (int64_t i = 0; i < top; i++) {
@@ -490,21 +397,23 @@ pass_put_classes(maas_proto_call_t *c, size_t out, pass_class_t *k,
 static maas_status_t
 pass_encode_classes(maas_proto_call_t *c, size_t out, maas_err_t *err)
 {
-    int64_t               n, rows;
+    int64_t               n, top, rows;
     maas_buf_t           *b = &c->text;
-    pass_class_t         *k;
+    const maas_meta_t    *meta = c->route.m->meta;
+    maas_proto_class_t   *k;
     const maas_tensor_t  *t = &c->out[out];
 
     n = t->dims[t->rank - 1];
     rows = maas_tensor_count(t) / n;
+    top = meta->top_k != 0 ? maas_min(n, (int64_t) meta->top_k) : n;
 
-    k = maas_proto_alloc(c, (size_t) n * sizeof(pass_class_t), err);
+    k = maas_proto_alloc(c, (size_t) top * sizeof(maas_proto_class_t), err);
     if (k == NULL) {
         return MAAS_ENOMEM;
     }
 
     if (rows == 1) {
-        pass_put_classes(c, out, k, 0);
+        pass_put_classes(c, out, k, top, 0);
         return MAAS_OK;
     }
 
@@ -512,7 +421,7 @@ pass_encode_classes(maas_proto_call_t *c, size_t out, maas_err_t *err)
 
     for (int64_t row = 0; row < rows; row++) {
         maas_buf_puts(b, row != 0 ? ",{" : "{");
-        pass_put_classes(c, out, k, row);
+        pass_put_classes(c, out, k, top, row);
         maas_buf_puts(b, "}");
     }
 

@@ -186,6 +186,32 @@ maas_status_t maas_proto_raw_part(maas_proto_call_t *c, size_t i,
 bool maas_proto_header(maas_proto_call_t *c, maas_str_t name,
     const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
+/* -- classes ------------------------------------------------------------- */
+
+typedef struct {
+    double   score;
+    int64_t  index;
+} maas_proto_class_t;
+
+/*
+ * The best `top` (at most n) of the n scores from element `first` on, best
+ * first, NaN last, equal ones by index; softmax: as probabilities.  Of any
+ * type but strings.
+ */
+void maas_proto_classes(const maas_tensor_t *t, int64_t first, int64_t n,
+    bool softmax, maas_proto_class_t *k, int64_t top);
+
+/*
+ * The name of class `index` of output i: its label, or its key in a map;
+ * data NULL: it has none.  The text may lie in the buffer given.
+ */
+#define MAAS_CLASS_TEXT  24
+maas_str_t maas_proto_class_label(const maas_proto_call_t *c, size_t i,
+    int64_t index, char text[MAAS_CLASS_TEXT]);
+
+
+/* -- JSON inputs --------------------------------------------------------- */
+
 /* A JSON value as input i.  dims NULL: the nesting gives the shape. */
 maas_status_t maas_proto_json_input(maas_proto_call_t *c, maas_json_t *j,
     size_t i, const int64_t *dims, int rank, maas_err_t *err);

@@ -3,11 +3,13 @@
  * the status and a part of the answer; binary bodies; refused memory.
  */
 
+#include <math.h>
+
 #include "maas.h"
 #include "tap.h"
 #include "fake_model.h"
 #include "proto_cases.h"
-#include "proto/json.h"
+#include "proto/proto.h"
 
 
 static maas_catalog_t    *catalog;
@@ -316,6 +318,68 @@ test_mixed(void)
 }
 
 
+/* -- classes ------------------------------------------------------------- */
+
+/* Is score a of index i before score b of index j? */
+static bool
+class_before(float a, int64_t i, float b, int64_t j)
+{
+    return a != a || b != b ? (a == a) > (b == b)
+                              || ((a == a) == (b == b) && i < j)
+                            : a > b || (a == b && i < j);
+}
+
+
+/* The rank of each element by counting; every k; ties, NaN, infinities. */
+static void
+test_classes(void)
+{
+    int                 bad = 0;
+    float               v[40];
+    int64_t             rank;
+    unsigned            seed = 7;
+    maas_tensor_t       t = { v, sizeof(v), MAAS_F32, 1, 0, { 40 } };
+    static const float  odd[] = { NAN, INFINITY, -INFINITY, 0, -0.0f, 1, 1 };
+    maas_proto_class_t  k[40];
+
+    for (int round = 0; round < 40; round++) {
+        for (int i = 0; i < 40; i++) {
+            seed = seed * 1664525 + 1013904223;
+            v[i] = seed >> 28 < 7 ? odd[seed >> 28] : (float) (seed >> 20);
+        }
+
+        for (int64_t n = 0; n <= 37; n++) {
+            maas_proto_classes(&t, 3, 37, false, k, n);
+
+            for (int64_t i = 0; i < n; i++) {
+                rank = 0;
+
+                for (int64_t j = 0; j < 37; j++) {
+                    rank += class_before(v[3 + j], j, v[3 + k[i].index],
+                                         k[i].index);
+                }
+
+                bad += rank != i;
+            }
+        }
+    }
+
+    is_int(bad, 0, "the best k in order, for every k");
+
+    v[0] = 1, v[1] = 3, v[2] = 2;
+    maas_proto_classes(&t, 0, 3, true, k, 2);
+    ok(k[0].index == 1 && k[1].index == 2
+       && k[0].score > 0.6652409 && k[0].score < 0.6652410
+       && k[1].score > 0.2447284 && k[1].score < 0.2447285,
+       "softmax over the whole row");
+
+    t.dtype = MAAS_I16;
+    memcpy(v, (int16_t[]) { -5, 300, 299 }, 6);
+    maas_proto_classes(&t, 0, 3, false, k, 1);
+    ok(k[0].index == 1 && k[0].score == 300, "integers");
+}
+
+
 /* -- calls --------------------------------------------------------------- */
 
 static void
@@ -529,6 +593,7 @@ main(void)
 
     test_binary();
     test_mixed();
+    test_classes();
     test_image();
     maas_catalog_destroy(catalog);
 
