@@ -572,26 +572,59 @@ model_plan(maas_model_t *m, maas_plan_t *parent, const maas_tensor_t *in,
 }
 
 
+/* What a plan depends on of one tensor; false: no room. */
+static bool
+model_key_tensor(const maas_tensor_t *t, int64_t *key, size_t *n)
+{
+    if (*n + t->rank + 3 > MODEL_KEY_MAX) {
+        return false;
+    }
+
+    key[(*n)++] = t->rank;
+
+    /* Text sizes the storage of what is made of it. */
+    if (t->dtype == MAAS_STRING) {
+        key[(*n)++] = (int64_t) t->bytes;
+    }
+
+    for (int d = 0; d < t->rank; d++) {
+        key[(*n)++] = t->dims[d];
+    }
+
+    return true;
+}
+
+
 bool
 model_key(const maas_model_t *m, const maas_tensor_t *in, int64_t *key,
     size_t *len)
 {
-    size_t  n = 0;
+    size_t               n = 0;
+    const maas_items_t  *l;
 
     for (uint32_t i = 0; i < m->image->n_in; i++) {
-        if (n + in[i].rank + 2 > MODEL_KEY_MAX) {
+        if (in[i].format != MAAS_FMT_ITEMS) {
+            if (!model_key_tensor(&in[i], key, &n)) {
+                return false;
+            }
+
+            continue;
+        }
+
+        l = in[i].data;
+
+        if (n + 2 > MODEL_KEY_MAX) {
             return false;
         }
 
-        key[n++] = in[i].rank;
+        key[n++] = (int64_t) l->n << 8 | l->inner << 1 | l->has;
 
-        /* Text sizes the storage of what is made of it. */
-        if (in[i].dtype == MAAS_STRING) {
-            key[n++] = (int64_t) in[i].bytes;
-        }
+        for (uint32_t j = 0; j < l->n; j++) {
+            key[n++] = l->item[j].dtype;
 
-        for (int d = 0; d < in[i].rank; d++) {
-            key[n++] = in[i].dims[d];
+            if (!model_key_tensor(&l->item[j], key, &n)) {
+                return false;
+            }
         }
     }
 
@@ -671,72 +704,4 @@ size_t
 maas_model_memory(const maas_model_t *m)
 {
     return atomic_load(&m->memory);
-}
-
-
-/* model.json may bound the batch. */
-static maas_status_t
-model_check_batch(const maas_model_t *m, const maas_port_t *p,
-    const maas_tensor_t *t, maas_err_t *err)
-{
-    int32_t  axis = m->meta->batch_axis;
-
-    if (m->meta->profile_max > 0 && axis >= 0 && axis < t->rank
-        && p->dims[axis] < 0 && t->dims[axis] > m->meta->profile_max)
-    {
-        return maas_err(err, MAAS_EINVAL,
-                        "input '%.*s': a batch of %lld, but this model takes "
-                        "at most %lld", (int) p->name.len, p->name.data,
-                        (long long) t->dims[axis],
-                        (long long) m->meta->profile_max);
-    }
-
-    return MAAS_OK;
-}
-
-
-maas_status_t
-maas_model_check_input(const maas_model_t *m, size_t i,
-    const maas_tensor_t *t, maas_err_t *err)
-{
-    int64_t             n;
-    char                got[MAAS_DIMS_TEXT], want[MAAS_DIMS_TEXT];
-    const maas_port_t  *p = &m->port[i];
-
-    if (p->dtype != t->dtype) {
-        return maas_err(err, MAAS_EINVAL,
-                        "input '%.*s': %s expected, but %s came",
-                        (int) p->name.len, p->name.data,
-                        maas_dtype_name(p->dtype),
-                        maas_dtype_name(t->dtype));
-    }
-
-    maas_dims_text(got, t->dims, t->rank);
-
-    n = maas_dims_count(t->dims, t->rank);
-    if (n < 0 || (uint64_t) n > m->limits.max_elements) {
-        return maas_err(err, MAAS_ELIMIT,
-                        "input '%.*s': shape %s has more than %llu elements",
-                        (int) p->name.len, p->name.data, got,
-                        (unsigned long long) m->limits.max_elements);
-    }
-
-    if (p->rank < 0) {
-        return MAAS_OK;
-    }
-
-    for (int d = 0; d < p->rank && p->rank == t->rank; d++) {
-        if (p->dims[d] >= 0 && p->dims[d] != t->dims[d]) {
-            n = -1;
-        }
-    }
-
-    if (p->rank != t->rank || n < 0) {
-        return maas_err(err, MAAS_EINVAL,
-                        "input '%.*s': shape %s expected, but %s came",
-                        (int) p->name.len, p->name.data,
-                        maas_dims_text(want, p->dims, p->rank), got);
-    }
-
-    return model_check_batch(m, p, t, err);
 }

@@ -206,8 +206,7 @@ maas_run_output(const maas_run_t *run, size_t i, maas_tensor_t *t,
     maas_vid_t           id;
     const maas_graph_t  *g = run->m->src.graph[0];
 
-    maas_ctx_tensor(run->last, &run->m->src, &run->last->plan->out[i],
-                    run->in, t);
+    maas_ctx_output(run->last, &run->m->src, (uint32_t) i, run->in, t);
 
     if (keys != NULL) {
         memset(keys, 0, sizeof(*keys));

@@ -24,21 +24,21 @@
 
 
 static maas_status_t
-case_tensor(maas_arena_t *a, const char *dir, const char *kind, size_t i,
-    maas_tensor_t *t, maas_err_t *err)
+case_value(maas_arena_t *a, const char *dir, const char *what, size_t i,
+    uint8_t kind, maas_tensor_t *t, maas_err_t *err)
 {
     char            path[4096];
     void           *p;
     size_t          n;
     maas_status_t   rc;
 
-    snprintf(path, sizeof(path), "%s/%s_%zu.pb", dir, kind, i);
+    snprintf(path, sizeof(path), "%s/%s_%zu.pb", dir, what, i);
 
     MAAS_TRY(cli_read(path, &p, &n, err));
 
-    rc = maas_onnx_tensor(p, n, a, t, NULL, err);
+    rc = maas_onnx_value(p, n, kind, a, t, err);
 
-    return rc == MAAS_OK ? rc : maas_err_prefix(err, "%s_%zu.pb", kind, i);
+    return rc == MAAS_OK ? rc : maas_err_prefix(err, "%s_%zu.pb", what, i);
 }
 
 
@@ -57,19 +57,31 @@ case_bfloat16(maas_tensor_t *t, uint8_t dtype, bool *odd)
 }
 
 
-/*
- * A TensorProto can be compared with a tensor only, not with a map or a
- * sequence.
- */
+/* Tensors, or lists item by item. */
 static maas_status_t
-case_kinds(const maas_port_t *port, size_t n, maas_err_t *err)
+case_compare(const maas_tensor_t *got, const maas_tensor_t *want,
+    maas_err_t *err)
 {
-    for (size_t i = 0; i < n; i++) {
-        if (port[i].kind != MAAS_KIND_TENSOR) {
-            return maas_err(err, MAAS_EUNSUPPORTED,
-                            "\"%.*s\" is no tensor",
-                            (int) maas_min(port[i].name.len, 60u),
-                            port[i].name.data);
+    maas_status_t        rc;
+    const maas_items_t  *a, *b;
+
+    if (got->format != MAAS_FMT_ITEMS || want->format != MAAS_FMT_ITEMS) {
+        return cli_compare(got, want, CASE_RTOL, CASE_ATOL, err);
+    }
+
+    a = got->data;
+    b = want->data;
+
+    if (a->n != b->n || a->has != b->has) {
+        return maas_err(err, MAAS_EINVAL, "%u items; %u are expected", a->n,
+                        b->n);
+    }
+
+    for (uint32_t i = 0; i < a->n; i++) {
+        rc = cli_compare(&a->item[i], &b->item[i], CASE_RTOL, CASE_ATOL,
+                         err);
+        if (rc != MAAS_OK) {
+            return maas_err_prefix(err, "item %u", i);
         }
     }
 
@@ -90,9 +102,6 @@ case_set(const cli_model_t *m, const char *dir, bool *odd, maas_err_t *err)
     pin = maas_model_inputs(m->m, &n_in);
     pout = maas_model_outputs(m->m, &n_out);
 
-    MAAS_TRY(case_kinds(pin, n_in, err));
-    MAAS_TRY(case_kinds(pout, n_out, err));
-
     maas_arena_init(&a, maas_host_default(), 0);
     in = calloc(n_in + 1, sizeof(*in));
 
@@ -101,7 +110,8 @@ case_set(const cli_model_t *m, const char *dir, bool *odd, maas_err_t *err)
     }
 
     for (size_t i = 0; i < n_in; i++) {
-        MAAS_TRY(case_tensor(&a, dir, "input", i, &in[i], err));
+        MAAS_TRY(case_value(&a, dir, "input", i, pin[i].kind, &in[i],
+                            err));
         case_bfloat16(&in[i], pin[i].dtype, odd);
 
         rc = maas_model_check_input(m->m, i, &in[i], err);
@@ -113,12 +123,13 @@ case_set(const cli_model_t *m, const char *dir, bool *odd, maas_err_t *err)
     MAAS_TRY(maas_model_run(m->m, in, NULL, NULL, &run, err));
 
     for (size_t i = 0; i < n_out; i++) {
-        MAAS_TRY(case_tensor(&a, dir, "output", i, &want, err));
+        MAAS_TRY(case_value(&a, dir, "output", i, pout[i].kind, &want,
+                            err));
 
         maas_run_output(run, i, &got, &keys);
         case_bfloat16(&want, got.dtype, odd);
 
-        rc = cli_compare(&got, &want, CASE_RTOL, CASE_ATOL, err);
+        rc = case_compare(&got, &want, err);
         if (rc != MAAS_OK) {
             return maas_err_prefix(err, "output \"%.*s\"",
                                    (int) maas_min(pout[i].name.len, 60u),

@@ -8,6 +8,7 @@
  */
 
 #include "formats/model_image.h"
+#include "graph/bodies.h"
 
 
 static const char *const  section_names[MAAS_SECTIONS] = {
@@ -304,6 +305,7 @@ image_node_lists(maas_image_t *im, maas_node_t *n,
     n->n_out = r->n_out;
     n->n_post = r->n_post;
     n->n_body = r->n_body;
+    n->n_capture = r->n_capture;
     n->in = (maas_vid_t *) image_records(im, MAAS_SEC_REFS, r->in);
     n->out = (maas_vid_t *) image_records(im, MAAS_SEC_REFS, r->out);
     n->post = (maas_post_t *) image_records(im, MAAS_SEC_POSTS, r->post);
@@ -649,12 +651,12 @@ image_graph(maas_image_t *im, uint32_t id, maas_err_t *err)
 }
 
 
-/* A body's captures are the node's last inputs. */
 static maas_status_t
 image_bodies_check(const maas_image_t *im, maas_err_t *err)
 {
+    maas_body_t          c;
     const maas_node_t   *n;
-    const maas_graph_t  *g, *b;
+    const maas_graph_t  *g;
 
     for (uint32_t i = 0; i < im->n_graph; i++) {
         g = im->graph[i];
@@ -663,11 +665,7 @@ image_bodies_check(const maas_image_t *im, maas_err_t *err)
             n = &g->node[j];
 
             for (int k = 0; k < n->n_body; k++) {
-                b = n->body[k];
-
-                if (b->n_out < n->n_out || n->n_formal < n->op->n_in
-                    || b->n_in != (uint32_t) (n->n_formal - n->op->n_in))
-                {
+                if (maas_body_counts(n, k, &c, err) != MAAS_OK) {
                     return image_bad(err, "body of node", j);
                 }
             }

@@ -35,17 +35,19 @@ iplan_operand(const maas_image_t *im, const maas_plan_t *p,
 
     switch (o->at) {
     case MAAS_AT_ARENA:
-        ok = o->index == 0 && iplan_inside(o->off, o->bytes,
-                                           p->arena_bytes);
+        ok = o->index == 0
+             && iplan_inside(o->off, o->bytes, p->arena_bytes)
+             && iplan_inside(o->delta, o->bytes, p->arena_bytes - o->off);
         break;
     case MAAS_AT_INPUT:
-        ok = o->index < im->n_in;
+        ok = o->index < im->n_in && o->delta <= INT64_MAX;
         break;
     case MAAS_AT_IMAGE:
         ok = o->index < im->n_graph
              && o->off < im->graph[o->index]->n_value
              && im->graph[o->index]->value[o->off].role == MAAS_ROLE_CONST
-             && o->bytes <= im->graph[o->index]->value[o->off].bytes;
+             && iplan_inside(o->delta, o->bytes,
+                             im->graph[o->index]->value[o->off].bytes);
         break;
     case MAAS_AT_PLAN:
         ok = o->index == 0 && iplan_inside(o->off, o->bytes,
@@ -77,6 +79,7 @@ static maas_status_t
 iplan_step(const maas_image_t *im, const maas_plan_t *p, uint64_t i,
     maas_err_t *err)
 {
+    bool                     lists;
     const maas_node_t       *n;
     const maas_plan_step_t  *s = &p->step[i];
 
@@ -93,7 +96,12 @@ iplan_step(const maas_image_t *im, const maas_plan_t *p, uint64_t i,
         return iplan_bad(err, "post-op step", i);
     }
 
-    if (s->n_in != n->n_in || s->n_out != n->n_out || s->units < 0
+    /* Steps of iterations, and those over lists, have counts of their own. */
+    lists = n->op->control != MAAS_CONTROL_NONE
+            || maas_op_takes_lists(n->op);
+
+    if ((!lists && (s->n_in != n->n_in || s->n_out != n->n_out))
+        || s->units < 0
         || !iplan_inside(s->operand, (uint64_t) s->n_in + s->n_out,
                          p->n_operand)
         || (s->kernel != MAAS_KERNEL_POST && s->kernel >= n->op->n_kernel)

@@ -143,6 +143,7 @@ image_put_node(image_writer_t *w, const maas_node_t *n, uint32_t *bodies)
     r.n_out = n->n_out;
     r.n_post = n->n_post;
     r.n_body = n->n_body;
+    r.n_capture = n->n_capture;
 
     maas_buf_add(&w->sec[MAAS_SEC_NODES], &r, sizeof(r));
 }
@@ -376,7 +377,7 @@ maas_image_seal(maas_buf_t *b, const maas_plan_t *plan, maas_err_t *err)
     maas_img_header_t   *h;
     maas_img_section_t   s = { 0, 0 };
 
-    if (plan != NULL && !plan->cut) {
+    if (plan != NULL && !plan->cut && plan->n_list == 0) {
         image_pad(b, MAAS_ALIGN);
         s.off = b->len;
         image_put_plan(b, plan);

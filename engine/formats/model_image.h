@@ -18,7 +18,7 @@
 
 
 #define MAAS_IMAGE_MAGIC  "MAASIMG1"
-#define MAAS_IMAGE_ABI    1
+#define MAAS_IMAGE_ABI    2
 
 typedef enum {
     MAAS_SEC_STRINGS = 0,       /* bytes */
@@ -86,8 +86,8 @@ typedef struct {
     uint64_t        attr;               /* in ATTRS */
     uint32_t        attr_bytes;
     uint32_t        in, out, post, body;    /* first */
-    uint16_t        n_in, n_formal, n_out, n_post, n_body;
-    uint16_t        pad[3];
+    uint16_t        n_in, n_formal, n_out, n_post, n_body, n_capture;
+    uint16_t        pad[2];
 } maas_img_node_t;
 
 typedef struct {

@@ -31,4 +31,11 @@ maas_status_t maas_onnx_read(maas_raw_model_t **out, maas_arena_t *a,
 maas_status_t maas_onnx_tensor(const void *p, size_t n, maas_arena_t *a,
     maas_tensor_t *t, maas_str_t *name, maas_err_t *err);
 
+/*
+ * The same for a value of another kind: SequenceProto or OptionalProto; *t
+ * has format MAAS_FMT_ITEMS.
+ */
+maas_status_t maas_onnx_value(const void *p, size_t n, maas_kind_t kind,
+    maas_arena_t *a, maas_tensor_t *t, maas_err_t *err);
+
 #endif

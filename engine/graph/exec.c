@@ -15,7 +15,7 @@
 /* -- contexts ------------------------------------------------------------ */
 
 typedef struct {
-    size_t  tensor, step, run, err, arena, scratch, scratch_step, total;
+    size_t  tensor, step, run, list, item, err, arena, scratch, scratch_step, total;
 } ctx_layout_t;
 
 
@@ -30,6 +30,11 @@ ctx_layout(const maas_plan_t *p, uint32_t slots, ctx_layout_t *l)
     at += maas_align(p->n_step * sizeof(maas_step_t), MAAS_ALIGN);
     l->run = at;
     at += maas_align(p->n_step * sizeof(maas_run_pt), MAAS_ALIGN);
+    l->list = at;
+    at += maas_align(p->n_list * sizeof(maas_items_t), MAAS_ALIGN);
+    l->item = at;
+    at += p->n_list == 0 ? 0
+          : maas_align(p->n_out * sizeof(maas_tensor_t), MAAS_ALIGN);
     l->err = at;
     at += maas_align(slots * sizeof(maas_err_t), MAAS_ALIGN);
 
@@ -68,6 +73,33 @@ ctx_level(const maas_run_ctx_t *c, uint32_t level)
 }
 
 
+/* Where an input of this run lies; in NULL: not known yet. */
+static void
+ctx_input(const maas_operand_t *o, const maas_tensor_t *in, maas_tensor_t *t)
+{
+    const maas_tensor_t  *from;
+
+    t->data = NULL;
+
+    if (in == NULL) {
+        return;
+    }
+
+    from = &in[o->index];
+
+    if (from->format == MAAS_FMT_ITEMS) {
+        from = &((const maas_items_t *) from->data)->item[o->off];
+    }
+
+    t->data = (char *) from->data + o->delta;
+
+    /* The text of strings is as long as it is in this run. */
+    if (o->dtype == MAAS_STRING) {
+        t->bytes = from->bytes;
+    }
+}
+
+
 void
 maas_ctx_tensor(const maas_run_ctx_t *c, const maas_plan_src_t *src,
     const maas_operand_t *o, const maas_tensor_t *in, maas_tensor_t *t)
@@ -80,26 +112,59 @@ maas_ctx_tensor(const maas_run_ctx_t *c, const maas_plan_src_t *src,
 
     switch (o->at) {
     case MAAS_AT_ARENA:
-        t->data = ctx_level(c, o->index)->arena + o->off;
+        t->data = ctx_level(c, o->index)->arena + o->off + o->delta;
         break;
     case MAAS_AT_IMAGE:
-        t->data = (void *) src->graph[o->index]->value[o->off].data;
+        t->data = (char *) src->graph[o->index]->value[o->off].data
+                  + o->delta;
         break;
     case MAAS_AT_PLAN:
         t->data = (char *) ctx_level(c, o->index)->plan->consts + o->off;
         break;
     case MAAS_AT_INPUT:
-        t->data = in != NULL ? in[o->index].data : NULL;
-
-        /* The text of strings is as long as it is in this run. */
-        if (in != NULL && o->dtype == MAAS_STRING) {
-            t->bytes = in[o->index].bytes;
-        }
-
+        ctx_input(o, in, t);
         break;
     default:
         t->data = NULL;
     }
+}
+
+
+void
+maas_ctx_output(const maas_run_ctx_t *c, const maas_plan_src_t *src,
+    uint32_t i, const maas_tensor_t *in, maas_tensor_t *t)
+{
+    maas_items_t            *l = c->list;
+    const maas_plan_t       *p = c->plan;
+    const maas_plan_list_t  *list = &p->list[i];
+
+    /* A plan out of an image has no lists. */
+    if (p->list == NULL || !maas_kind_is_list(list->kind)) {
+        maas_ctx_tensor(c, src, &p->out[p->list != NULL ? list->first : i],
+                        in, t);
+        return;
+    }
+
+    for (uint32_t j = 0; j < i; j++) {
+        l += maas_kind_is_list(p->list[j].kind);
+    }
+
+    for (uint32_t j = list->first; j < list->first + list->n; j++) {
+        maas_ctx_tensor(c, src, &p->out[j], in, &c->item[j]);
+    }
+
+    l->item = c->item + list->first;
+    l->n = list->n;
+    l->kind = list->kind;
+    l->inner = list->inner;
+    l->has = list->has;
+
+    memset(t, 0, sizeof(*t));
+    t->format = MAAS_FMT_ITEMS;
+    t->rank = 1;
+    t->dims[0] = list->n;
+    t->dtype = list->n != 0 ? l->item[0].dtype : MAAS_NODTYPE;
+    t->data = l;
 }
 
 
@@ -137,7 +202,8 @@ ctx_bind(maas_run_ctx_t *c, const maas_plan_src_t *src)
         s->out = s->in + ps->n_in;
         s->post = n->post;
         s->n_in = ps->n_in;
-        s->n_formal = n->n_formal;
+        s->n_formal = ps->kernel == MAAS_KERNEL_EXTENT ? ps->n_in
+                      : ps->n_in - (n->n_in - n->n_formal);
         s->n_out = ps->n_out;
         s->n_post = ctx_posts_apart(p, i) ? 0 : n->n_post;
         s->units = ps->units;
@@ -178,6 +244,8 @@ maas_ctx_create(maas_run_ctx_t **out, const maas_plan_src_t *src,
     c->tensor = (maas_tensor_t *) (p + l.tensor);
     c->step = (maas_step_t *) (p + l.step);
     c->run = (maas_run_pt *) (p + l.run);
+    c->list = (maas_items_t *) (p + l.list);
+    c->item = (maas_tensor_t *) (p + l.item);
     c->err = (maas_err_t *) (p + l.err);
     c->arena = p + l.arena;
     c->scratch = p + l.scratch;
@@ -336,11 +404,7 @@ maas_ctx_inputs(maas_run_ctx_t *c, const maas_exec_t *x)
 
     for (uint32_t i = 0; i < p->n_operand; i++) {
         if (p->operand[i].at == MAAS_AT_INPUT) {
-            c->tensor[i].data = x->in[p->operand[i].index].data;
-
-            if (p->operand[i].dtype == MAAS_STRING) {
-                c->tensor[i].bytes = x->in[p->operand[i].index].bytes;
-            }
+            ctx_input(&p->operand[i], x->in, &c->tensor[i]);
         }
     }
 }

@@ -31,6 +31,8 @@ struct maas_run_ctx_s {
     maas_tensor_t    *tensor;       /* one an operand */
     maas_step_t      *step;
     maas_run_pt      *run;
+    maas_items_t     *list;         /* outputs that are lists, ... */
+    maas_tensor_t    *item;         /* ... and their tensors */
     maas_err_t       *err;          /* one a slot */
     uintptr_t         user[8];      /* for whoever takes the context */
 };
@@ -57,6 +59,13 @@ maas_status_t maas_ctx_run(maas_run_ctx_t *c, const maas_exec_t *x);
 void maas_ctx_inputs(maas_run_ctx_t *c, const maas_exec_t *x);
 maas_status_t maas_ctx_step(maas_run_ctx_t *c, const maas_exec_t *x,
     uint32_t i);
+
+/*
+ * Output i of a plan that is not cut.  A list: *t has format MAAS_FMT_ITEMS;
+ * its items lie in the context.
+ */
+void maas_ctx_output(const maas_run_ctx_t *c, const maas_plan_src_t *src,
+    uint32_t i, const maas_tensor_t *in, maas_tensor_t *t);
 
 /* The tensor of an operand as seen from this context. */
 void maas_ctx_tensor(const maas_run_ctx_t *c, const maas_plan_src_t *src,

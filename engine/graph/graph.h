@@ -124,6 +124,7 @@ typedef struct {
     uint16_t          n_out;
     uint16_t          n_post;
     uint16_t          n_body;
+    uint16_t          n_capture;    /* last formal inputs: read by bodies */
     maas_vid_t       *in;           /* MAAS_NOVAL: absent */
     maas_vid_t       *out;          /* MAAS_NOVAL: not wanted */
     maas_post_t      *post;

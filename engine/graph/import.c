@@ -266,6 +266,21 @@ imp_inputs(maas_import_t *im, imp_scope_t *sc)
 }
 
 
+/* Where inference cannot tell whether it is a list, the file does. */
+static void
+imp_output_kind(imp_scope_t *sc, const maas_raw_port_t *p, maas_vid_t id)
+{
+    maas_type_t  *t = &sc->g->value[id].type;
+
+    if (maas_kind_is_list(p->kind) && !maas_kind_is_list(t->kind)
+        && t->rank < 0 && sc->parent == NULL)
+    {
+        t->kind = p->kind;
+        t->dtype = p->dtype;
+    }
+}
+
+
 static maas_status_t
 imp_outputs(maas_import_t *im, imp_scope_t *sc)
 {
@@ -285,6 +300,8 @@ imp_outputs(maas_import_t *im, imp_scope_t *sc)
         if (imp_resolve(im, sc, name, &sc->g->out[i]) != MAAS_OK) {
             return maas_err_prefix(im->err, "output '%.*s'", IMP_SHOW(name));
         }
+
+        imp_output_kind(sc, &sc->raw->out[i], sc->g->out[i]);
 
         if (imp_table_add(&seen, name, &is_new) == NULL) {
             return maas_err_nomem(im->err);
@@ -466,7 +483,8 @@ maas_status_t
 imp_build(maas_import_t *im, const maas_op_t *op, const maas_raw_node_t *n)
 {
     void          *attr;
-    uint32_t       n_in = 0, n_out = 0, bytes, n_body = 0;
+    uint32_t       n_in = 0, n_out = 0, bytes, n_body = 0, formals;
+    maas_body_t    counts;
     maas_vid_t    *in, *out;
     imp_scope_t   *body = NULL;
     maas_node_t   *node;
@@ -475,10 +493,11 @@ imp_build(maas_import_t *im, const maas_op_t *op, const maas_raw_node_t *n)
     MAAS_TRY(maas_attr_parse(&im->tmp, op, n->attr, n->n_attr, &attr, &bytes,
                              im->err));
     MAAS_TRY(imp_node_inputs(im, op, n, &in, &n_in));
+    formals = n_in;
 
     if (op->flags & MAAS_OP_CONTROL) {
         MAAS_TRY(imp_bodies(im, op, n, &body, &n_body));
-        MAAS_TRY(imp_captures(im, op, body, n_body, &in, &n_in));
+        MAAS_TRY(imp_captures(im, op, body, n_body, &in, &n_in, &formals));
     }
 
     MAAS_TRY(imp_node_outputs(im, op, n, &out, &n_out));
@@ -491,6 +510,7 @@ imp_build(maas_import_t *im, const maas_op_t *op, const maas_raw_node_t *n)
 
     node->name = imp_node_name(n);
     node->n_body = (uint16_t) n_body;
+    node->n_capture = (uint16_t) (n_in - formals);
     node->body = maas_arena_array(im->arena, n_body, sizeof(maas_graph_t *));
     if (node->body == NULL) {
         return maas_err_nomem(im->err);
@@ -498,6 +518,10 @@ imp_build(maas_import_t *im, const maas_op_t *op, const maas_raw_node_t *n)
 
     for (uint32_t i = 0; i < n_body; i++) {
         node->body[i] = body[i].g;
+
+        if (op->control != MAAS_CONTROL_IF) {
+            MAAS_TRY(maas_body_counts(node, (int) i, &counts, im->err));
+        }
     }
 
     return MAAS_OK;
@@ -581,6 +605,26 @@ imp_upgrade(maas_import_t *im, maas_raw_node_t *n, const maas_op_t **op,
 }
 
 
+/* The node, then those that its upgrade puts behind it. */
+static maas_status_t
+imp_build_all(maas_import_t *im, const maas_op_t *op,
+    const maas_raw_node_t *n)
+{
+    imp_after_t  *after = im->after;
+
+    /* Bodies of the node have nodes of their own behind theirs. */
+    im->after = NULL;
+
+    MAAS_TRY(imp_build(im, op, n));
+
+    for ( /* void */ ; after != NULL; after = after->next) {
+        MAAS_TRY(imp_emit(im, &after->node));
+    }
+
+    return MAAS_OK;
+}
+
+
 static maas_status_t
 imp_node(maas_import_t *im, const maas_raw_node_t *raw)
 {
@@ -595,12 +639,14 @@ imp_node(maas_import_t *im, const maas_raw_node_t *raw)
     } else {
         rc = imp_row(im, &n, opset, &op);
 
-        if (rc == MAAS_OK && opset < op->since && op->upgrade != NULL) {
+        if (rc == MAAS_OK && op->upgrade != NULL
+            && (opset < op->since || (op->flags & MAAS_OP_REWRITE)))
+        {
             rc = imp_upgrade(im, &n, &op, opset);
         }
 
         if (rc == MAAS_OK) {
-            rc = imp_build(im, op, &n);
+            rc = imp_build_all(im, op, &n);
         }
     }
 

@@ -15,7 +15,7 @@
 #ifndef MAAS_IMPORT_H
 #define MAAS_IMPORT_H
 
-#include "graph/op.h"
+#include "graph/bodies.h"
 
 
 /* A name for an error's text: at most 120 bytes of it. */
@@ -62,12 +62,19 @@ struct imp_scope_s {
     uint32_t                 inferred;      /* nodes when last inferred */
 };
 
+/* A node that an upgrade emits behind the one it rewrites. */
+typedef struct imp_after_s {
+    struct imp_after_s  *next;
+    maas_raw_node_t      node;
+} imp_after_t;
+
 struct maas_import_s {
     maas_arena_t            *arena;
     maas_arena_t             tmp;
     const maas_raw_model_t  *model;
     imp_scope_t             *scope;         /* being built */
     maas_err_t              *err;
+    imp_after_t             *after;         /* behind the current node */
     uint32_t                 fresh;
     uint32_t                 infers;        /* early inferences so far */
 };
@@ -96,6 +103,9 @@ maas_status_t imp_define(maas_import_t *im, imp_scope_t *sc, maas_str_t name,
 maas_status_t imp_build(maas_import_t *im, const maas_op_t *op,
     const maas_raw_node_t *n);
 
+/* Builds a node that an upgrade emits. */
+maas_status_t imp_emit(maas_import_t *im, const maas_raw_node_t *n);
+
 /* Imports a graph into a scope whose parent is set; NULL: the model's own. */
 maas_status_t imp_graph(maas_import_t *im, imp_scope_t *sc,
     const maas_raw_graph_t *raw);
@@ -110,7 +120,8 @@ maas_status_t imp_bodies(maas_import_t *im, const maas_op_t *op,
 
 /* Inputs of a node with bodies: its formals, then what is captured. */
 maas_status_t imp_captures(maas_import_t *im, const maas_op_t *op,
-    imp_scope_t *body, uint32_t n_body, maas_vid_t **in, uint32_t *n_in);
+    imp_scope_t *body, uint32_t n_body, maas_vid_t **in, uint32_t *n_in,
+    uint32_t *n_formal);
 
 
 /*

@@ -181,16 +181,17 @@ imp_bodies(maas_import_t *im, const maas_op_t *op, const maas_raw_node_t *n,
 
 maas_status_t
 imp_captures(maas_import_t *im, const maas_op_t *op, imp_scope_t *body,
-    uint32_t n_body, maas_vid_t **in, uint32_t *n_in)
+    uint32_t n_body, maas_vid_t **in, uint32_t *n_in, uint32_t *n_formal)
 {
-    uint32_t     n, formals = *n_in;
+    bool         variadic;
+    uint32_t     n, formals;
     maas_vid_t  *outer, *all;
 
     MAAS_TRY(imp_union(im, body, n_body, &outer, &n));
 
-    if (!(op->in[op->n_in - 1].flags & MAAS_VARIADIC)) {
-        formals = op->n_in;
-    }
+    /* Captures follow all formals, given or not. */
+    variadic = op->in[op->n_in - 1].flags & MAAS_VARIADIC;
+    formals = maas_max(*n_in, op->n_in - (variadic ? 1u : 0u));
 
     all = maas_arena_array(&im->tmp, (size_t) formals + n,
                            sizeof(maas_vid_t));
@@ -210,5 +211,6 @@ imp_captures(maas_import_t *im, const maas_op_t *op, imp_scope_t *body,
 
     *in = all;
     *n_in = formals + n;
+    *n_formal = formals;
     return MAAS_OK;
 }

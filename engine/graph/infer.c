@@ -240,7 +240,13 @@ infer_inputs(const maas_graph_t *g, const infer_state_t *st,
         }
 
         v = &g->value[n->in[i]];
-        if (v->type.rank < 0 || v->type.dtype == MAAS_NODTYPE) {
+
+        /* Lists are made and taken apart whatever the shapes. */
+        if (v->type.dtype == MAAS_NODTYPE
+            || (v->type.rank < 0 && !maas_kind_is_list(v->type.kind)
+                && n->op->control == MAAS_CONTROL_NONE
+                && n->op->select == NULL))
+        {
             return false;
         }
 
@@ -267,8 +273,11 @@ infer_keep(maas_graph_t *g, infer_state_t *st, const maas_node_t *n,
 
         v = &g->value[n->out[i]];
 
-        if (out[i].type.rank >= 0) {
+        if (out[i].type.rank >= 0 || maas_kind_is_list(out[i].type.kind)) {
             v->type = out[i].type;
+
+        } else if (v->type.dtype == MAAS_NODTYPE) {
+            v->type.dtype = out[i].type.dtype;
         }
 
         if (out[i].n_ival >= 0) {
@@ -276,28 +285,6 @@ infer_keep(maas_graph_t *g, infer_state_t *st, const maas_node_t *n,
                           maas_max(out[i].n_ival, 1) * sizeof(maas_dim_t));
             st->n_ival[n->out[i]] = out[i].n_ival;
         }
-    }
-
-    return MAAS_OK;
-}
-
-
-/* A body's captures have the types of the node's last inputs. */
-static maas_status_t
-infer_bodies(const maas_graph_t *g, const maas_node_t *n, maas_err_t *err)
-{
-    int            captures = n->n_formal - n->op->n_in;
-    maas_graph_t  *b;
-
-    for (int i = 0; i < n->n_body; i++) {
-        b = n->body[i];
-
-        for (int j = 0; j < captures && j < (int) b->n_in; j++) {
-            b->value[b->in[b->n_in - captures + j]].type =
-                              g->value[n->in[n->op->n_in + j]].type;
-        }
-
-        MAAS_TRY(maas_graph_infer(b, err));
     }
 
     return MAAS_OK;
@@ -376,7 +363,10 @@ infer_node(maas_graph_t *g, infer_state_t *st, const maas_node_t *n,
     c.err = err;
 
     if (n->n_body != 0) {
-        MAAS_TRY(infer_bodies(g, n, err));
+        rc = maas_infer_bodies(g, n, err);
+        if (rc != MAAS_OK) {
+            return infer_fail(n, rc, err);
+        }
     }
 
     rc = n->op->infer(&c);

@@ -15,4 +15,8 @@
  */
 int maas_ival_load(const maas_tensor_t *t, maas_dim_t *v);
 
+/* Types of a node's bodies, from those of the node's inputs. */
+maas_status_t maas_infer_bodies(const maas_graph_t *g, const maas_node_t *n,
+    maas_err_t *err);
+
 #endif

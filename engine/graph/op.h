@@ -319,6 +319,51 @@ typedef struct {
 void maas_post_apply(const maas_step_t *s, const maas_post_block_t *b);
 
 
+/* -- sequences, maps, optionals ------------------------------------------ */
+
+/*
+ * A list: the tensors of a sequence, the keys and the values of a map, what
+ * an optional holds.  Lists exist while planning only: operators that make
+ * and take them apart say which tensors go where, and no step runs.  An
+ * operator that computes on a list gets its tensors as inputs in a row.
+ */
+typedef struct {
+    uint8_t                 kind;       /* maas_kind_t */
+    uint8_t                 inner;      /* OPTIONAL: kind of what it holds */
+    bool                    has;        /* OPTIONAL: it holds something */
+    bool                    absent;
+    uint32_t                n;          /* tensors; 1 for a tensor */
+    const maas_infer_in_t  *tensor;
+} maas_items_in_t;
+
+typedef struct {
+    uint32_t  in;
+    uint32_t  item;
+} maas_pick_t;
+
+typedef struct {
+    const maas_node_t      *node;
+    const void             *attr;
+    int                     n_in;
+    const maas_items_in_t  *in;
+    maas_err_t             *err;
+    int                     need;       /* as in maas_infer_t */
+
+    /* Output 0: a list (or, kind TENSOR, the tensor) of n picks, ... */
+    uint8_t                 kind;
+    uint8_t                 inner;
+    bool                    has;
+    uint32_t                n;
+    maas_pick_t            *pick;       /* room for all tensors given */
+    /* ... or a scalar: its dtype (I64 or BOOL) is set. */
+    uint8_t                 dtype;
+    int64_t                 value;
+} maas_select_t;
+
+/* MAAS_OK, an error, or MAAS_INFER_NEED(c, i). */
+typedef maas_status_t (*maas_select_pt)(maas_select_t *c);
+
+
 /* -- rewriting (upgrade, expand) ----------------------------------------- */
 
 typedef struct maas_import_s  maas_import_t;
@@ -359,6 +404,10 @@ int maas_raw_input_rank(maas_import_t *im, const maas_raw_node_t *n,
 maas_status_t maas_raw_emit(maas_import_t *im, const char *op,
     const maas_str_t *in, uint32_t n_in, const maas_str_t *out,
     uint32_t n_out, const maas_raw_attr_t *attr, uint32_t n_attr);
+/* The same, behind the current node: it may read the node's outputs. */
+maas_status_t maas_raw_emit_after(maas_import_t *im, const char *op,
+    const maas_str_t *in, uint32_t n_in, const maas_str_t *out,
+    uint32_t n_out, const maas_raw_attr_t *attr, uint32_t n_attr);
 /* A name that nothing else has. */
 maas_str_t maas_raw_fresh(maas_import_t *im);
 
@@ -372,8 +421,18 @@ enum {
     MAAS_OP_ELEMENTWISE = 8,
     MAAS_OP_SHAPE = 16,         /* reads the shape of in0, not its data */
     MAAS_OP_CONTROL = 32,       /* bodies; graph/ handles it */
-    MAAS_OP_INTERNAL = 64       /* domain maas: never in a foreign file */
+    MAAS_OP_INTERNAL = 64,      /* domain maas: never in a foreign file */
+    MAAS_OP_REWRITE = 128       /* upgrade() is asked at any opset */
 };
+
+/* How graph/ walks the bodies of a control node. */
+typedef enum {
+    MAAS_CONTROL_NONE = 0,
+    MAAS_CONTROL_IF,            /* the branch that input 0 chooses */
+    MAAS_CONTROL_LOOP,          /* trips, condition, carried; stacked */
+    MAAS_CONTROL_SCAN,          /* carried, slices along axis 0; stacked */
+    MAAS_CONTROL_MAP            /* items of sequences; to sequences */
+} maas_control_t;
 
 typedef struct {
     const char  *args;          /* attributes and inputs, see t/engine/cases */
@@ -407,6 +466,14 @@ struct maas_op_s {
     maas_run_pt               extent;
     uint8_t                   n_extent;
     size_t                  (*extent_scratch)(const maas_setup_t *u);
+    maas_select_pt            select;   /* of a list: instead of kernels */
+    /* Number of tensors of the sequence that output 0 is; may need. */
+    maas_status_t           (*items)(maas_infer_t *c, int64_t *n);
+    uint8_t                   control;  /* maas_control_t */
+    /* SCAN: inputs that are sliced; backwards: slice or output i from the
+     * end.  i counts inputs, then outputs, that are scanned. */
+    int                     (*scanned)(const void *attr);
+    bool                    (*backwards)(const void *attr, int i, bool out);
     maas_pack_pt              pack;
     maas_as_post_pt           as_post;
     /* Keys of the maps of output 0 (ZipMap): a constant 1-D tensor. */
@@ -423,6 +490,14 @@ struct maas_op_s {
 #define MAAS_KERNELS(k)   .kernel = k, .n_kernel = maas_nelts(k)
 #define MAAS_ATTRS(a, t)  .attr = a, .n_attr = maas_nelts(a),                 \
                           .attr_size = sizeof(t)
+
+/* Does a node of it have lists among its values, spread out in steps? */
+static inline bool
+maas_op_takes_lists(const maas_op_t *op)
+{
+    return op->items != NULL
+           || (op->n_in != 0 && (op->in[op->n_in - 1].flags & MAAS_ANYKIND));
+}
 
 /* NULL when unknown.  Domain "" and "ai.onnx" are the same. */
 const maas_op_t *maas_op_find(maas_str_t domain, maas_str_t name);

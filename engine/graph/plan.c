@@ -15,7 +15,7 @@
 #define PLAN_EVAL_TOTAL  (64 << 20)     /* of all that a plan keeps */
 
 
-static maas_status_t
+maas_status_t
 plan_err_node(plan_build_t *b, const maas_node_t *n, maas_status_t rc)
 {
     (void) maas_err_prefix(b->err, "node '%.*s' (%s)", (int) n->name.len,
@@ -24,25 +24,23 @@ plan_err_node(plan_build_t *b, const maas_node_t *n, maas_status_t rc)
 }
 
 
-/* Tensors and inference inputs of a node from the frame's values. */
-static void
-plan_load_inputs(plan_build_t *b, const plan_frame_t *f,
-    const maas_node_t *n)
+void
+plan_load(plan_build_t *b)
 {
     plan_val_t       *v;
     maas_infer_in_t  *in;
 
-    for (int i = 0; i < n->n_in; i++) {
+    for (int i = 0; i < b->flat.n_in; i++) {
         in = &b->infer_in[i];
         memset(in, 0, sizeof(*in));
         memset(&b->in[i], 0, sizeof(maas_tensor_t));
         in->n_ival = -1;
 
-        if (n->in[i] == MAAS_NOVAL) {
+        v = b->val[i];
+        if (v == NULL) {
             continue;
         }
 
-        v = &f->val[n->in[i]];
         b->in[i] = v->t;
 
         b->type[i].kind = v->kind;
@@ -113,10 +111,10 @@ plan_check_output(plan_build_t *b, int i)
 
 /* Are the contents of all inputs known? */
 static bool
-plan_inputs_known(const plan_build_t *b, const maas_node_t *n)
+plan_inputs_known(const plan_build_t *b)
 {
-    for (int i = 0; i < n->n_in; i++) {
-        if (n->in[i] != MAAS_NOVAL && b->in[i].data == NULL) {
+    for (int i = 0; i < b->flat.n_in; i++) {
+        if (b->val[i] != NULL && b->in[i].data == NULL) {
             return false;
         }
     }
@@ -132,18 +130,18 @@ plan_infer(plan_build_t *b, plan_frame_t *f, const maas_node_t *n)
     maas_infer_t   c = { 0 };
     maas_status_t  rc;
 
-    for (int i = 0; i < n->n_out; i++) {
+    for (int i = 0; i < b->flat.n_out; i++) {
         memset(&b->infer_out[i], 0, sizeof(maas_infer_out_t));
         b->infer_out[i].type.rank = -1;
         b->infer_out[i].ival = b->out_ival + i * MAAS_IVAL_MAX;
         b->infer_out[i].n_ival = -1;
-        b->infer_out[i].wanted = n->out[i] != MAAS_NOVAL;
+        b->infer_out[i].wanted = b->oval[i] != NULL;
     }
 
     c.node = n;
     c.attr = n->attr;
-    c.n_in = n->n_formal;
-    c.n_out = n->n_out;
+    c.n_in = b->flat.n_formal;
+    c.n_out = b->flat.n_out;
     c.in = b->infer_in;
     c.out = b->infer_out;
     c.err = b->err;
@@ -152,26 +150,24 @@ plan_infer(plan_build_t *b, plan_frame_t *f, const maas_node_t *n)
 
     rc = n->op->infer(&c);
 
-    if (rc == MAAS_INFER_EXTENT && plan_inputs_known(b, n)) {
-        MAAS_TRY(maas_node_extent(n, b->src->k, b->in, extent, b->src->host,
+    if (rc == MAAS_INFER_EXTENT && plan_inputs_known(b)) {
+        MAAS_TRY(maas_node_extent(&b->flat, b->src->k, b->in, extent, b->src->host,
                                   b->err));
         c.extent = extent;
         rc = n->op->infer(&c);
     }
 
     if (rc == MAAS_NEED) {
-        return plan_need_contents(b, n->in[c.need]);
+        return plan_need_input(b, f, n, c.need);
     }
 
     if (rc == MAAS_INFER_EXTENT) {
         return plan_need_extent(b, f, n);
     }
 
-    if (rc != MAAS_OK) {
-        return rc;
-    }
+    MAAS_TRY(rc);
 
-    for (int i = 0; i < n->n_out; i++) {
+    for (int i = 0; i < b->flat.n_out; i++) {
         MAAS_TRY(plan_check_output(b, i));
     }
 
@@ -190,15 +186,17 @@ plan_can_eval(const plan_build_t *b, const maas_node_t *n)
     }
 
     /* Post-ops may need a step of their own. */
-    if (!(n->op->flags & MAAS_OP_PURE) || n->n_in == 0 || n->n_post != 0) {
+    if (!(n->op->flags & MAAS_OP_PURE) || b->flat.n_in == 0
+        || n->n_post != 0)
+    {
         return false;
     }
 
-    if (!plan_inputs_known(b, n)) {
+    if (!plan_inputs_known(b)) {
         return false;
     }
 
-    for (int i = 0; i < n->n_out; i++) {
+    for (int i = 0; i < b->flat.n_out; i++) {
         bytes += b->out[i].bytes;
     }
 
@@ -209,22 +207,20 @@ plan_can_eval(const plan_build_t *b, const maas_node_t *n)
 
 
 static maas_status_t
-plan_eval(plan_build_t *b, plan_frame_t *f, const maas_node_t *n)
+plan_eval(plan_build_t *b)
 {
     plan_val_t  *v;
 
-    MAAS_TRY(maas_node_eval(n, b->src->k, b->in, b->out, &b->plan->mem,
-                            b->src->host, b->err));
+    MAAS_TRY(maas_node_eval(&b->flat, b->src->k, b->in, b->out,
+                            &b->plan->mem, b->src->host, b->err));
 
-    for (int i = 0; i < n->n_out; i++) {
-        if (n->out[i] == MAAS_NOVAL) {
-            continue;
+    for (int i = 0; i < b->flat.n_out; i++) {
+        v = b->oval[i];
+
+        if (v != NULL) {
+            plan_val_set(v, &b->out[i], b->infer_out[i].type.kind);
+            v->at = MAAS_AT_PLAN;
         }
-
-        v = &f->val[n->out[i]];
-        plan_val_set(v, &b->out[i], b->infer_out[i].type.kind);
-        v->at = MAAS_AT_PLAN;
-        v->storage = -1;
     }
 
     return MAAS_OK;
@@ -232,20 +228,16 @@ plan_eval(plan_build_t *b, plan_frame_t *f, const maas_node_t *n)
 
 
 static void
-plan_view(plan_build_t *b, plan_frame_t *f, const maas_node_t *n)
+plan_view(plan_build_t *b)
 {
-    void              *data;
-    const plan_val_t  *src = &f->val[n->in[0]];
-    plan_val_t        *v = &f->val[n->out[0]];
+    plan_val_t  from = *b->val[0];
+    plan_val_t  *v = b->oval[0];
 
-    data = src->t.data;
-    plan_val_set(v, &b->out[0], b->infer_out[0].type.kind);
-    v->t.data = data;
-    v->t.bytes = src->t.bytes;
-    v->at = src->at;
-    v->index = src->index;
-    v->off = src->off;
-    v->storage = src->storage;
+    plan_val_alias(v, &from);
+    v->t = b->out[0];
+    v->t.data = from.t.data;
+    v->t.bytes = from.t.bytes;
+    v->kind = b->infer_out[0].type.kind;
     plan_val_ref(b, v);
 }
 
@@ -257,16 +249,16 @@ plan_view(plan_build_t *b, plan_frame_t *f, const maas_node_t *n)
  * are read at the element that is written.
  */
 static bool
-plan_read_twice(const plan_frame_t *f, const maas_node_t *n, int i)
+plan_read_twice(const plan_build_t *b, int i)
 {
-    bool               pair;
-    const plan_val_t  *v = &f->val[n->in[i]];
+    bool                pair;
+    const maas_node_t  *n = &b->flat;
 
     pair = (n->op->flags & MAAS_OP_ELEMENTWISE) && n->n_formal == 2;
 
     for (int j = 0; j < n->n_in; j++) {
-        if (j != i && n->in[j] != MAAS_NOVAL
-            && f->val[n->in[j]].storage == v->storage
+        if (j != i && b->val[j] != NULL
+            && b->val[j]->storage == b->val[i]->storage
             && (!pair || j >= n->n_formal))
         {
             return true;
@@ -282,20 +274,20 @@ plan_read_twice(const plan_frame_t *f, const maas_node_t *n, int i)
  * kernel writes in place, else a new one.
  */
 static int32_t
-plan_inplace(plan_build_t *b, plan_frame_t *f, const maas_node_t *n,
-    const maas_kernel_row_t *row, uint32_t step)
+plan_inplace(plan_build_t *b, const maas_kernel_row_t *row, uint32_t step)
 {
     const plan_val_t  *v;
 
-    for (int i = 0; i < n->n_formal && i < 32; i++) {
-        if (!(row->inplace & (1u << i)) || n->in[i] == MAAS_NOVAL) {
+    for (int i = 0; i < b->flat.n_formal && i < 32; i++) {
+        v = b->val[i];
+
+        if (!(row->inplace & (1u << i)) || v == NULL) {
             continue;
         }
 
-        v = &f->val[n->in[i]];
-
         if (v->storage >= 0 && b->storage_refs[v->storage] == 0
-            && !plan_read_twice(f, n, i) && v->t.dtype != MAAS_STRING
+            && v->delta == 0 && !plan_read_twice(b, i)
+            && v->t.dtype != MAAS_STRING
             && maas_dtype_size(v->t.dtype)
                == maas_dtype_size(b->out[0].dtype)
             && maas_tensor_count(&v->t) == maas_tensor_count(&b->out[0])
@@ -311,28 +303,31 @@ plan_inplace(plan_build_t *b, plan_frame_t *f, const maas_node_t *n,
 
 
 static maas_status_t
-plan_step_outputs(plan_build_t *b, plan_frame_t *f, const maas_node_t *n,
-    const maas_kernel_row_t *row, uint32_t step, uint32_t last)
+plan_step_outputs(plan_build_t *b, const maas_kernel_row_t *row,
+    uint32_t step, uint32_t last)
 {
+    int32_t      storage;
     plan_val_t  *v;
 
-    for (int i = 0; i < n->n_out; i++) {
-        if (n->out[i] == MAAS_NOVAL) {
+    for (int i = 0; i < b->flat.n_out; i++) {
+        v = b->oval[i];
+
+        if (v == NULL) {
             MAAS_TRY(plan_operand(b, NULL));
             continue;
         }
 
-        v = &f->val[n->out[i]];
+        storage = i == 0 ? plan_inplace(b, row, step) : -1;
+
+        if (storage < 0) {
+            MAAS_TRY(plan_storage(b, b->out[i].bytes, step, &storage));
+        }
+
         plan_val_set(v, &b->out[i], b->infer_out[i].type.kind);
         v->t.data = NULL;
         v->at = MAAS_AT_ARENA;
         v->index = b->plan->level;
-        v->storage = i == 0 ? plan_inplace(b, f, n, row, step) : -1;
-
-        if (v->storage < 0) {
-            MAAS_TRY(plan_storage(b, b->out[i].bytes, step, &v->storage));
-        }
-
+        v->storage = storage;
         b->storage[v->storage].last = last;
 
         plan_val_ref(b, v);
@@ -390,18 +385,16 @@ plan_check_posts(const plan_build_t *b, const maas_node_t *n)
 
 /* The kernel; *apart: it does not take the post-ops, they follow alone. */
 static const maas_kernel_row_t *
-plan_kernel(plan_build_t *b, const maas_node_t *n, maas_setup_t *u,
-    bool *apart)
+plan_kernel(plan_build_t *b, maas_setup_t *u, bool *apart)
 {
-    maas_node_t               plain;
+    maas_node_t               plain = b->flat;
     const maas_kernel_row_t  *row;
 
     *apart = false;
 
-    row = maas_kernel_choose(n, b->src->k, b->in, b->out, u);
+    row = maas_kernel_choose(&plain, b->src->k, b->in, b->out, u);
 
-    if (row == NULL && n->n_post != 0) {
-        plain = *n;
+    if (row == NULL && plain.n_post != 0) {
         plain.n_post = 0;
         *apart = true;
         row = maas_kernel_choose(&plain, b->src->k, b->in, b->out, u);
@@ -428,8 +421,25 @@ plan_post_step(plan_build_t *b, const maas_node_t *n)
 }
 
 
-static maas_status_t
-plan_step(plan_build_t *b, plan_frame_t *f, const maas_node_t *n)
+static void
+plan_step_fill(const plan_build_t *b, const plan_frame_t *f,
+    const maas_setup_t *u, maas_plan_step_t *s)
+{
+    s->graph = f->graph;
+    s->node = f->node;
+    s->operand = b->plan->n_operand;
+    s->n_in = b->flat.n_in;
+    s->n_out = b->flat.n_out;
+    s->units = maas_max(u->units, 0);
+    s->scratch = u->scratch;
+    s->shared = UINT64_MAX;
+    s->cost = u->cost;
+}
+
+
+maas_status_t
+plan_step(plan_build_t *b, plan_frame_t *f, const maas_node_t *n,
+    bool consume)
 {
     bool                      apart;
     int32_t                   shared;
@@ -440,34 +450,29 @@ plan_step(plan_build_t *b, plan_frame_t *f, const maas_node_t *n)
 
     MAAS_TRY(plan_check_posts(b, n));
 
-    row = plan_kernel(b, n, &u, &apart);
+    row = plan_kernel(b, &u, &apart);
     if (row == NULL) {
         return maas_err(b->err, MAAS_EUNSUPPORTED,
                         "no kernel takes these types and shapes (first "
-                        "input: %s)",
-                        n->n_in ? maas_dtype_name(b->in[0].dtype) : "none");
+                        "input: %s)", b->flat.n_in
+                        ? maas_dtype_name(b->in[0].dtype) : "none");
     }
 
-    s.graph = f->graph;
-    s.node = f->node;
+    plan_step_fill(b, f, &u, &s);
     s.kernel = row - n->op->kernel;
-    s.operand = b->plan->n_operand;
-    s.n_in = n->n_in;
-    s.n_out = n->n_out;
-    s.units = maas_max(u.units, 0);
-    s.scratch = u.scratch;
-    s.shared = UINT64_MAX;
-    s.cost = u.cost;
 
-    for (int i = 0; i < n->n_in; i++) {
-        MAAS_TRY(plan_operand(b, n->in[i] == MAAS_NOVAL
-                                 ? NULL : &f->val[n->in[i]]));
+    for (int i = 0; i < b->flat.n_in; i++) {
+        MAAS_TRY(plan_operand(b, b->val[i]));
     }
 
     /* Inputs live until the last step of the node. */
     last = b->plan->n_step + (apart ? 1 : 0);
-    plan_consume(b, f, n, last);
-    MAAS_TRY(plan_step_outputs(b, f, n, row, b->plan->n_step, last));
+
+    if (consume) {
+        plan_consume(b, f, n, last);
+    }
+
+    MAAS_TRY(plan_step_outputs(b, row, b->plan->n_step, last));
 
     if (u.shared != 0) {
         MAAS_TRY(plan_storage(b, u.shared, b->plan->n_step, &shared));
@@ -492,16 +497,23 @@ plan_node(plan_build_t *b, plan_frame_t *f, const maas_node_t *n)
 {
     maas_status_t  rc;
 
-    plan_load_inputs(b, f, n);
-
     if (n->op->flags & MAAS_OP_CONTROL) {
         return plan_control(b, f, n);
+    }
+
+    MAAS_TRY(plan_spread(b, f, n));
+
+    if (n->op->select != NULL
+        && (n->op->kernel == NULL || (n->in[0] != MAAS_NOVAL
+                                      && plan_is_list(&f->val[n->in[0]]))))
+    {
+        return plan_select(b, f, n);
     }
 
     MAAS_TRY(plan_infer(b, f, n));
 
     if (plan_can_eval(b, n)) {
-        rc = plan_eval(b, f, n);
+        rc = plan_eval(b);
         plan_consume(b, f, n, b->plan->n_step);
         return rc;
     }
@@ -509,12 +521,12 @@ plan_node(plan_build_t *b, plan_frame_t *f, const maas_node_t *n)
     if ((n->op->flags & MAAS_OP_VIEW) && n->n_post == 0
         && n->n_out == 1 && n->out[0] != MAAS_NOVAL)
     {
-        plan_view(b, f, n);
+        plan_view(b);
         plan_consume(b, f, n, b->plan->n_step);
         return MAAS_OK;
     }
 
-    return plan_step(b, f, n);
+    return plan_step(b, f, n, true);
 }
 
 
@@ -533,7 +545,13 @@ plan_walk(plan_build_t *b)
                 return MAAS_OK;
             }
 
-            plan_return(b);
+            rc = plan_return(b);
+
+            if (rc == MAAS_NEED) {
+                return plan_cut(b, f);
+            }
+
+            MAAS_TRY(rc);
             continue;
         }
 
@@ -560,24 +578,45 @@ plan_walk(plan_build_t *b)
 }
 
 
+/* Operands of the outputs, those of lists spread out. */
 static maas_status_t
 plan_outputs(plan_build_t *b)
 {
+    plan_val_t          *v;
     maas_plan_t         *p = b->plan;
     const maas_graph_t  *g = b->src->graph[0];
 
-    p->out = maas_arena_array(&p->mem, maas_max(g->n_out, 1u),
-                              sizeof(maas_operand_t));
-    if (p->out == NULL) {
+    for (uint32_t i = 0; i < g->n_out; i++) {
+        v = &b->frame[0].val[g->out[i]];
+        p->n_list += plan_is_list(v);
+        p->n_out += plan_is_list(v) ? v->n_item : 1;
+    }
+
+    p->out = maas_arena_array(&p->mem, p->n_out + 1, sizeof(maas_operand_t));
+    p->list = maas_arena_array(&p->mem, g->n_out + 1,
+                               sizeof(maas_plan_list_t));
+    if (p->out == NULL || p->list == NULL) {
         return maas_err_nomem(b->err);
     }
 
+    p->n_out = 0;
+
     for (uint32_t i = 0; i < g->n_out; i++) {
-        MAAS_TRY(plan_operand_of(b, &b->frame[0].val[g->out[i]],
-                                 &p->out[i]));
+        v = &b->frame[0].val[g->out[i]];
+
+        p->list[i] = (maas_plan_list_t) { v->kind, v->inner, v->has,
+                                          p->n_out, v->n_item };
+
+        if (!plan_is_list(v)) {
+            MAAS_TRY(plan_operand_of(b, v, &p->out[p->n_out++]));
+            continue;
+        }
+
+        for (uint32_t j = 0; j < v->n_item; j++) {
+            MAAS_TRY(plan_operand_of(b, &v->item[j], &p->out[p->n_out++]));
+        }
     }
 
-    p->n_out = g->n_out;
     return MAAS_OK;
 }
 

@@ -25,7 +25,7 @@
 typedef enum {
     MAAS_AT_NONE = 0,           /* absent */
     MAAS_AT_ARENA,              /* off in the arena of level `index` */
-    MAAS_AT_INPUT,              /* input `index` of the run */
+    MAAS_AT_INPUT,              /* input `index`; item `off` of a list */
     MAAS_AT_IMAGE,              /* constant: value `off` of graph `index` */
     MAAS_AT_PLAN                /* off in the plan's own constants */
 } maas_at_t;
@@ -38,9 +38,19 @@ typedef struct {
     uint8_t   format;
     uint32_t  index;
     uint64_t  off;
+    uint64_t  delta;            /* bytes behind that: a slice */
     uint64_t  bytes;
     int64_t   dims[MAAS_RANK_MAX];
 } maas_operand_t;
+
+/* An output that is a list: its operands among the plan's outputs. */
+typedef struct {
+    uint8_t   kind;             /* maas_kind_t */
+    uint8_t   inner;
+    bool      has;
+    uint32_t  first;
+    uint32_t  n;
+} maas_plan_list_t;
 
 /* Instead of a kernel: the node's post-ops alone, on its output. */
 #define MAAS_KERNEL_POST    UINT32_MAX
@@ -78,10 +88,12 @@ struct maas_plan_s {
     uint32_t             level;         /* 0: of input shapes alone */
     uint32_t             n_step;
     uint32_t             n_operand;
-    uint32_t             n_out;         /* when not cut */
+    uint32_t             n_out;         /* operands; when not cut */
+    uint32_t             n_list;        /* outputs that are lists */
     maas_plan_step_t    *step;
     maas_operand_t      *operand;
     maas_operand_t      *out;
+    maas_plan_list_t    *list;          /* one an output, or NULL */
     void                *consts;        /* computed while planning */
     uint64_t             const_bytes;
     uint64_t             arena_bytes;
@@ -95,6 +107,7 @@ struct maas_plan_s {
     maas_operand_t       need;
     uint8_t              need_what;     /* maas_need_t */
     uint32_t             need_val;      /* value of the last frame's graph */
+    uint32_t             need_item;     /* of a list */
     maas_plan_frame_t   *frames;        /* where planning goes on */
     uint32_t             n_frame;
 

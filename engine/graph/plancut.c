@@ -15,11 +15,34 @@
 
 
 maas_status_t
-plan_need_contents(plan_build_t *b, maas_vid_t v)
+plan_need_contents(plan_build_t *b, maas_vid_t v, uint32_t item)
 {
     b->need_what = MAAS_NEED_CONTENTS;
     b->need_val = v;
+    b->need_item = item;
     return MAAS_NEED;
+}
+
+
+maas_status_t
+plan_need_input(plan_build_t *b, const plan_frame_t *f, const maas_node_t *n,
+    int i)
+{
+    uint32_t           items, at = (uint32_t) i;
+    const plan_val_t  *v;
+
+    for (int j = 0; j < n->n_in; j++) {
+        v = n->in[j] != MAAS_NOVAL ? &f->val[n->in[j]] : NULL;
+        items = v != NULL && plan_is_list(v) ? v->n_item : 1;
+
+        if (at < items) {
+            return plan_need_contents(b, n->in[j], at);
+        }
+
+        at -= items;
+    }
+
+    return maas_err(b->err, MAAS_EINTERNAL, "input %d is not there", i);
 }
 
 
@@ -33,15 +56,14 @@ plan_need_extent(plan_build_t *b, plan_frame_t *f, const maas_node_t *n)
     s.node = f->node;
     s.kernel = MAAS_KERNEL_EXTENT;
     s.operand = b->plan->n_operand;
-    s.n_in = n->n_formal;
+    s.n_in = b->flat.n_formal;
     s.n_out = 1;
     s.units = 1;
-    s.scratch = maas_extent_scratch(n, b->in);
+    s.scratch = maas_extent_scratch(&b->flat, b->in);
     s.shared = UINT64_MAX;
 
-    for (int i = 0; i < n->n_formal; i++) {
-        MAAS_TRY(plan_operand(b, n->in[i] == MAAS_NOVAL
-                                 ? NULL : &f->val[n->in[i]]));
+    for (int i = 0; i < b->flat.n_formal; i++) {
+        MAAS_TRY(plan_operand(b, b->val[i]));
         s.cost += (double) b->in[i].bytes * 0.25;
     }
 
@@ -66,11 +88,21 @@ plan_need_extent(plan_build_t *b, plan_frame_t *f, const maas_node_t *n)
 }
 
 
-/* What a value needs contents for is known: else a run would never end. */
+/* The value, or the item of a list, whose contents are wanted. */
+static plan_val_t *
+plan_needed(plan_frame_t *f, maas_vid_t vid, uint32_t item)
+{
+    plan_val_t  *v = &f->val[vid];
+
+    return plan_is_list(v) ? &v->item[item] : v;
+}
+
+
+/* Contents that are known must settle it: else a run would never end. */
 static maas_status_t
 plan_cut_contents(plan_build_t *b, plan_frame_t *f)
 {
-    plan_val_t          *v = &f->val[b->need_val];
+    plan_val_t          *v = plan_needed(f, b->need_val, b->need_item);
     const maas_value_t  *value;
 
     value = &b->src->graph[f->graph]->value[b->need_val];
@@ -99,17 +131,48 @@ plan_cut(plan_build_t *b, plan_frame_t *f)
     b->plan->cut = true;
     b->plan->need_what = b->need_what;
     b->plan->need_val = b->need_val;
+    b->plan->need_item = b->need_item;
 
     return b->need_what == MAAS_NEED_CONTENTS ? plan_cut_contents(b, f)
                                               : MAAS_OK;
 }
 
 
+/* Storages have offsets now; what is kept names those. */
+static void
+plan_val_keep(const plan_build_t *b, plan_val_t *v)
+{
+    if (v->storage >= 0) {
+        v->off = b->storage[v->storage].off;
+        v->index = b->plan->level;
+        v->storage = -1;
+    }
+
+    for (uint32_t i = 0; i < v->n_item; i++) {
+        plan_val_keep(b, &v->item[i]);
+    }
+}
+
+
+static void
+plan_loop_keep(const plan_build_t *b, plan_loop_t *l)
+{
+    for (uint32_t i = 0; i < l->n.carried && l->trip != 0; i++) {
+        plan_val_keep(b, &l->carried[i]);
+    }
+
+    for (uint32_t i = 0; i < l->n.scanned; i++) {
+        for (int64_t j = 0; j < l->trip; j++) {
+            plan_val_keep(b, &l->scanned[i][j]);
+        }
+    }
+}
+
+
 maas_status_t
 plan_frames_keep(plan_build_t *b)
 {
-    plan_val_t           *v;
-    const maas_graph_t   *g;
+    const maas_graph_t  *g;
 
     b->plan->frames = b->frame;
     b->plan->n_frame = b->n_frame;
@@ -118,13 +181,39 @@ plan_frames_keep(plan_build_t *b)
         g = b->src->graph[b->frame[i].graph];
 
         for (uint32_t j = 0; j < g->n_value; j++) {
-            v = &b->frame[i].val[j];
+            plan_val_keep(b, &b->frame[i].val[j]);
+        }
 
-            if (v->storage >= 0) {
-                v->off = b->storage[v->storage].off;
-                v->index = b->plan->level;
-                v->storage = -1;
-            }
+        if (b->frame[i].loop != NULL) {
+            plan_loop_keep(b, b->frame[i].loop);
+        }
+    }
+
+    return MAAS_OK;
+}
+
+
+/* Copies the values' lists; constants get a place in this plan. */
+maas_status_t
+plan_vals_copy(plan_build_t *b, plan_val_t **val, uint32_t n)
+{
+    plan_val_t  *v;
+
+    *val = maas_arena_dup(&b->plan->mem, *val,
+                          maas_max(n, 1u) * sizeof(plan_val_t));
+    if (*val == NULL) {
+        return maas_err_nomem(b->err);
+    }
+
+    for (uint32_t i = 0; i < n; i++) {
+        v = &(*val)[i];
+
+        if (v->at == MAAS_AT_PLAN) {
+            v->off = UINT64_MAX;
+        }
+
+        if (v->n_item != 0) {
+            MAAS_TRY(plan_vals_copy(b, &v->item, v->n_item));
         }
     }
 
@@ -135,25 +224,18 @@ plan_frames_keep(plan_build_t *b)
 static maas_status_t
 plan_frames_copy(plan_build_t *b)
 {
-    plan_frame_t        *f;
-    const maas_plan_t   *p = b->plan->parent;
-    const maas_graph_t  *g;
+    plan_frame_t       *f;
+    const maas_plan_t  *p = b->plan->parent;
 
     for (uint32_t i = 0; i < p->n_frame; i++) {
         f = &b->frame[i];
         *f = p->frames[i];
-        g = b->src->graph[f->graph];
 
-        f->val = maas_arena_dup(&b->plan->mem, f->val,
-                                (g->n_value + 1) * sizeof(plan_val_t));
-        if (f->val == NULL) {
-            return maas_err_nomem(b->err);
-        }
+        MAAS_TRY(plan_vals_copy(b, &f->val,
+                                b->src->graph[f->graph]->n_value));
 
-        for (uint32_t j = 0; j < g->n_value; j++) {
-            if (f->val[j].at == MAAS_AT_PLAN) {
-                f->val[j].off = UINT64_MAX;
-            }
+        if (f->loop != NULL) {
+            MAAS_TRY(plan_loop_copy(b, f));
         }
     }
 
@@ -185,7 +267,7 @@ plan_resume(plan_build_t *b, const void *data)
         return MAAS_OK;
     }
 
-    v = &b->frame[b->n_frame - 1].val[p->need_val];
+    v = plan_needed(&b->frame[b->n_frame - 1], p->need_val, p->need_item);
     v->t.data = copy;
     return MAAS_OK;
 }

@@ -10,10 +10,63 @@
 #define PLAN_MEM_MAX  (256u << 20)
 
 
+maas_status_t
+plan_room_in(plan_build_t *b, uint32_t n)
+{
+    if (n <= b->cap_in) {
+        return MAAS_OK;
+    }
+
+    n = maas_max(n, b->cap_in * 2);
+
+    b->val = maas_arena_array(&b->tmp, n, sizeof(*b->val));
+    b->in = maas_arena_array(&b->tmp, n, sizeof(*b->in));
+    b->type = maas_arena_array(&b->tmp, n, sizeof(*b->type));
+    b->infer_in = maas_arena_array(&b->tmp, n, sizeof(*b->infer_in));
+    b->ival = maas_arena_array(&b->tmp, n,
+                               MAAS_IVAL_MAX * sizeof(maas_dim_t));
+
+    if (b->val == NULL || b->in == NULL || b->type == NULL
+        || b->infer_in == NULL || b->ival == NULL)
+    {
+        return maas_err_nomem(b->err);
+    }
+
+    b->cap_in = n;
+    return MAAS_OK;
+}
+
+
+maas_status_t
+plan_room_out(plan_build_t *b, uint32_t n)
+{
+    if (n <= b->cap_out) {
+        return MAAS_OK;
+    }
+
+    n = maas_max(n, b->cap_out * 2);
+
+    b->oval = maas_arena_array(&b->tmp, n, sizeof(*b->oval));
+    b->out = maas_arena_array(&b->tmp, n, sizeof(*b->out));
+    b->infer_out = maas_arena_array(&b->tmp, n, sizeof(*b->infer_out));
+    b->out_ival = maas_arena_array(&b->tmp, n,
+                                   MAAS_IVAL_MAX * sizeof(maas_dim_t));
+
+    if (b->oval == NULL || b->out == NULL || b->infer_out == NULL
+        || b->out_ival == NULL)
+    {
+        return maas_err_nomem(b->err);
+    }
+
+    b->cap_out = n;
+    return MAAS_OK;
+}
+
+
 static maas_status_t
 plan_scratch(plan_build_t *b)
 {
-    uint32_t             in = 1, out = 1;
+    uint32_t             in = 8, out = 8;
     const maas_graph_t  *g;
 
     for (uint32_t i = 0; i < b->src->n_graph; i++) {
@@ -25,24 +78,8 @@ plan_scratch(plan_build_t *b)
         }
     }
 
-    b->in = maas_arena_array(&b->tmp, in, sizeof(*b->in));
-    b->out = maas_arena_array(&b->tmp, out, sizeof(*b->out));
-    b->type = maas_arena_array(&b->tmp, in, sizeof(*b->type));
-    b->infer_in = maas_arena_array(&b->tmp, in, sizeof(*b->infer_in));
-    b->infer_out = maas_arena_array(&b->tmp, out, sizeof(*b->infer_out));
-    b->ival = maas_arena_array(&b->tmp, in,
-                               MAAS_IVAL_MAX * sizeof(maas_dim_t));
-    b->out_ival = maas_arena_array(&b->tmp, out,
-                                   MAAS_IVAL_MAX * sizeof(maas_dim_t));
-
-    if (b->in == NULL || b->out == NULL || b->type == NULL
-        || b->infer_in == NULL || b->infer_out == NULL || b->ival == NULL
-        || b->out_ival == NULL)
-    {
-        return maas_err_nomem(b->err);
-    }
-
-    return MAAS_OK;
+    MAAS_TRY(plan_room_in(b, in));
+    return plan_room_out(b, out);
 }
 
 
@@ -117,24 +154,63 @@ plan_val_set(plan_val_t *v, const maas_tensor_t *t, uint8_t kind)
 
 
 void
-plan_val_ref(plan_build_t *b, const plan_val_t *v)
+plan_val_alias(plan_val_t *to, const plan_val_t *from)
 {
-    if (v->storage >= 0) {
-        b->storage_refs[v->storage] += v->uses;
-    }
+    uint32_t  uses = to->uses;
+
+    *to = *from;
+    to->uses = uses;
 }
 
 
 static void
-plan_use(plan_build_t *b, plan_val_t *v, uint32_t step)
+plan_refs(plan_build_t *b, const plan_val_t *v, uint32_t uses)
 {
-    v->uses--;
+    if (v->storage >= 0) {
+        b->storage_refs[v->storage] += uses;
+    }
 
+    for (uint32_t i = 0; i < v->n_item; i++) {
+        plan_refs(b, &v->item[i], uses);
+    }
+}
+
+
+void
+plan_val_ref(plan_build_t *b, const plan_val_t *v)
+{
+    plan_refs(b, v, v->uses);
+}
+
+
+static void
+plan_unref(plan_build_t *b, const plan_val_t *v, uint32_t step)
+{
     if (v->storage >= 0) {
         b->storage_refs[v->storage]--;
         b->storage[v->storage].last = maas_max(b->storage[v->storage].last,
                                                step);
     }
+
+    for (uint32_t i = 0; i < v->n_item; i++) {
+        plan_unref(b, &v->item[i], step);
+    }
+}
+
+
+void
+plan_use(plan_build_t *b, plan_val_t *v, uint32_t step)
+{
+    v->uses--;
+    plan_unref(b, v, step);
+}
+
+
+void
+plan_hold(plan_build_t *b, plan_val_t *v)
+{
+    v->uses = 1;
+    plan_refs(b, v, 1);
 }
 
 
@@ -249,6 +325,7 @@ plan_operand_of(plan_build_t *b, plan_val_t *v, maas_operand_t *o)
     o->format = v->t.format;
     o->index = v->index;
     o->off = v->storage >= 0 ? (uint64_t) v->storage : v->off;
+    o->delta = v->at == MAAS_AT_PLAN ? 0 : v->delta;
     o->bytes = v->t.bytes;
     memcpy(o->dims, v->t.dims, sizeof(o->dims));
 
@@ -318,45 +395,55 @@ plan_count_uses(const maas_graph_t *g, plan_val_t *val)
 }
 
 
-static maas_status_t
-plan_frame_enter(plan_build_t *b, uint32_t graph)
+void
+plan_frame_reset(plan_build_t *b, plan_frame_t *f)
 {
-    plan_val_t           *val, *v;
-    plan_frame_t         *f;
+    plan_val_t           *v;
     maas_tensor_t         t;
-    const maas_graph_t   *g = b->src->graph[graph];
+    const maas_graph_t   *g = b->src->graph[f->graph];
 
-    if (b->n_frame == PLAN_DEPTH_MAX) {
-        return maas_err(b->err, MAAS_ELIMIT,
-                        "branches are nested deeper than %d",
-                        PLAN_DEPTH_MAX);
-    }
-
-    val = maas_arena_array(&b->plan->mem, g->n_value + 1,
-                           sizeof(plan_val_t));
-    if (val == NULL) {
-        return maas_err_nomem(b->err);
-    }
-
-    plan_count_uses(g, val);
+    f->node = 0;
+    memset(f->val, 0, g->n_value * sizeof(plan_val_t));
+    plan_count_uses(g, f->val);
 
     for (uint32_t i = 0; i < g->n_value; i++) {
-        v = &val[i];
+        v = &f->val[i];
         v->storage = -1;
 
         if (g->value[i].role == MAAS_ROLE_CONST) {
             t = maas_value_tensor(&g->value[i]);
             plan_val_set(v, &t, g->value[i].type.kind);
             v->at = MAAS_AT_IMAGE;
-            v->index = graph;
+            v->index = f->graph;
             v->off = i;
         }
     }
+}
 
-    f = &b->frame[b->n_frame++];
+
+maas_status_t
+plan_frame_enter(plan_build_t *b, uint32_t graph)
+{
+    plan_frame_t         *f;
+    const maas_graph_t   *g = b->src->graph[graph];
+
+    if (b->n_frame == PLAN_DEPTH_MAX) {
+        return maas_err(b->err, MAAS_ELIMIT,
+                        "bodies are nested deeper than %d",
+                        PLAN_DEPTH_MAX);
+    }
+
+    f = &b->frame[b->n_frame];
     f->graph = graph;
-    f->node = 0;
-    f->val = val;
+    f->loop = NULL;
+    f->val = maas_arena_array(&b->plan->mem, g->n_value + 1,
+                              sizeof(plan_val_t));
+    if (f->val == NULL) {
+        return maas_err_nomem(b->err);
+    }
+
+    plan_frame_reset(b, f);
+    b->n_frame++;
 
     return MAAS_OK;
 }
@@ -365,6 +452,7 @@ plan_frame_enter(plan_build_t *b, uint32_t graph)
 maas_status_t
 plan_inputs(plan_build_t *b, const maas_tensor_t *in)
 {
+    uint8_t              kind;
     plan_val_t          *v;
     const maas_graph_t  *g = b->src->graph[0];
 
@@ -372,7 +460,14 @@ plan_inputs(plan_build_t *b, const maas_tensor_t *in)
 
     for (uint32_t i = 0; i < g->n_in; i++) {
         v = &b->frame[0].val[g->in[i]];
-        plan_val_set(v, &in[i], g->value[g->in[i]].type.kind);
+        kind = g->value[g->in[i]].type.kind;
+
+        if (in[i].format == MAAS_FMT_ITEMS) {
+            MAAS_TRY(plan_list_input(b, v, i, &in[i], kind));
+            continue;
+        }
+
+        plan_val_set(v, &in[i], kind);
         v->t.data = NULL;
         v->at = MAAS_AT_INPUT;
         v->index = i;
@@ -380,78 +475,4 @@ plan_inputs(plan_build_t *b, const maas_tensor_t *in)
     }
 
     return MAAS_OK;
-}
-
-
-/* Where a value is, without its count of uses. */
-static void
-plan_val_alias(plan_val_t *to, const plan_val_t *from)
-{
-    uint32_t  uses = to->uses;
-
-    *to = *from;
-    to->uses = uses;
-}
-
-
-maas_status_t
-plan_control(plan_build_t *b, plan_frame_t *f, const maas_node_t *n)
-{
-    int                  first = n->op->n_in;
-    uint32_t             graph;
-    plan_val_t          *v, *cond = &f->val[n->in[0]];
-    const maas_graph_t  *body;
-
-    if (cond->t.data == NULL) {
-        return plan_need_contents(b, n->in[0]);
-    }
-
-    if (cond->t.dtype != MAAS_BOOL || maas_tensor_count(&cond->t) != 1) {
-        return maas_err(b->err, MAAS_EINVAL,
-                        "the condition must be one boolean");
-    }
-
-    body = n->body[*(const uint8_t *) cond->t.data ? 0 : 1];
-    graph = maas_plan_graph(b->src, body);
-
-    MAAS_TRY(plan_frame_enter(b, graph));
-
-    for (int i = first; i < n->n_in; i++) {
-        v = &b->frame[b->n_frame - 1].val[body->in[i - first]];
-        plan_val_alias(v, &f->val[n->in[i]]);
-        plan_val_ref(b, v);
-    }
-
-    plan_consume(b, f, n, b->plan->n_step);
-    b->entered = true;
-
-    return MAAS_OK;
-}
-
-
-void
-plan_return(plan_build_t *b)
-{
-    plan_val_t          *v;
-    plan_frame_t        *inner = &b->frame[b->n_frame - 1];
-    plan_frame_t        *outer = &b->frame[b->n_frame - 2];
-    const maas_node_t   *n;
-    const maas_graph_t  *body = b->src->graph[inner->graph];
-
-    n = &b->src->graph[outer->graph]->node[outer->node];
-
-    for (int i = 0; i < n->n_out; i++) {
-        if (n->out[i] != MAAS_NOVAL) {
-            v = &outer->val[n->out[i]];
-            plan_val_alias(v, &inner->val[body->out[i]]);
-            plan_val_ref(b, v);
-        }
-    }
-
-    for (uint32_t i = 0; i < body->n_out; i++) {
-        plan_use(b, &inner->val[body->out[i]], b->plan->n_step);
-    }
-
-    outer->node++;
-    b->n_frame--;
 }

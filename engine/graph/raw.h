@@ -61,6 +61,23 @@ typedef enum {
     MAAS_KIND_OPTIONAL
 } maas_kind_t;
 
+/* Sequences of tensors, maps and optionals: known while planning only. */
+static inline bool
+maas_kind_is_list(uint8_t kind)
+{
+    return kind != MAAS_KIND_TENSOR && kind != MAAS_KIND_SEQUENCE_MAP;
+}
+
+static inline const char *
+maas_kind_name(uint8_t kind)
+{
+    static const char *const  name[] = {
+        "tensor", "sequence", "map", "sequence of maps", "optional"
+    };
+
+    return kind < maas_nelts(name) ? name[kind] : "?";
+}
+
 /* A declared input or output; dims[i] < 0 with its symbol in sym[i]. */
 typedef struct {
     maas_str_t   name;

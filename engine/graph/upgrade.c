@@ -332,34 +332,75 @@ maas_raw_input_rank(maas_import_t *im, const maas_raw_node_t *n,
 
 /* -- more nodes ---------------------------------------------------------- */
 
+static maas_status_t
+raw_node(maas_import_t *im, const char *op, const maas_str_t *in,
+    uint32_t n_in, const maas_str_t *out, uint32_t n_out,
+    const maas_raw_attr_t *attr, uint32_t n_attr, maas_raw_node_t *n)
+{
+    memset(n, 0, sizeof(*n));
+
+    n->op = (maas_str_t) { op, strlen(op) };
+    n->n_in = n_in;
+    n->n_out = n_out;
+    n->n_attr = n_attr;
+    n->in = maas_arena_dup(im->arena, in, n_in * sizeof(maas_str_t));
+    n->out = maas_arena_dup(im->arena, out, n_out * sizeof(maas_str_t));
+    n->attr = maas_arena_dup(im->arena, attr,
+                             n_attr * sizeof(maas_raw_attr_t));
+
+    return n->in != NULL && n->out != NULL && n->attr != NULL
+           ? MAAS_OK : maas_err_nomem(im->err);
+}
+
+
+maas_status_t
+imp_emit(maas_import_t *im, const maas_raw_node_t *n)
+{
+    const maas_op_t  *row;
+
+    row = maas_op_find(maas_str(""), n->op);
+    if (row == NULL) {
+        row = maas_op_find(maas_str("maas"), n->op);
+    }
+
+    if (row == NULL) {
+        return maas_err(im->err, MAAS_EUNSUPPORTED,
+                        "it becomes %.*s, which is not served",
+                        IMP_SHOW(n->op));
+    }
+
+    return imp_build(im, row, n);
+}
+
+
 maas_status_t
 maas_raw_emit(maas_import_t *im, const char *op, const maas_str_t *in,
     uint32_t n_in, const maas_str_t *out, uint32_t n_out,
     const maas_raw_attr_t *attr, uint32_t n_attr)
 {
-    maas_str_t        name = { op, strlen(op) };
-    maas_raw_node_t   n = { .op = name, .n_in = n_in, .n_out = n_out,
-                            .n_attr = n_attr };
-    const maas_op_t  *row;
+    maas_raw_node_t  n;
 
-    n.in = maas_arena_dup(im->arena, in, n_in * sizeof(maas_str_t));
-    n.out = maas_arena_dup(im->arena, out, n_out * sizeof(maas_str_t));
-    n.attr = maas_arena_dup(im->arena, attr,
-                            n_attr * sizeof(maas_raw_attr_t));
+    MAAS_TRY(raw_node(im, op, in, n_in, out, n_out, attr, n_attr, &n));
+    return imp_emit(im, &n);
+}
 
-    if (n.in == NULL || n.out == NULL || n.attr == NULL) {
+
+maas_status_t
+maas_raw_emit_after(maas_import_t *im, const char *op, const maas_str_t *in,
+    uint32_t n_in, const maas_str_t *out, uint32_t n_out,
+    const maas_raw_attr_t *attr, uint32_t n_attr)
+{
+    imp_after_t  *a;
+
+    a = maas_arena_array(im->arena, 1, sizeof(imp_after_t));
+    if (a == NULL) {
         return maas_err_nomem(im->err);
     }
 
-    row = maas_op_find(maas_str(""), name);
-    if (row == NULL) {
-        row = maas_op_find(maas_str("maas"), name);
-    }
+    MAAS_TRY(raw_node(im, op, in, n_in, out, n_out, attr, n_attr,
+                      &a->node));
+    a->next = im->after;
+    im->after = a;
 
-    if (row == NULL) {
-        return maas_err(im->err, MAAS_EUNSUPPORTED,
-                        "it becomes %s, which is not served", op);
-    }
-
-    return imp_build(im, row, &n);
+    return MAAS_OK;
 }

@@ -1,10 +1,12 @@
 /*
- * Control flow: If.  The row only: the planner puts the chosen branch in
- * its place once the condition is known; infer() says what both branches
- * agree on until then.
+ * Control flow: If, Loop, Scan, SequenceMap.  The planner puts the branch
+ * that is chosen, or all iterations, in the place of the node; infer() says
+ * what holds until then.  What iterations give is put together by the one
+ * kernel that is here.
  */
 
-#include "graph/op.h"
+#include "graph/bodies.h"
+#include "ops/ops_common.h"
 
 
 /* What holds whichever branch is taken. */
@@ -78,6 +80,198 @@ if_infer(maas_infer_t *c)
 }
 
 
+/* -- iterations ---------------------------------------------------------- */
+
+typedef struct {
+    int64_t      scanned;
+    maas_list_t  in_axes, in_back, out_axes, out_back;
+} scan_attr_t;
+
+
+/* Outputs: the carried values, then what the iterations gave, stacked. */
+static maas_status_t
+loop_infer(maas_infer_t *c)
+{
+    maas_body_t          n;
+    maas_type_t         *t;
+    const maas_type_t   *in;
+    const maas_graph_t  *b = c->node->body[0];
+
+    MAAS_TRY(maas_body_counts(c->node, 0, &n, c->err));
+
+    for (int i = 0; i < c->n_out; i++) {
+        t = &c->out[i].type;
+        *t = b->value[b->out[n.cond + i]].type;
+
+        if (i < (int) n.carried) {
+            /* No iteration: the initial value is what comes out. */
+            in = &b->value[b->in[(n.cond ? 2 : 0) + i]].type;
+
+            if (in->kind == t->kind) {
+                *t = *in;
+            }
+
+            continue;
+        }
+
+        if (t->rank < 0 || t->rank == MAAS_RANK_MAX) {
+            t->rank = -1;
+            continue;
+        }
+
+        memmove(t->dims + 1, t->dims, t->rank * sizeof(maas_dim_t));
+        t->dims[0] = MAAS_DIM_NONE;
+        t->rank++;
+    }
+
+    return MAAS_OK;
+}
+
+
+/* Sequences of what the body gives. */
+static maas_status_t
+map_infer(maas_infer_t *c)
+{
+    const maas_graph_t  *b = c->node->body[0];
+
+    for (int i = 0; i < c->n_out; i++) {
+        c->out[i].type = b->value[b->out[i]].type;
+        c->out[i].type.kind = MAAS_KIND_SEQUENCE;
+    }
+
+    return MAAS_OK;
+}
+
+
+static int
+scan_scanned(const void *attr)
+{
+    const scan_attr_t  *a = attr;
+
+    return (int) maas_min(a->scanned, (int64_t) UINT16_MAX);
+}
+
+
+static bool
+scan_backwards(const void *attr, int i, bool out)
+{
+    const scan_attr_t  *a = attr;
+    const maas_list_t  *l = out ? &a->out_back : &a->in_back;
+
+    return (uint32_t) i < l->n && maas_list_ints(attr, l)[i] == 1;
+}
+
+
+static bool
+stack_setup(maas_setup_t *u)
+{
+    if (u->out[0].dtype == MAAS_STRING) {
+        return false;
+    }
+
+    u->units = u->n_in;
+    u->cost = (double) u->out[0].bytes * 0.1 + 20.0 * u->n_in;
+    return true;
+}
+
+
+static maas_status_t
+stack_run(const maas_step_t *s, maas_slot_t *slot, int64_t first,
+    int64_t last)
+{
+    char    *y = s->out[0].data;
+    size_t   bytes;
+
+    (void) slot;
+
+    for (int64_t i = first; i < last; i++) {
+        bytes = s->in[i].bytes;
+
+        if (bytes != 0) {
+            memcpy(y + (size_t) i * bytes, s->in[i].data, bytes);
+        }
+    }
+
+    return MAAS_OK;
+}
+
+
+/* -- axes of Scan -------------------------------------------------------- */
+
+/*
+ * What is scanned along another axis than the first is transposed before or
+ * after: the planner slices the first axis alone.
+ */
+static maas_status_t
+scan_move(maas_import_t *im, maas_str_t *name, int64_t axis, bool out)
+{
+    maas_str_t        fresh = maas_raw_fresh(im);
+    maas_raw_attr_t   a[2] = { 0 };
+
+    if (fresh.data == NULL) {
+        return MAAS_ENOMEM;
+    }
+
+    a[0].name = maas_str("from");
+    a[0].type = MAAS_ATTR_INT;
+    a[0].i = out ? 0 : axis;
+    a[1].name = maas_str("to");
+    a[1].type = MAAS_ATTR_INT;
+    a[1].i = out ? axis : 0;
+
+    MAAS_TRY(out
+             ? maas_raw_emit_after(im, "MoveAxis", &fresh, 1, name, 1, a, 2)
+             : maas_raw_emit(im, "MoveAxis", name, 1, &fresh, 1, a, 2));
+    *name = fresh;
+
+    return MAAS_OK;
+}
+
+
+/* names: the last `axes->n` of them are scanned. */
+static maas_status_t
+scan_axes(maas_import_t *im, maas_raw_node_t *n, const char *attr,
+    maas_str_t *names, uint32_t n_name, bool out, maas_err_t *err)
+{
+    uint32_t                first;
+    const maas_raw_attr_t  *a = maas_raw_attr(n, attr);
+
+    if (a == NULL || a->type != MAAS_ATTR_INTS) {
+        return MAAS_OK;
+    }
+
+    if (a->n > n_name) {
+        return maas_err(err, MAAS_EINVAL, "%s has %zu axes for %u values",
+                        attr, a->n, n_name);
+    }
+
+    first = n_name - (uint32_t) a->n;
+
+    for (size_t i = 0; i < a->n; i++) {
+        if (a->ints[i] != 0 && names[first + i].len != 0) {
+            MAAS_TRY(scan_move(im, &names[first + i], a->ints[i], out));
+        }
+    }
+
+    maas_raw_attr_drop(n, attr);
+    return MAAS_OK;
+}
+
+
+static maas_status_t
+scan_rewrite(maas_import_t *im, maas_raw_node_t *n, int opset,
+    maas_err_t *err)
+{
+    (void) opset;
+
+    MAAS_TRY(scan_axes(im, n, "scan_input_axes", n->in, n->n_in, false,
+                       err));
+    return scan_axes(im, n, "scan_output_axes", n->out, n->n_out, true, err);
+}
+
+
+/* -- rows ---------------------------------------------------------------- */
+
 static const maas_formal_t  if_in[] = {
     { "cond", MAAS_D(BOOL), 0, 0 }
 };
@@ -98,14 +292,88 @@ static const maas_case_t  if_bad[] = {
 };
 
 
+static const maas_formal_t  loop_in[] = {
+    { "M", MAAS_D(I64), 0, MAAS_OPT },
+    { "cond", MAAS_D(BOOL), 0, MAAS_OPT },
+    { "v_initial", MAAS_D_ALL, 0,
+      MAAS_OPT | MAAS_VARIADIC | MAAS_HETERO | MAAS_ANYKIND }
+};
+
+static const maas_formal_t  scan_in[] = {
+    { "initial_state_and_scan_inputs", MAAS_D_ALL, 0,
+      MAAS_VARIADIC | MAAS_HETERO }
+};
+
+static const maas_formal_t  map_in[] = {
+    { "input_sequence", MAAS_D_ALL, 0,
+      MAAS_VARIADIC | MAAS_HETERO | MAAS_ANYKIND }
+};
+
+static const maas_attr_row_t  body_attrs[] = {
+    { .name = "body", .type = MAAS_ATTR_GRAPH, .required = true }
+};
+
+#define SCAN_LIST(label, member)                                              \
+    { .name = label, .type = MAAS_ATTR_INTS,                                  \
+      .off = offsetof(scan_attr_t, member) }
+
+static const maas_attr_row_t  scan_attrs[] = {
+    { .name = "body", .type = MAAS_ATTR_GRAPH, .required = true },
+    { .name = "num_scan_inputs", .type = MAAS_ATTR_INT, .required = true,
+      .off = offsetof(scan_attr_t, scanned), .min = 1, .max = 32767 },
+    SCAN_LIST("scan_input_axes", in_axes),
+    SCAN_LIST("scan_input_directions", in_back),
+    SCAN_LIST("scan_output_axes", out_axes),
+    SCAN_LIST("scan_output_directions", out_back)
+};
+
+static const maas_kernel_row_t  loop_kernels[] = {
+    { "loop.stack", MAAS_CPU_REF, 0, 0, stack_setup, stack_run }
+};
+
+static const maas_case_t  loop_bad[] = {
+    { "| i64[]", "body" },
+    { NULL, NULL }
+};
+
+
 const maas_op_t  maas_ops_control[] = {
     {
         .name = "If", .domain = "", .since = 16, .first = 1,
         .flags = MAAS_OP_PURE | MAAS_OP_CONTROL,
+        .control = MAAS_CONTROL_IF,
         MAAS_IO(if_in, if_out),
         .attr = if_attrs, .n_attr = maas_nelts(if_attrs),
         .infer = if_infer,
         .bad = if_bad
+    },
+    {
+        .name = "Loop", .domain = "", .since = 16, .first = 1,
+        .flags = MAAS_OP_CONTROL, .control = MAAS_CONTROL_LOOP,
+        MAAS_IO(loop_in, if_out),
+        .attr = body_attrs, .n_attr = 1,
+        .infer = loop_infer,
+        MAAS_KERNELS(loop_kernels),
+        .bad = loop_bad
+    },
+    {
+        .name = "Scan", .domain = "", .since = 16, .first = 9,
+        .flags = MAAS_OP_CONTROL | MAAS_OP_REWRITE,
+        .control = MAAS_CONTROL_SCAN,
+        .scanned = scan_scanned, .backwards = scan_backwards,
+        MAAS_IO(scan_in, if_out),
+        MAAS_ATTRS(scan_attrs, scan_attr_t), .upgrade = scan_rewrite,
+        .infer = loop_infer,
+        MAAS_KERNELS(loop_kernels),
+        .bad = loop_bad
+    },
+    {
+        .name = "SequenceMap", .domain = "", .since = 17,
+        .flags = MAAS_OP_CONTROL, .control = MAAS_CONTROL_MAP,
+        MAAS_IO(map_in, if_out),
+        .attr = body_attrs, .n_attr = 1,
+        .infer = map_infer,
+        .bad = loop_bad
     },
     { .name = NULL }
 };

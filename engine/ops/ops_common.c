@@ -175,3 +175,18 @@ maas_lanes(maas_lanes_t *v, const maas_tensor_t *x, int64_t axis,
     v->blocks = (v->inner + block - 1) / block;
     v->per = maas_unit_items(v->n * maas_min(v->inner, block));
 }
+
+
+maas_status_t
+maas_select_same(maas_select_t *c)
+{
+    c->kind = c->in[0].kind;
+    c->inner = c->in[0].inner;
+    c->has = c->in[0].has;
+
+    for (uint32_t i = 0; i < c->in[0].n; i++) {
+        c->pick[c->n++] = (maas_pick_t) { 0, i };
+    }
+
+    return MAAS_OK;
+}

@@ -182,4 +182,7 @@ maas_status_t maas_upgrade_trailing(maas_import_t *im, maas_raw_node_t *n,
 /* A run that met a dtype which its formals exclude: our own bug. */
 maas_status_t maas_err_dtype(maas_slot_t *slot, int dtype);
 
+/* select(): output 0 is input 0, whatever its kind. */
+maas_status_t maas_select_same(maas_select_t *c);
+
 #endif

@@ -5,6 +5,7 @@
  */
 
 #include "ops/move.h"
+#include "ops/ops_common.h"
 
 
 typedef struct {
@@ -764,7 +765,7 @@ const maas_op_t  maas_ops_shape_view[] = {
         .name = "Identity", .domain = "", .since = 16, .first = 1,
         .flags = MAAS_OP_PURE | MAAS_OP_VIEW,
         MAAS_IO(kind_in, kind_out),
-        .infer = identity_infer,
+        .infer = identity_infer, .select = maas_select_same,
         MAAS_KERNELS(identity_kernel),
         .cases = identity_cases, .bad = identity_bad
     },

@@ -1,5 +1,6 @@
 /*
- * Operators that permute axes: Transpose, DepthToSpace, SpaceToDepth.  Each
+ * Operators that permute axes: Transpose, DepthToSpace, SpaceToDepth, and
+ * maas.MoveAxis, which takes one axis elsewhere (Scan's axes).  Each
  * is a strided copy; joined axes leave long runs, or 64 x 64 tiles for the
  * transposing kernel.
  */
@@ -10,6 +11,11 @@
 typedef struct {
     maas_list_t  perm;
 } transpose_attr_t;
+
+typedef struct {
+    int64_t  from;
+    int64_t  to;
+} axis_attr_t;
 
 typedef struct {
     int64_t  blocksize;
@@ -91,18 +97,15 @@ move_units(const maas_step_t *s, const maas_move_t *m, int64_t first,
 }
 
 
-static maas_status_t
-transpose_run(const maas_step_t *s, maas_slot_t *slot, int64_t first,
+/* Axis i of the output is axis perm[i] of the input. */
+static void
+transpose_units(const maas_step_t *s, const int *perm, int64_t first,
     int64_t last)
 {
-    int                   perm[MAAS_RANK_MAX];
     int64_t               ss[MAAS_RANK_MAX], ds[MAAS_RANK_MAX];
     maas_move_t           m;
     const maas_tensor_t  *x = &s->in[0], *y = &s->out[0];
 
-    (void) slot;
-
-    transpose_perm(s->attr, x->rank, perm);
     maas_move_strides(x, ss);
     maas_move_strides(y, ds);
     maas_move_init(&m, x->dtype);
@@ -113,6 +116,69 @@ transpose_run(const maas_step_t *s, maas_slot_t *slot, int64_t first,
 
     maas_move_close(&m);
     move_units(s, &m, first, last);
+}
+
+
+static maas_status_t
+transpose_run(const maas_step_t *s, maas_slot_t *slot, int64_t first,
+    int64_t last)
+{
+    int  perm[MAAS_RANK_MAX];
+
+    (void) slot;
+
+    transpose_perm(s->attr, s->in[0].rank, perm);
+    transpose_units(s, perm, first, last);
+
+    return MAAS_OK;
+}
+
+
+/* -- one axis ------------------------------------------------------------ */
+
+static maas_status_t
+axis_perm(const axis_attr_t *a, int rank, int *perm, maas_err_t *err)
+{
+    int  n = 0, from, to;
+
+    MAAS_TRY(maas_axis(a->from, rank, &from, err));
+    MAAS_TRY(maas_axis(a->to, rank, &to, err));
+
+    for (int i = 0; i < rank; i++) {
+        n += n == from;
+        perm[i] = i == to ? from : n++;
+    }
+
+    return MAAS_OK;
+}
+
+
+static maas_status_t
+axis_infer(maas_infer_t *c)
+{
+    int                 perm[MAAS_RANK_MAX];
+    maas_dim_t          dims[MAAS_RANK_MAX];
+    const maas_type_t  *t = c->in[0].type;
+
+    MAAS_TRY(axis_perm(c->attr, t->rank, perm, c->err));
+
+    for (int i = 0; i < t->rank; i++) {
+        dims[i] = t->dims[perm[i]];
+    }
+
+    maas_infer_set(c, 0, t->dtype, t->rank, dims);
+    return MAAS_OK;
+}
+
+
+static maas_status_t
+axis_run(const maas_step_t *s, maas_slot_t *slot, int64_t first,
+    int64_t last)
+{
+    int  perm[MAAS_RANK_MAX];
+
+    MAAS_TRY(axis_perm(s->attr, s->in[0].rank, perm, slot->err));
+    transpose_units(s, perm, first, last);
 
     return MAAS_OK;
 }
@@ -359,7 +425,39 @@ static const maas_case_t  space_bad[] = {
 };
 
 
+static const maas_attr_row_t  axis_attrs[] = {
+    { .name = "from", .type = MAAS_ATTR_INT, .required = true,
+      .off = offsetof(axis_attr_t, from) },
+    { .name = "to", .type = MAAS_ATTR_INT, .required = true,
+      .off = offsetof(axis_attr_t, to) }
+};
+
+static const maas_kernel_row_t  axis_kernel[] = {
+    { "moveaxis", MAAS_CPU_REF, 0, 0, maas_move_setup, axis_run }
+};
+
+static const maas_case_t  axis_cases[] = {
+    { "from=0 to=2 | f32[3,4,5]", NULL }, { "from=2 to=0 | f32[3,4,5]",
+      NULL },
+    { "from=-1 to=1 | i64[2,3,4,5]", NULL }, { "from=0 to=0 | u8[7]", NULL },
+    { NULL, NULL }
+};
+
+static const maas_case_t  axis_bad[] = {
+    { "from=3 to=0 | f32[3,4,5]", "axis 3" },
+    { NULL, NULL }
+};
+
 const maas_op_t  maas_ops_transpose[] = {
+    {
+        .name = "MoveAxis", .domain = "maas", .since = 1,
+        .flags = MAAS_OP_PURE | MAAS_OP_INTERNAL,
+        MAAS_IO(move_in, move_out),
+        MAAS_ATTRS(axis_attrs, axis_attr_t),
+        .infer = axis_infer,
+        MAAS_KERNELS(axis_kernel),
+        .cases = axis_cases, .bad = axis_bad
+    },
     {
         .name = "Transpose", .domain = "", .since = 13, .first = 1,
         .flags = MAAS_OP_PURE,

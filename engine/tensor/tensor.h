@@ -93,6 +93,21 @@ typedef struct {
     int64_t   dims[MAAS_RANK_MAX];
 } maas_tensor_t;
 
+/*
+ * A sequence, a map or an optional that a run takes or gives: a view of this
+ * format, whose data is a maas_items_t.  A map has two items, the keys and
+ * the values, both 1-D; an optional what it holds.
+ */
+#define MAAS_FMT_ITEMS  255
+
+typedef struct {
+    maas_tensor_t  *item;
+    uint32_t        n;
+    uint8_t         kind;       /* maas_kind_t of graph/ */
+    uint8_t         inner;      /* OPTIONAL: the kind that it holds */
+    bool            has;        /* OPTIONAL: it holds something */
+} maas_items_t;
+
 /* Elements; -1 on overflow or a negative dimension. */
 int64_t maas_dims_count(const int64_t *dims, int rank);
 
