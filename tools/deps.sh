@@ -17,7 +17,8 @@ test="$build curl:curl perl:prove libonnx-testdata nghttp2-client:nghttp
     openssl:openssl wrk:wrk python3:/usr/bin/python3 python3-numpy
     python3-onnx"
 
-models="$test nodejs:node npm:npm"
+models="$test nodejs:node npm:npm espeak-ng:espeak-ng fonts-dejavu-core
+    python3-pil"
 
 fuzz="$build clang:clang"
 

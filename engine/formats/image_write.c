@@ -212,20 +212,26 @@ image_put_graphs(image_writer_t *w, const maas_graph_t *main,
 
 
 static void
-image_put_port(image_writer_t *w, const maas_graph_t *g, maas_vid_t id)
+image_put_port(image_writer_t *w, const maas_graph_t *g, maas_vid_t id,
+    const maas_type_t *declared)
 {
     char                 text[64];
     maas_img_port_t      r;
-    const maas_value_t  *v = &g->value[id];
+    const maas_type_t   *t = &g->value[id].type;
+
+    /* What inference leaves open, the model's file may say. */
+    if (declared != NULL && (t->dtype == MAAS_NODTYPE || t->rank < 0)) {
+        t = declared;
+    }
 
     memset(&r, 0, sizeof(r));
-    r.name = image_put_str(w, v->name);
-    r.kind = v->type.kind;
-    r.dtype = v->type.dtype;
-    r.rank = v->type.rank;
+    r.name = image_put_str(w, g->value[id].name);
+    r.kind = t->kind;
+    r.dtype = t->dtype;
+    r.rank = t->rank;
 
-    for (int i = 0; i < v->type.rank; i++) {
-        r.dims[i] = v->type.dims[i];
+    for (int i = 0; i < t->rank; i++) {
+        r.dims[i] = t->dims[i];
 
         if (!maas_dim_known(r.dims[i])) {
             maas_dim_text(g->syms, r.dims[i], text, sizeof(text));
@@ -299,11 +305,12 @@ maas_image_build(const maas_image_spec_t *spec, maas_buf_t *b,
 
     if (rc == MAAS_OK) {
         for (uint32_t i = 0; i < g->n_in; i++) {
-            image_put_port(&w, g, g->in[i]);
+            image_put_port(&w, g, g->in[i], NULL);
         }
 
         for (uint32_t i = 0; i < g->n_out; i++) {
-            image_put_port(&w, g, g->out[i]);
+            image_put_port(&w, g, g->out[i],
+                           g->declared != NULL ? &g->declared[i] : NULL);
         }
 
         maas_buf_add(&w.sec[MAAS_SEC_META], spec->meta, spec->meta_size);

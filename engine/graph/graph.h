@@ -145,6 +145,7 @@ struct maas_graph_s {
     maas_node_t    *node;           /* in an order that can be run */
     maas_vid_t     *in;
     maas_vid_t     *out;
+    maas_type_t    *declared;       /* of each output; NULL: a body */
 };
 /*
  * A body (of If, Loop, Scan) is a graph of its own.  What it reads from

@@ -290,7 +290,12 @@ imp_outputs(maas_import_t *im, imp_scope_t *sc)
 
     sc->g->out = maas_arena_array(im->arena, sc->raw->n_out,
                                   sizeof(maas_vid_t));
-    if (sc->g->out == NULL || !imp_table_init(&seen, &im->tmp, 16)) {
+    sc->g->declared = sc->parent != NULL ? NULL
+                      : maas_arena_array(im->arena, sc->raw->n_out,
+                                         sizeof(maas_type_t));
+    if (sc->g->out == NULL || !imp_table_init(&seen, &im->tmp, 16)
+        || (sc->g->declared == NULL && sc->parent == NULL))
+    {
         return maas_err_nomem(im->err);
     }
 
@@ -310,6 +315,10 @@ imp_outputs(maas_import_t *im, imp_scope_t *sc)
         if (!is_new && sc->parent == NULL) {
             return maas_err(im->err, MAAS_EINVAL,
                             "output '%.*s' is listed twice", IMP_SHOW(name));
+        }
+
+        if (sc->parent == NULL) {
+            imp_port_type(im, sc, &sc->raw->out[i], &sc->g->declared[i]);
         }
 
         sc->g->n_out++;

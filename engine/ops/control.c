@@ -50,13 +50,16 @@ if_infer(maas_infer_t *c)
                         c->node->n_body);
     }
 
-    if (c->in[0].type->rank > 1
-        || (c->in[0].type->rank == 1
-            && maas_dim_known(c->in[0].type->dims[0])
-            && c->in[0].type->dims[0] != 1))
-    {
-        return maas_err(c->err, MAAS_EINVAL,
-                        "the condition is not one element");
+    /* Exports have it of any rank: [1, 1] where a score is compared. */
+    for (int i = 0; i < c->in[0].type->rank; i++) {
+        if (maas_dim_known(c->in[0].type->dims[i])
+            && c->in[0].type->dims[i] != 1)
+        {
+            return maas_err(c->err, MAAS_EINVAL,
+                            "the condition must be one element, but its "
+                            "dimension %d is %lld", i,
+                            (long long) c->in[0].type->dims[i]);
+        }
     }
 
     for (int i = 0; i < 2; i++) {

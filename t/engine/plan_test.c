@@ -572,11 +572,11 @@ test_case(make_pt make, int64_t big, const char *what)
 }
 
 
-/* y = cond ? |x| : -x */
+/* y = cond ? |x| : -x, the condition of this rank. */
 static maas_raw_model_t *
-bool_model(maas_arena_t *a, uint64_t seed)
+bool_model(maas_arena_t *a, int rank)
 {
-    build_t                  *b = model_begin(a, seed), *k;
+    build_t                  *b = model_begin(a, 9), *k;
     maas_raw_node_t          *n;
     static const char *const  op[] = { "Abs", "Neg" };
     static const char *const  name[] = { "then_branch", "else_branch" };
@@ -586,7 +586,11 @@ bool_model(maas_arena_t *a, uint64_t seed)
     port(&b->g->in[b->g->n_in++], b->val[0].name, 3);
     port(&b->g->in[b->g->n_in++], cond, -1);
     b->g->in[1].dtype = MAAS_BOOL;
-    b->g->in[1].rank = 0;
+    b->g->in[1].rank = rank;
+
+    for (int i = 0; i < rank; i++) {
+        b->g->in[1].dims[i] = i == 0 ? -1 : 1;
+    }
 
     n = node(b, "If", y, 1, cond);
 
@@ -604,9 +608,9 @@ bool_model(maas_arena_t *a, uint64_t seed)
 }
 
 
-/* A condition that is an input: one byte, read as such. */
+/* A condition that is an input: one byte of any rank, read as such. */
 static void
-test_bool_input(void)
+test_bool_input(int rank)
 {
     bool             right = true;
     float            x[3] = { 1, -2, 3 };
@@ -621,10 +625,10 @@ test_bool_input(void)
     maas_compile_t   spec = { .name = "cond" };
 
     maas_arena_init(&a, maas_host_default(), 0);
-    ok(maas_graph_import(&g, &a, bool_model(&a, 9), &err) == MAAS_OK
+    ok(maas_graph_import(&g, &a, bool_model(&a, rank), &err) == MAAS_OK
        && maas_compile_graph(g, &spec, &image, &size, &err) == MAAS_OK
        && maas_model_open(&m, image, size, NULL, &err) == MAAS_OK,
-       "an If on an input compiles %s", err.text);
+       "an If on an input of rank %d compiles %s", rank, err.text);
 
     in[0].dtype = MAAS_F32;
     in[0].rank = 2;
@@ -633,6 +637,8 @@ test_bool_input(void)
     in[0].bytes = sizeof(x);
     in[0].data = x;
     in[1].dtype = MAAS_BOOL;
+    in[1].rank = rank;
+    in[1].dims[0] = in[1].dims[1] = 1;
     in[1].bytes = 1;
     in[1].data = malloc(1);
 
@@ -659,6 +665,53 @@ test_bool_input(void)
 }
 
 
+/* y = cond ? |x| : sum(x): of y only the declared type is known. */
+static maas_raw_model_t *
+ranks_model(maas_arena_t *a)
+{
+    maas_raw_model_t  *m = bool_model(a, 0);
+    maas_raw_node_t   *n = m->graph.node[0].attr[1].g->node;
+
+    n->op = maas_str("ReduceSum");
+    attr_int(n, "keepdims", 0);
+    port(&m->graph.out[0], m->graph.out[0].name, 3);
+
+    return m;
+}
+
+
+static void
+test_declared_output(void)
+{
+    size_t              n, size;
+    void               *image = NULL;
+    maas_err_t          err = { 0 };
+    maas_arena_t        a;
+    maas_graph_t       *g;
+    maas_model_t       *m = NULL;
+    maas_compile_t      spec = { .name = "ranks" };
+    const maas_port_t  *out;
+
+    maas_arena_init(&a, maas_host_default(), 0);
+    ok(maas_graph_import(&g, &a, ranks_model(&a), &err) == MAAS_OK
+       && maas_compile_graph(g, &spec, &image, &size, &err) == MAAS_OK
+       && maas_model_open(&m, image, size, NULL, &err) == MAAS_OK,
+       "an If of branches of two ranks compiles %s", err.text);
+
+    if (m != NULL) {
+        out = maas_model_outputs(m, &n);
+        ok(n == 1 && out->dtype == MAAS_F32 && out->rank == 2
+           && out->dims[0] == -1 && maas_str_is(out->sym[0], "N")
+           && out->dims[1] == 3,
+           "its output has the type that the model declares");
+    }
+
+    maas_model_release(m);
+    maas_image_free(image);
+    maas_arena_destroy(&a);
+}
+
+
 int
 main(void)
 {
@@ -670,7 +723,9 @@ main(void)
 
     test_case(scatter_model, 1, "an update that is a view of the data");
     test_case(half_model, 17, "float16 that branches capture");
-    test_bool_input();
+    test_bool_input(0);
+    test_bool_input(2);
+    test_declared_output();
     test_random(seed, seeds);
     test_team(seed, maas_max(seeds / 20, 1u));
     test_threads(seed, maas_max(seeds / 20, 1u));

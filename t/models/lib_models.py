@@ -3,7 +3,12 @@
 A model is compared in every output with ONNX Runtime run without
 optimisations: elements within rtol 1e-3 and atol 1e-4 x max|reference|,
 relative L2 <= 1e-5, or 4 x the spread: the relative L2 between ONNX Runtime
-with and without its optimisations on the same input.  Integers are exact.
+with and without its optimisations on the same input; the largest difference
+between these two is allowed for an element too.  Integers are exact.
+Its Sigmoid is off by up to 1.2e-7 whatever the value is (measured against
+float64; ours by 1.7e-7 of the value), so that a probability of 1e-3 seems to
+be off by 1e-4 of itself: floor says from which absolute error on the
+relative L2 is looked at, for models with such outputs.
 
 Each test leaves a record of its models (done()), from which models_table.py
 makes the table of docs/models.md.
@@ -21,7 +26,7 @@ import numpy as np
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
-from lib_server import Server
+from lib_server import TYPES, Server
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
@@ -39,7 +44,7 @@ PASSES = ['convbn', 'fold', 'noop', 'pack', 'postop']
 
 count = 0
 failed = 0
-rows = []
+rows = {}
 models = []
 
 
@@ -73,8 +78,8 @@ def done(title=None):
     writes the record of the models under this title."""
     text = '# %-22s %-22s %10s %10s %10s %10s\n' % (
         'model', 'output', 'max error', 'max |ref|', 'rel. L2', 'spread')
-    for r in rows:
-        text += '# %-22s %-22s %10.3g %10.3g %10.3g %10.3g\n' % r
+    for name, r in rows.items():
+        text += '# %-22s %-22s %10.3g %10.3g %10.3g %10.3g\n' % (name + r)
     sys.stderr.write('\n' + text)
     if title is not None:
         record(title)
@@ -140,7 +145,7 @@ def save(folder, inputs):
     files = {}
     for i, (name, data) in enumerate(inputs.items()):
         files[name] = '%s/in%d.npy' % (folder, i)
-        np.save(files[name], np.ascontiguousarray(data))
+        np.save(files[name], np.asarray(data, order='C'))
     return files
 
 
@@ -179,10 +184,11 @@ def maas(model, files, folder, env=None, args=()):
     return outputs(folder)
 
 
-def oracle(model, runs, folder):
-    """ONNX Runtime's outputs: [{name: (reference, optimised)}, ...]."""
+def oracle(model, runs, folder, carry=None):
+    """ONNX Runtime's outputs: [{name: (reference, optimised)}, ...].
+    carry: {input: output}, from run to run."""
     job = {'npm': BUILD + '/models', 'model': model, 'out': folder,
-           'levels': ['disabled', 'all'], 'runs': runs}
+           'levels': ['disabled', 'all'], 'runs': runs, 'carry': carry or {}}
     with open(folder + '/job.json', 'w') as f:
         json.dump(job, f)
     p = subprocess.run(['node', HERE + '/oracle.mjs', folder + '/job.json'],
@@ -208,7 +214,7 @@ def relative(a, b):
     return far / np.linalg.norm(b) if far else 0.0
 
 
-def judge(got, want, spread=0.0):
+def judge(got, want, spread=0.0, floor=0.0, apart=0.0):
     """(max error, max |want|, relative L2, what is wrong or '')."""
     if got.dtype != want.dtype or got.shape != want.shape:
         return 0, 0, 0, 'got %s %s, expected %s %s' % (
@@ -226,8 +232,10 @@ def judge(got, want, spread=0.0):
     far = np.abs(np.float64(got) - want)
     top = float(np.max(np.abs(want)))
     l2 = relative(got, want)
-    out = int(np.sum(far > ATOL * top + RTOL * np.abs(want)))
+    out = int(np.sum(far > max(ATOL * top, apart) + RTOL * np.abs(want)))
     most = max(L2, 4 * spread)
+    if floor:
+        most = max(most, floor * want.size ** 0.5 / np.linalg.norm(want))
     why = ''
     if out:
         at = np.unravel_index(np.argmax(far), far.shape)
@@ -257,9 +265,9 @@ class Model:
     """
 
     def __init__(self, name, path, inputs, source, want=None,
-                 oracle_name='ONNX Runtime'):
+                 oracle_name='ONNX Runtime', floor=0.0):
         self.name, self.path, self.source = name, path, source
-        self.oracle = oracle_name
+        self.oracle, self.floor = oracle_name, floor
         self.tested, self.good = [], True
         self.l2 = self.far = 0.0
         self.dir = fresh(name)
@@ -281,6 +289,8 @@ class Model:
         self.ref = ref
         self.spread = {k: relative(b, a) if a.dtype.kind == 'f' else 0.0
                        for k, (a, b) in ref.items()}
+        self.apart = {k: float(np.max(np.abs(b - a))) if a.dtype.kind == 'f'
+                      and a.size else 0.0 for k, (a, b) in ref.items()}
 
     def ok(self, good, text, why=''):
         self.good = bool(ok(good, self.name + ': ' + text, why)
@@ -318,11 +328,14 @@ class Model:
         for k, (want, _) in self.ref.items():
             if k not in got:
                 continue
-            far, top, l2, bad = judge(got[k], want, self.spread[k])
+            far, top, l2, bad = judge(got[k], want, self.spread[k],
+                                      self.floor, self.apart[k])
             if bad:
                 why.append(k + ': ' + bad)
             if table:
-                rows.append((self.name, k[-22:], far, top, l2, self.spread[k]))
+                worst = rows.setdefault((self.name, k[-22:]), (0, 0, -1, 0))
+                if l2 > worst[2]:
+                    rows[self.name, k[-22:]] = (far, top, l2, self.spread[k])
                 self.l2 = max(self.l2, l2)
                 self.far = max(self.far, far / top if top else far)
         return self.ok(not why, text, '\n'.join(why))
@@ -378,12 +391,50 @@ class Model:
         print('# %s: %.1f s' % (self.name, time.time() - start))
         return good
 
+    def chain(self, steps, carry, text):
+        """Runs the steps one after the other, each with outputs of the one
+        before: carry = {input: output}.  In the oracle, with maas run and
+        over HTTP.  Returns the outputs of each step."""
+        folder = fresh(self.name, 'chain')
+        files = [save(fresh(self.name, 'chain', 'in%d' % i), s)
+                 for i, s in enumerate(steps)]
+        want = oracle(self.path, files, folder, carry)
+        if not self.ok(not isinstance(want, str),
+                       text + ': ONNX Runtime runs it', str(want)[:2000]):
+            return []
+        with Server({self.name: self.path}, BUILD, WORK) as server:
+            return self.steps(steps, carry, want, server, text)
+
+    def steps(self, steps, carry, want, server, text):
+        got, last, equal = [], {}, True
+        for i, step in enumerate(steps):
+            step = dict(step, **last)
+            files = save(fresh(self.name, 'chain', 'step'), step)
+            out = maas(self.path, files, self.dir + '/maas')
+            self.refer(want[i])
+            if not self.verdict(out, '%s: step %d' % (text, i), True):
+                return []
+            over = server.infer(self.name, step)
+            equal = equal and not isinstance(over, str) and all(
+                over[k].tobytes() == out[k].tobytes() for k in out)
+            last = {to: out[of] for to, of in carry.items()}
+            got.append(out)
+        self.ok(equal, text + ': over HTTP the same bits', str(over)[:500])
+        self.mark('%d steps' % len(steps))
+        return got
+
     def http(self):
         """A server gives the bits that maas run gives."""
         try:
             with Server({self.name: self.path}, BUILD, WORK) as s:
                 self.same(s.infer(self.name, self.inputs), self.got,
                           'over HTTP the same bits')
+                status, about = s.get('/v2/models/' + self.name)
+                self.ok(status == 200 and
+                        {o['name']: o['datatype'] for o in about['outputs']}
+                        == {k: TYPES[v.dtype.name]
+                            for k, v in self.got.items()},
+                        'over HTTP the types of its outputs', str(about))
         except AssertionError as e:
             self.ok(False, 'over HTTP', str(e))
         self.mark('HTTP')
@@ -396,8 +447,16 @@ class Model:
         self.ok(plan.get('cut') is False, 'no step is dynamic',
                 p.stderr or 'the plan is cut')
 
-    def rows(self, inputs):
-        """Row i of a batch has the bits of the run of row i alone."""
+    def rows(self, inputs, axes=None):
+        """Row i of a batch has the bits of the run of row i alone.  axes:
+        {input or output: batch axis, None: the same for all rows}."""
+        axes = axes or {}
+
+        def row(tensors, i):
+            return {k: v if axes.get(k, 0) is None
+                    else np.take(v, [i], axes.get(k, 0))
+                    for k, v in tensors.items()}
+
         n = len(next(iter(inputs.values())))
         folder = fresh(self.name, 'batch')
         whole = maas(self.path, save(folder, inputs), folder + '/out')
@@ -405,9 +464,8 @@ class Model:
             self.ok(False, 'a batch of %d' % n, whole)
             return
         for i in range(n):
-            one = save(folder, {k: v[i:i + 1] for k, v in inputs.items()})
-            self.same(maas(self.path, one, folder + '/one'),
-                      {k: v[i:i + 1] for k, v in whole.items()},
+            one = save(folder, row(inputs, i))
+            self.same(maas(self.path, one, folder + '/one'), row(whole, i),
                       'row %d of %d gives the same bits alone' % (i, n))
         self.mark('batch of %d' % n)
 

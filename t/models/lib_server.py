@@ -151,12 +151,17 @@ class Server:
         finally:
             c.close()
 
+    def get(self, path):
+        return self.json(*self.request('GET', path))
+
     def post(self, path, body, kind='application/json'):
         """(status, value) of a JSON answer."""
         if not isinstance(body, bytes):
             body = json.dumps(body).encode()
-        status, _, text = self.request('POST', path, body,
-                                       {'Content-Type': kind})
+        return self.json(*self.request('POST', path, body,
+                                       {'Content-Type': kind}))
+
+    def json(self, status, headers, text):
         try:
             return status, json.loads(text)
         except ValueError:

@@ -6,6 +6,7 @@
 // "runs": [{"INPUT": "FILE.npy", ...}, ...]}.  LEVEL is a
 // graphOptimizationLevel.  Outputs of run R go to OUT/LEVEL/R/, one .npy
 // each, with outputs.json = {"output name": "file.npy"}, as `maas run` does.
+// "carry": {"INPUT": "OUTPUT"} gives an output of a run to the next one.
 // The last line on stdout is {"version": ..., "levels": {LEVEL: seconds}}.
 
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -81,6 +82,8 @@ for (const level of job.levels) {
         logSeverityLevel: 3,
     });
 
+    let last = null;
+
     for (const [r, files] of job.runs.entries()) {
         const dir = join(job.out, level, String(r));
         const feeds = {}, names = {};
@@ -89,7 +92,13 @@ for (const level of job.levels) {
             feeds[name] = npyRead(ort, file);
         }
 
-        const out = await session.run(feeds);
+        for (const [to, from] of Object.entries(job.carry ?? {})) {
+            if (last !== null) {
+                feeds[to] = last[from];
+            }
+        }
+
+        const out = last = await session.run(feeds);
         mkdirSync(dir, { recursive: true });
 
         for (const [i, name] of session.outputNames.entries()) {
