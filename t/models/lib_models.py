@@ -7,8 +7,8 @@ with and without its optimisations on the same input; the largest difference
 between these two is allowed for an element too.  Integers are exact.
 Its Sigmoid is off by up to 1.2e-7 whatever the value is (measured against
 float64; ours by 1.7e-7 of the value), so that a probability of 1e-3 seems to
-be off by 1e-4 of itself: floor says from which absolute error on the
-relative L2 is looked at, for models with such outputs.
+be off by 1e-4 of itself: floor is an absolute error that is none, for models
+with such outputs.
 
 Each test leaves a record of its models (done()), from which models_table.py
 makes the table of docs/models.md.
@@ -208,10 +208,8 @@ def oracle(model, runs, folder, carry=None):
 def relative(a, b):
     """Relative L2 distance of a from b."""
     a, b = np.float64(a).ravel(), np.float64(b).ravel()
-    if not b.size:
-        return 0.0
-    far = np.linalg.norm(a - b)
-    return far / np.linalg.norm(b) if far else 0.0
+    far, size = np.linalg.norm(a - b), np.linalg.norm(b)
+    return far / size if far and size else far
 
 
 def judge(got, want, spread=0.0, floor=0.0, apart=0.0):
@@ -232,10 +230,11 @@ def judge(got, want, spread=0.0, floor=0.0, apart=0.0):
     far = np.abs(np.float64(got) - want)
     top = float(np.max(np.abs(want)))
     l2 = relative(got, want)
-    out = int(np.sum(far > max(ATOL * top, apart) + RTOL * np.abs(want)))
+    out = int(np.sum(far > max(ATOL * top, apart, floor)
+                     + RTOL * np.abs(want)))
     most = max(L2, 4 * spread)
-    if floor:
-        most = max(most, floor * want.size ** 0.5 / np.linalg.norm(want))
+    if np.linalg.norm(far) <= floor * want.size ** 0.5:
+        most = np.inf
     why = ''
     if out:
         at = np.unravel_index(np.argmax(far), far.shape)
@@ -441,8 +440,10 @@ class Model:
 
     def planned(self):
         """The whole plan is known from the shapes of the inputs."""
-        p = subprocess.run([MAAS, 'inspect', self.path, '--plan', '--json'],
-                           capture_output=True, text=True)
+        cmd = [MAAS, 'inspect', self.path, '--plan', '--json']
+        for k, v in self.inputs.items():
+            cmd += ['--shape', '%s=%s' % (k, ','.join(map(str, v.shape)))]
+        p = subprocess.run(cmd, capture_output=True, text=True)
         plan = json.loads(p.stdout)['plan'] if p.returncode == 0 else {}
         self.ok(plan.get('cut') is False, 'no step is dynamic',
                 p.stderr or 'the plan is cut')

@@ -1,4 +1,5 @@
-"""Speech for tests, by espeak-ng: the same samples on every machine."""
+"""Speech for tests, by espeak-ng.  Its variants of voices add noise; a plain
+voice gives the same samples each time."""
 
 import os
 import subprocess
