@@ -1,7 +1,8 @@
 /*
  * fold.c: nodes whose inputs are all constants are computed once, here.
  * A result that is much larger than what it is made of stays a node: the
- * image shall not grow by a ConstantOfShape.
+ * image shall not grow by a ConstantOfShape.  Half weights that are computed
+ * in float32 may double: they are packed then, and not cast in every run.
  */
 
 #include "graph/infer.h"
@@ -90,11 +91,30 @@ fold_output(const maas_pass_t *p, fold_t *f, int i)
 }
 
 
+/* Bytes that the outputs may have. */
+static size_t
+fold_limit(const maas_node_t *n, const fold_t *f)
+{
+    size_t  given = 0;
+
+    for (int i = 0; i < n->n_in; i++) {
+        given += f->in[i].bytes;
+    }
+
+    if (maas_pass_is(n, "Cast") && f->out[0].dtype == MAAS_F32
+        && (f->in[0].dtype == MAAS_F16 || f->in[0].dtype == MAAS_BF16))
+    {
+        given *= 2;
+    }
+
+    return maas_max(given, (size_t) FOLD_GROW);
+}
+
+
 /* Shapes of the outputs; MAAS_ELIMIT: not to be folded. */
 static maas_status_t
 fold_shapes(maas_pass_t *p, const maas_node_t *n, fold_t *f, size_t *total)
 {
-    size_t               given = 0;
     int64_t              extent[MAAS_EXTENT_MAX];
     maas_infer_t         c = { 0 };
     maas_status_t        rc;
@@ -124,10 +144,6 @@ fold_shapes(maas_pass_t *p, const maas_node_t *n, fold_t *f, size_t *total)
 
     *total = 0;
 
-    for (int i = 0; i < n->n_in; i++) {
-        given += f->in[i].bytes;
-    }
-
     for (int i = 0; i < n->n_out; i++) {
         if (n->out[i] == MAAS_NOVAL) {
             continue;
@@ -140,8 +156,8 @@ fold_shapes(maas_pass_t *p, const maas_node_t *n, fold_t *f, size_t *total)
         *total += f->out[i].bytes;
     }
 
-    return *total > maas_max(given, (size_t) FOLD_GROW) || *total > p->budget
-           ? MAAS_ELIMIT : MAAS_OK;
+    return *total > fold_limit(n, f) || *total > p->budget ? MAAS_ELIMIT
+                                                           : MAAS_OK;
 }
 
 

@@ -1,7 +1,9 @@
 /*
  * lower_half.c: float16 and bfloat16 are stored as such and computed in
  * float32: where an operator has no kernel for them, its half inputs are cast
- * up and its half outputs cast down again.
+ * up and its half outputs cast down again.  A value that was just computed
+ * in float32 is read as that: a chain of such operators rounds once, where
+ * it ends, and is fused like one of float32.
  */
 
 #include "graph/pass/pass.h"
@@ -61,8 +63,9 @@ half_cast(maas_pass_t *p, maas_vid_t from, maas_dtype_t to, maas_vid_t *out)
 }
 
 
+/* up[v]: value v in float32, MAAS_NOVAL where there is none yet. */
 static maas_status_t
-half_node(maas_pass_t *p, uint32_t i)
+half_node(maas_pass_t *p, maas_vid_t *up, uint32_t i)
 {
     uint8_t        dtype;
     maas_vid_t     from, to;
@@ -72,10 +75,15 @@ half_node(maas_pass_t *p, uint32_t i)
     for (int j = 0; j < g->node[i].n_formal; j++) {
         from = g->node[i].in[j];
 
-        if (from != MAAS_NOVAL && half_dtype(g->value[from].type.dtype)) {
-            MAAS_TRY(half_cast(p, from, MAAS_F32, &to));
-            g->node[i].in[j] = to;
+        if (from == MAAS_NOVAL || !half_dtype(g->value[from].type.dtype)) {
+            continue;
         }
+
+        if (up[from] == MAAS_NOVAL) {
+            MAAS_TRY(half_cast(p, from, MAAS_F32, &up[from]));
+        }
+
+        g->node[i].in[j] = up[from];
     }
 
     for (int j = 0; j < g->node[i].n_out; j++) {
@@ -97,6 +105,7 @@ half_node(maas_pass_t *p, uint32_t i)
         g->value[to].type = g->value[from].type;
         g->value[to].type.dtype = MAAS_F32;
         g->node[i].out[j] = to;
+        up[from] = to;
 
         /* The new Cast writes the old value, which keeps its name. */
         MAAS_TRY(half_cast(p, to, dtype, &to));
@@ -111,11 +120,20 @@ half_node(maas_pass_t *p, uint32_t i)
 static maas_status_t
 half_run(maas_pass_t *p)
 {
-    uint32_t  n = p->g->n_node;
+    uint32_t     n = p->g->n_node;
+    maas_vid_t  *up;
+
+    up = maas_arena_array(p->g->arena, p->g->n_value + 1,
+                          sizeof(maas_vid_t));
+    if (up == NULL) {
+        return maas_err_nomem(p->err);
+    }
+
+    memset(up, 0xff, p->g->n_value * sizeof(maas_vid_t));
 
     for (uint32_t i = 0; i < n; i++) {
         if (p->g->node[i].op != NULL && half_wants(p->g, &p->g->node[i])) {
-            MAAS_TRY(half_node(p, i));
+            MAAS_TRY(half_node(p, up, i));
         }
     }
 
