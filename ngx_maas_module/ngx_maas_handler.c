@@ -190,7 +190,7 @@ ngx_maas_refuse_full(ngx_maas_job_t *job, uint32_t seconds)
 /* Refused before its body is read, so that none of it is waited for. */
 
 static ngx_uint_t
-ngx_maas_admit(ngx_maas_job_t *job)
+ngx_maas_admit(ngx_maas_job_t *job, maas_action_t action)
 {
     off_t     len;
     uint32_t  seconds;
@@ -203,6 +203,10 @@ ngx_maas_admit(ngx_maas_job_t *job)
                        "a body of %lld bytes is larger than all that the "
                        "server may hold", (long long) len);
         return 0;
+    }
+
+    if (action == MAAS_ACT_BODY) {
+        return 1;
     }
 
     if (job->model == NULL || job->model->sched == NULL) {
@@ -254,14 +258,14 @@ ngx_maas_handler(ngx_http_request_t *r)
 
     ngx_maas_ctx_routed(ctx, job->call);
 
-    if (action == MAAS_ACT_INFER) {
+    if (action != MAAS_ACT_REPLY) {
         job->timeout = ngx_maas_timeout(r);
 
         if (maas_call_target(job->call, &user, &name, &version)) {
             job->model = user;
         }
 
-        if (!ngx_maas_admit(job)) {
+        if (!ngx_maas_admit(job, action)) {
             action = MAAS_ACT_REPLY;
         }
     }
@@ -371,6 +375,8 @@ ngx_maas_decode_task(maas_task_t *t, maas_team_t *team)
 static ngx_uint_t
 ngx_maas_returned(ngx_maas_job_t *job)
 {
+    static ngx_str_t  none = ngx_null_string;
+
     job->on_team = 0;
 
     if (job->r) {
@@ -380,7 +386,7 @@ ngx_maas_returned(ngx_maas_job_t *job)
 
     ngx_log_error(NGX_LOG_INFO, ngx_cycle->log, 0,
                   "maas: a cancelled job of model \"%V\" ended after %uL us",
-                  &job->model->name,
+                  job->model ? &job->model->name : &none,
                   (ngx_maas_now_ns() - job->cancel_ns) / 1000);
 
     ngx_maas_job_free(job);
@@ -474,7 +480,7 @@ ngx_maas_decoded(ngx_maas_job_t *job, maas_status_t rc)
         rc = MAAS_EDEADLINE;
     }
 
-    if (rc != MAAS_OK) {
+    if (rc != MAAS_OK || job->model == NULL) {
         ngx_maas_finish(job);
         return;
     }

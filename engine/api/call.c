@@ -65,6 +65,11 @@ maas_call_destroy(maas_call_t *call)
         return;
     }
 
+    /* A call may be made for its route alone: $maas_model. */
+    if (call->body_ns != 0) {
+        maas_call_count_failed(call);
+    }
+
     if (call->run != NULL) {
         maas_run_release(call->run);
     }
@@ -162,6 +167,14 @@ call_visible(const maas_call_t *call, maas_str_t name)
 }
 
 
+static uint64_t
+call_memory(const maas_model_t *m)
+{
+    return m == NULL ? 0
+                     : maas_model_image_bytes(m) + maas_model_memory(m);
+}
+
+
 /* Visible entries: all, of a name, or one version of it. */
 static maas_status_t
 call_entries(maas_call_t *call, maas_proto_route_t *r, const maas_str_t *name,
@@ -198,7 +211,9 @@ call_entries(maas_call_t *call, maas_proto_route_t *r, const maas_str_t *name,
                     .name = e->name,
                     .version = e->version,
                     .available = e->model != NULL,
-                    .reason = call->api->detail ? e->reason : NULL
+                    .reason = call->api->detail ? e->reason : NULL,
+                    .memory = call_memory(e->model),
+                    .stats = e->stats
                 };
             }
 
@@ -253,6 +268,7 @@ call_target(maas_call_t *call, maas_proto_route_t *r, const maas_entry_t *e)
     if (r->infer) {
         call->model = e->model;
         call->user = e->user;
+        call->stats = e->stats;
     }
 
     return MAAS_OK;
@@ -349,11 +365,11 @@ call_route(maas_call_t *call)
 
         rc = call_try(call, proto);
 
-        if (rc == MAAS_OK && call->c.route.infer) {
+        if (rc == MAAS_OK && (call->c.route.infer || call->c.route.body)) {
             call->proto = proto;
             call->err.status = MAAS_OK;
             call->n_route = 0;
-            return MAAS_ACT_INFER;
+            return call->c.route.infer ? MAAS_ACT_INFER : MAAS_ACT_BODY;
         }
 
         if (call_weight(rc) > best) {

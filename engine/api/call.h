@@ -37,6 +37,12 @@ struct maas_call_s {
     uint64_t              compute_ns;
     bool                  ran;
 
+    maas_stats_t         *stats;        /* of the version; NULL: counted */
+    uint64_t              body_ns;      /* when the body was there; 0 */
+    uint64_t              decode_ns;    /* when decode() began */
+    uint64_t              input_ns;     /* how long it took */
+    uint64_t              run_ns;       /* when the run began */
+
     maas_err_t            err;          /* status MAAS_OK: none */
     int                   http;         /* of the error; 0: its status's */
     maas_reply_t          reply;
@@ -45,5 +51,12 @@ struct maas_call_s {
 /* Remembers the error; the first one wins unless it is overruled. */
 maas_status_t maas_call_set_error(maas_call_t *call, maas_status_t status,
     int http, const char *text);
+
+/*
+ * Into the statistics of its version, once: an inference that is answered,
+ * its encode() begun at start, or one that failed.
+ */
+void maas_call_count(maas_call_t *call, uint64_t start);
+void maas_call_count_failed(maas_call_t *call);
 
 #endif

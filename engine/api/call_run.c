@@ -20,6 +20,7 @@ maas_call_body(maas_call_t *call, void *data, size_t len)
 {
     call->c.body = data;
     call->c.body_len = len;
+    call->body_ns = maas_now_ns();
 }
 
 
@@ -69,12 +70,17 @@ maas_call_decode(maas_call_t *call)
         return call->err.status;
     }
 
-    if (call->model == NULL) {
+    if (call->proto == NULL || (call->model == NULL && !call->c.route.body)) {
         return maas_call_set_error(call, MAAS_EINTERNAL, 0,
                                    "decode without a route");
     }
 
-    rc = call_decode(call);
+    call->decode_ns = maas_now_ns();
+
+    rc = call->model == NULL ? call->proto->decode(&call->c, &call->err)
+                             : call_decode(call);
+
+    call->input_ns = maas_now_ns() - call->decode_ns;
     call->decoded = rc == MAAS_OK;
 
     return maas_call_set_error(call, rc, 0, call->err.text);
@@ -84,7 +90,7 @@ maas_call_decode(maas_call_t *call)
 uint64_t
 maas_call_cost(maas_call_t *call)
 {
-    if (!call->decoded) {
+    if (!call->decoded || call->model == NULL) {
         return UINT64_MAX;
     }
 
@@ -110,7 +116,6 @@ maas_status_t
 maas_call_run(maas_call_t *call, maas_team_t *team)
 {
     size_t          n;
-    uint64_t        start;
     maas_status_t   rc;
     maas_tensor_t  *out, *keys;
 
@@ -118,7 +123,7 @@ maas_call_run(maas_call_t *call, maas_team_t *team)
         return call->err.status;
     }
 
-    if (!call->decoded) {
+    if (!call->decoded || call->model == NULL) {
         return maas_call_set_error(call, MAAS_EINTERNAL, 0,
                                    "run without inputs");
     }
@@ -131,10 +136,10 @@ maas_call_run(maas_call_t *call, maas_team_t *team)
         return maas_call_set_error(call, MAAS_ENOMEM, 0, "out of memory");
     }
 
-    start = maas_now_ns();
+    call->run_ns = maas_now_ns();
     rc = maas_model_run(call->model, call->c.in, team, &call->cancel,
                         &call->run, &call->err);
-    call->compute_ns = maas_now_ns() - start;
+    call->compute_ns = maas_now_ns() - call->run_ns;
 
     if (rc != MAAS_OK) {
         call->run = NULL;
@@ -281,7 +286,7 @@ call_encode(maas_call_t *call)
     if (call->n_route != 0) {
         MAAS_TRY(call_documents(call));
 
-    } else if (call->ran) {
+    } else if (call->ran || (call->decoded && c->route.body)) {
         MAAS_TRY(call->proto->encode(c, &call->err));
 
     } else {
@@ -304,12 +309,14 @@ call_encode(maas_call_t *call)
 const maas_reply_t *
 maas_call_encode(maas_call_t *call)
 {
+    uint64_t       start = maas_now_ns();
     maas_status_t  rc;
 
     if (call->err.status == MAAS_OK) {
         rc = call_encode(call);
 
         if (rc == MAAS_OK) {
+            maas_call_count(call, start);
             return &call->reply;
         }
 
@@ -317,6 +324,7 @@ maas_call_encode(maas_call_t *call)
     }
 
     call_reply_error(call);
+    maas_call_count_failed(call);
 
     return &call->reply;
 }

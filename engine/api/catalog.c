@@ -17,6 +17,7 @@ typedef struct catalog_name_s   catalog_name_t;
 
 struct catalog_node_s {
     maas_entry_t     e;                 /* first: an entry is its node */
+    maas_stats_t     stats;
     catalog_node_t  *next;              /* of the same name, ascending */
     catalog_name_t  *owner;
 };
@@ -174,6 +175,7 @@ maas_catalog_add(maas_catalog_t *c, maas_str_t name, int64_t version,
     v->e.version = version;
     v->e.model = model;
     v->e.user = user;
+    v->e.stats = &v->stats;
     v->owner = n;
 
     for (at = &n->versions; *at != NULL; at = &(*at)->next) {
@@ -185,6 +187,22 @@ maas_catalog_add(maas_catalog_t *c, maas_str_t name, int64_t version,
     v->next = *at;
     *at = v;
 
+    return MAAS_OK;
+}
+
+
+maas_status_t
+maas_catalog_stats(maas_catalog_t *c, maas_str_t name, int64_t version,
+    maas_stats_t *stats)
+{
+    catalog_name_t  *n = catalog_name(c, name);
+    catalog_node_t  *v = n != NULL ? catalog_version(n, version) : NULL;
+
+    if (v == NULL) {
+        return MAAS_ENOENT;
+    }
+
+    v->e.stats = stats;
     return MAAS_OK;
 }
 

@@ -56,6 +56,7 @@ typedef struct {
     maas_model_t   *model;          /* NULL: unavailable */
     const char     *reason;
     void           *user;
+    maas_stats_t   *stats;
 } maas_entry_t;
 
 /*

@@ -178,6 +178,51 @@ maas_status_t maas_catalog_label(maas_catalog_t *c, maas_str_t name,
     maas_str_t label, int64_t version, maas_err_t *err);
 
 
+/* -- statistics ---------------------------------------------------------- */
+
+/* How often, and how long in sum. */
+typedef struct {
+    _Atomic(uint64_t)  count;
+    _Atomic(uint64_t)  ns;
+} maas_stat_t;
+
+#define MAAS_STATS_BATCHES  32
+
+/*
+ * What the inferences of a version took.  All but fail is of those that were
+ * answered well: from the last byte of the body to the answer (success), the
+ * parts of that: waiting, body -> tensors, run, tensors -> answer.  Sizes of
+ * batches are told apart as long as there are slots (rows 0: free).
+ *
+ * Pointer-free and lock-free: may lie in memory that processes share.
+ */
+typedef struct {
+    maas_stat_t        success;
+    maas_stat_t        fail;
+    maas_stat_t        queue;
+    maas_stat_t        input;
+    maas_stat_t        infer;
+    maas_stat_t        output;
+    _Atomic(uint64_t)  rows;            /* inferences: sum of the batches */
+    _Atomic(uint64_t)  runs;
+    _Atomic(uint64_t)  last_ms;         /* since 1970; 0: never */
+
+    struct {
+        _Atomic(uint64_t)  rows;
+        maas_stat_t        input;
+        maas_stat_t        infer;
+        maas_stat_t        output;
+    } batch[MAAS_STATS_BATCHES];
+} maas_stats_t;
+
+/*
+ * Counts a version in zeroed memory of the host, which must outlive the
+ * catalog; without this, in the catalog's own.
+ */
+maas_status_t maas_catalog_stats(maas_catalog_t *c, maas_str_t name,
+    int64_t version, maas_stats_t *stats);
+
+
 /* -- compute team -------------------------------------------------------- */
 
 /*
@@ -292,6 +337,7 @@ typedef struct {
 
 typedef enum {
     MAAS_ACT_REPLY,                 /* encode at once: document or error */
+    MAAS_ACT_BODY,                  /* give the body, decode, encode */
     MAAS_ACT_INFER                  /* give the body, decode, run, encode */
 } maas_action_t;
 

@@ -142,6 +142,27 @@ maas_proto_release(maas_proto_call_t *c)
 }
 
 
+static bool
+dialect_rows(const maas_port_t *port, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (port[i].rank < 1 || port[i].dims[0] >= 0) {
+            return false;
+        }
+    }
+
+    return true;
+}
+
+
+bool
+maas_proto_batches(const maas_proto_model_t *m)
+{
+    return (m->meta == NULL || m->meta->batch_axis == 0)
+           && dialect_rows(m->in, m->n_in) && dialect_rows(m->out, m->n_out);
+}
+
+
 int
 maas_proto_port(const maas_port_t *ports, size_t n, maas_str_t name)
 {
@@ -542,12 +563,11 @@ maas_proto_is_map(const maas_proto_call_t *c, size_t i)
 
 
 maas_status_t
-maas_proto_raw_part(maas_proto_call_t *c, size_t i, size_t *len,
+maas_proto_raw_part(maas_proto_call_t *c, const maas_tensor_t *t, size_t *len,
     maas_err_t *err)
 {
-    size_t                bytes;
-    maas_str_t            part;
-    const maas_tensor_t  *t = &c->out[i];
+    size_t      bytes;
+    maas_str_t  part;
 
     if (c->part == NULL) {
         c->part = maas_arena_array(c->arena, c->route.m->n_out,

@@ -39,9 +39,9 @@ inputs_guess(const maas_port_t *port, const maas_json_t *j)
 }
 
 
-static maas_status_t
-inputs_builder(maas_proto_call_t *c, maas_json_tensor_t *b, size_t i,
-    const maas_json_t *j, maas_err_t *err)
+maas_status_t
+maas_proto_json_builder(maas_proto_call_t *c, maas_json_tensor_t *b, size_t i,
+    int64_t guess, maas_err_t *err)
 {
     const maas_port_t  *port = &c->route.m->in[i];
 
@@ -56,7 +56,7 @@ inputs_builder(maas_proto_call_t *c, maas_json_tensor_t *b, size_t i,
     b->limit = c->route.m->max_elements;
     b->b64 = true;
 
-    return maas_json_tensor_init(b, inputs_guess(port, j), err);
+    return maas_json_tensor_init(b, guess, err);
 }
 
 
@@ -116,7 +116,7 @@ maas_proto_json_input(maas_proto_call_t *c, maas_json_t *j, size_t i,
         b.expect = maas_dims_count(dims, rank);
     }
 
-    MAAS_TRY(inputs_builder(c, &b, i, j, err));
+    MAAS_TRY(maas_proto_json_builder(c, &b, i, inputs_guess(port, j), err));
 
     rc = maas_json_tensor_read(&b, j, false);
 
@@ -410,7 +410,9 @@ maas_proto_json_rows(maas_proto_call_t *c, maas_json_t *j, maas_err_t *err)
 
     for (size_t i = 0; i < n && rc == MAAS_OK; i++) {
         b[i].expect = -1;
-        rc = inputs_builder(c, &b[i], i, j, err);
+        rc = maas_proto_json_builder(c, &b[i], i,
+                                     inputs_guess(&c->route.m->in[i], j),
+                                     err);
     }
 
     if (rc == MAAS_OK) {

@@ -1,7 +1,7 @@
 /*
- * Dialect: Open Inference Protocol, version 2, over HTTP: routes, documents
- * and answers, with the binary tensor extension; kserve_decode.c reads the
- * requests.
+ * Dialect: Open Inference Protocol, version 2, over HTTP: routes and
+ * answers, with the extensions for binary tensors and classification;
+ * kserve_decode.c reads the requests, kserve_docs.c writes the documents.
  *
  * Ownership: all hangs on the call; binary outputs are parts that point at
  *            the result.
@@ -10,16 +10,6 @@
  */
 
 #include "proto/kserve.h"
-
-
-enum {
-    KSERVE_SERVER = 0,
-    KSERVE_LIVE,
-    KSERVE_READY,
-    KSERVE_MODEL,
-    KSERVE_MODEL_READY,
-    KSERVE_INFER
-};
 
 
 /* -- routes -------------------------------------------------------------- */
@@ -33,15 +23,44 @@ kserve_unknown(const maas_proto_call_t *c, maas_err_t *err)
 }
 
 
-/* Behind models/: M[/versions/V][/ready|/infer] */
+static maas_status_t
+kserve_get(maas_proto_call_t *c, uint8_t what, uint8_t need, maas_err_t *err)
+{
+    c->route.what = what;
+    c->route.need = need;
+
+    return maas_proto_is_get(c) ? MAAS_OK
+                                : maas_proto_method(c, "GET, HEAD", err);
+}
+
+
+static maas_status_t
+kserve_post(maas_proto_call_t *c, uint8_t what, uint8_t need, maas_err_t *err)
+{
+    c->route.what = what;
+    c->route.need = need;
+    c->route.infer = what == KSERVE_INFER;
+    c->route.body = what == KSERVE_INDEX;
+
+    return maas_str_is(c->req.method, "POST")
+           ? MAAS_OK : maas_proto_method(c, "POST", err);
+}
+
+
+/* Behind models/: stats | M[/versions/V][/ready|/config|/stats|/infer] */
 static maas_status_t
 kserve_route_model(maas_proto_call_t *c, maas_str_t path, maas_err_t *err)
 {
     maas_str_t           s;
     maas_proto_route_t  *r = &c->route;
 
-    r->model = maas_proto_segment(&path);
-    r->need = MAAS_NEED_MODEL;
+    s = maas_proto_segment(&path);
+
+    if (maas_str_is(s, "stats") && path.len == 0) {
+        return kserve_get(c, KSERVE_STATS, MAAS_NEED_LIST, err);
+    }
+
+    r->model = s;
     s = maas_proto_segment(&path);
 
     if (maas_str_is(s, "versions")) {
@@ -58,33 +77,51 @@ kserve_route_model(maas_proto_call_t *c, maas_str_t path, maas_err_t *err)
         return kserve_unknown(c, err);
     }
 
-    if (maas_str_is(s, "infer")) {
-        r->what = KSERVE_INFER;
-        r->infer = true;
-        return maas_str_is(c->req.method, "POST")
-               ? MAAS_OK : maas_proto_method(c, "POST", err);
+    return maas_str_is(s, "infer")
+               ? kserve_post(c, KSERVE_INFER, MAAS_NEED_MODEL, err)
+           : s.len == 0
+               ? kserve_get(c, KSERVE_MODEL, MAAS_NEED_MODEL, err)
+           : maas_str_is(s, "ready")
+               ? kserve_get(c, KSERVE_MODEL_READY, MAAS_NEED_MODEL, err)
+           : maas_str_is(s, "config")
+               ? kserve_get(c, KSERVE_CONFIG, MAAS_NEED_MODEL, err)
+           : maas_str_is(s, "stats")
+               ? kserve_get(c, KSERVE_STATS, MAAS_NEED_NAME, err)
+           : kserve_unknown(c, err);
+}
+
+
+/* Behind repository/: index | models/M/(load|unload) */
+static maas_status_t
+kserve_route_repository(maas_proto_call_t *c, maas_str_t path,
+    maas_err_t *err)
+{
+    maas_str_t  s = maas_proto_segment(&path);
+
+    if (maas_str_is(s, "index") && path.len == 0) {
+        return kserve_post(c, KSERVE_INDEX, MAAS_NEED_LIST, err);
     }
 
-    if (s.len == 0) {
-        r->what = KSERVE_MODEL;
+    if (maas_str_is(s, "models")) {
+        (void) maas_proto_segment(&path);
+        s = maas_proto_segment(&path);
 
-    } else if (maas_str_is(s, "ready")) {
-        r->what = KSERVE_MODEL_READY;
-
-    } else {
-        return kserve_unknown(c, err);
+        if (path.len == 0
+            && (maas_str_is(s, "load") || maas_str_is(s, "unload")))
+        {
+            return maas_err(err, MAAS_EFORBIDDEN, "this location only reads: "
+                            "models come and go by nginx's configuration");
+        }
     }
 
-    return maas_proto_is_get(c) ? MAAS_OK
-                                : maas_proto_method(c, "GET, HEAD", err);
+    return kserve_unknown(c, err);
 }
 
 
 static maas_status_t
 kserve_route(maas_proto_call_t *c, maas_err_t *err)
 {
-    maas_str_t           s, path = c->req.path;
-    maas_proto_route_t  *r = &c->route;
+    maas_str_t  s, path = c->req.path;
 
     s = maas_proto_segment(&path);
 
@@ -96,173 +133,24 @@ kserve_route(maas_proto_call_t *c, maas_err_t *err)
         return kserve_route_model(c, path, err);
     }
 
+    if (maas_str_is(s, "repository")) {
+        return kserve_route_repository(c, path, err);
+    }
+
     if (maas_str_is(s, "health")) {
         s = maas_proto_segment(&path);
-        r->what = maas_str_is(s, "live") ? KSERVE_LIVE : KSERVE_READY;
-        r->need = MAAS_NEED_LIST;
 
-        if (r->what == KSERVE_READY && !maas_str_is(s, "ready")) {
-            return kserve_unknown(c, err);
-        }
-
-    } else if (s.len == 0) {
-        r->what = KSERVE_SERVER;
-
-    } else {
-        return kserve_unknown(c, err);
+        return path.len != 0 ? kserve_unknown(c, err)
+               : maas_str_is(s, "live")
+                   ? kserve_get(c, KSERVE_LIVE, MAAS_NEED_LIST, err)
+               : maas_str_is(s, "ready")
+                   ? kserve_get(c, KSERVE_READY, MAAS_NEED_LIST, err)
+               : kserve_unknown(c, err);
     }
 
-    if (path.len != 0) {
-        return kserve_unknown(c, err);
-    }
-
-    return maas_proto_is_get(c) ? MAAS_OK
-                                : maas_proto_method(c, "GET, HEAD", err);
-}
-
-
-/* -- documents ----------------------------------------------------------- */
-
-static void
-kserve_put_ports(maas_buf_t *b, const maas_port_t *port, size_t n)
-{
-    const char  *type;
-
-    maas_buf_puts(b, "[");
-
-    for (size_t i = 0; i < n; i++) {
-        type = maas_dtypes[port[i].dtype].oip;
-
-        maas_buf_puts(b, i != 0 ? ",{\"name\":" : "{\"name\":");
-        maas_buf_json(b, port[i].name.data, port[i].name.len);
-        maas_buf_printf(b, ",\"datatype\":\"%s\",\"shape\":[",
-                        type != NULL ? type : "");
-
-        for (int d = 0; d < port[i].rank; d++) {
-            maas_buf_printf(b, "%s%lld", d != 0 ? "," : "", port[i].dims[d] < 0
-                            ? -1 : (long long) port[i].dims[d]);
-        }
-
-        maas_buf_puts(b, port[i].rank < 0 ? "-1]}" : "]}");
-    }
-
-    maas_buf_puts(b, "]");
-}
-
-
-static void
-kserve_put_model(maas_proto_call_t *c, maas_proto_doc_t *doc)
-{
-    maas_str_t                 s;
-    const maas_proto_model_t  *m = c->route.m;
-
-    if (maas_proto_key(doc, "name")) {
-        maas_buf_json(doc->b, m->name.data, m->name.len);
-    }
-
-    if (maas_proto_key(doc, "versions")) {
-        maas_buf_puts(doc->b, "[");
-
-        for (size_t i = 0; i < c->route.n_entry; i++) {
-            maas_buf_printf(doc->b, "%s\"%lld\"", i != 0 ? "," : "",
-                            (long long) c->route.entry[i].version);
-        }
-
-        maas_buf_puts(doc->b, "]");
-    }
-
-    if (maas_proto_key(doc, "platform")) {
-        s = m->meta != NULL ? maas_meta_str(m->meta, m->meta->platform)
-                            : (maas_str_t) { NULL, 0 };
-        s = s.len != 0 ? s : maas_str("onnx");
-        maas_buf_json(doc->b, s.data, s.len);
-    }
-
-    if (maas_proto_key(doc, "inputs")) {
-        kserve_put_ports(doc->b, m->in, m->n_in);
-    }
-
-    if (maas_proto_key(doc, "outputs")) {
-        kserve_put_ports(doc->b, m->out, m->n_out);
-    }
-}
-
-
-/* Ready: every name has a version that answers. */
-static bool
-kserve_all_ready(const maas_proto_route_t *r)
-{
-    bool  ready;
-
-    for (size_t i = 0; i < r->n_entry; i++) {
-        ready = false;
-
-        for (size_t k = 0; k < r->n_entry && !ready; k++) {
-            ready = r->entry[k].available
-                    && maas_str_eq(r->entry[k].name, r->entry[i].name);
-        }
-
-        if (!ready) {
-            return false;
-        }
-    }
-
-    return true;
-}
-
-
-static void
-kserve_document(maas_proto_call_t *c, maas_proto_doc_t *doc)
-{
-    bool  ready;
-
-    switch (c->route.what) {
-
-    case KSERVE_LIVE:
-        if (maas_proto_key(doc, "live")) {
-            maas_buf_puts(doc->b, "true");
-        }
-
-        return;
-
-    case KSERVE_READY:
-        ready = kserve_all_ready(&c->route);
-        c->http = ready ? 0 : 503;
-
-        if (maas_proto_key(doc, "ready")) {
-            maas_buf_puts(doc->b, ready ? "true" : "false");
-        }
-
-        return;
-
-    case KSERVE_MODEL:
-        kserve_put_model(c, doc);
-        return;
-
-    case KSERVE_MODEL_READY:
-        if (maas_proto_key(doc, "name")) {
-            maas_buf_json(doc->b, c->route.m->name.data,
-                          c->route.m->name.len);
-        }
-
-        if (maas_proto_key(doc, "ready")) {
-            maas_buf_puts(doc->b, "true");
-        }
-
-        return;
-    }
-
-    if (maas_proto_key(doc, "name")) {
-        maas_buf_puts(doc->b, "\"ngx_maas\"");
-    }
-
-    if (maas_proto_key(doc, "version")) {
-        maas_buf_puts(doc->b, "\"" MAAS_VERSION "\"");
-    }
-
-    if (maas_proto_key(doc, "extensions")) {
-        maas_buf_puts(doc->b, "[\"binary_tensor_data\"]");
-    }
+    return s.len == 0 && path.len == 0
+           ? kserve_get(c, KSERVE_SERVER, MAAS_NEED_NOTHING, err)
+           : kserve_unknown(c, err);
 }
 
 
@@ -289,22 +177,152 @@ kserve_put_keys(maas_proto_call_t *c, const maas_tensor_t *keys)
 }
 
 
+/* Floats with six decimals, as clients of the extension know them. */
+static void
+kserve_put_score(maas_buf_t *b, const maas_tensor_t *t, int64_t i,
+    double score)
+{
+    if (maas_dtypes[t->dtype].is_float) {
+        maas_buf_printf(b, "%f", score);
+
+    } else {
+        maas_json_put_elements(b, t, i, 1, MAAS_JSON_NULL);
+    }
+}
+
+
+/* "score:index[:label]" of the best of one row; end[i]: where they end. */
+static void
+kserve_put_row(maas_proto_call_t *c, size_t i, maas_buf_t *b, int64_t first,
+    int64_t n, maas_proto_class_t *k, int64_t top, uint32_t *end)
+{
+    bool                  softmax;
+    char                  text[MAAS_CLASS_TEXT];
+    maas_str_t            label;
+    const maas_meta_t    *meta = c->route.m->meta;
+    const maas_tensor_t  *t = &c->out[i];
+
+    softmax = meta != NULL && meta->meaning == MAAS_MEANS_CLASSES
+              && meta->output == i && meta->softmax;
+    maas_proto_classes(t, first, n, softmax, k, top);
+
+    for (int64_t p = 0; p < top; p++) {
+        kserve_put_score(b, t, first + k[p].index, k[p].score);
+        maas_buf_printf(b, ":%lld", (long long) k[p].index);
+        label = maas_proto_class_label(c, i, k[p].index, text);
+
+        if (label.data != NULL) {
+            maas_buf_add(b, ":", 1);
+            maas_buf_add(b, label.data, label.len);
+        }
+
+        end[p] = (uint32_t) b->len;
+    }
+}
+
+
+/* Offsets in front of the text, as a tensor of the call. */
 static maas_status_t
-kserve_put_output(maas_proto_call_t *c, size_t i, bool binary,
+kserve_strings(maas_proto_call_t *c, const maas_buf_t *text, int64_t n,
+    const uint32_t *end, maas_tensor_t *t, maas_err_t *err)
+{
+    size_t     bytes;
+    uint32_t  *off;
+
+    if (text->failed) {
+        return maas_err_nomem(err);
+    }
+
+    if (!maas_string_bytes(n, text->len, &bytes)) {
+        return maas_err(err, MAAS_ELIMIT, "the classes are too many");
+    }
+
+    off = maas_proto_alloc(c, bytes, err);
+    if (off == NULL) {
+        return MAAS_ENOMEM;
+    }
+
+    off[0] = 0;
+
+    if (n != 0) {
+        memcpy(off + 1, end, (size_t) n * sizeof(uint32_t));
+        memcpy(off + n + 1, text->data, text->len);
+    }
+
+    t->data = off;
+    t->bytes = bytes;
+
+    return MAAS_OK;
+}
+
+
+/*
+ * The classes of output i as strings: [rows, k], or [k] of a model that does
+ * not take rows.
+ */
+static maas_status_t
+kserve_classify(maas_proto_call_t *c, size_t i, int64_t count,
+    maas_tensor_t *t, maas_err_t *err)
+{
+    int64_t               n, top, all, rows = 1;
+    uint32_t             *end;
+    maas_buf_t            text;
+    maas_status_t         rc;
+    maas_proto_class_t   *k;
+    const maas_tensor_t  *out = &c->out[i];
+
+    memset(t, 0, sizeof(*t));
+    t->dtype = MAAS_STRING;
+    all = maas_tensor_count(out);
+
+    if (maas_proto_batches(c->route.m) && out->rank != 0) {
+        rows = out->dims[0];
+        t->dims[t->rank++] = rows;
+    }
+
+    n = rows != 0 ? all / rows : 0;
+    top = maas_min(n, count);
+    t->dims[t->rank++] = top;
+
+    k = maas_proto_alloc(c, (size_t) top * sizeof(maas_proto_class_t), err);
+    if (k == NULL) {
+        return MAAS_ENOMEM;
+    }
+
+    end = maas_proto_alloc(c, (size_t) (rows * top) * sizeof(uint32_t), err);
+    if (end == NULL) {
+        return MAAS_ENOMEM;
+    }
+
+    maas_buf_init(&text, c->host);
+
+    for (int64_t row = 0; row < rows; row++) {
+        kserve_put_row(c, i, &text, row * n, n, k, top, end + row * top);
+    }
+
+    rc = kserve_strings(c, &text, rows * top, end, t, err);
+    maas_buf_destroy(&text);
+
+    return rc;
+}
+
+
+static maas_status_t
+kserve_put_output(maas_proto_call_t *c, const kserve_want_t *w,
     maas_err_t *err)
 {
+    bool                  map;
     size_t                len = 0;
     maas_buf_t           *b = &c->text;
-    const maas_port_t    *port = &c->route.m->out[i];
-    const maas_tensor_t  *t = &c->out[i];
-    const bool            map = maas_proto_is_map(c, i);
+    maas_tensor_t         classes;
+    const maas_port_t    *port = &c->route.m->out[w->index];
+    const maas_tensor_t  *t = &c->out[w->index];
 
-    if (!binary && (t->dtype == MAAS_F16 || t->dtype == MAAS_BF16)) {
-        return maas_err(err, MAAS_EINVAL,
-                        "output \"%.*s\": %s has no JSON form; request it "
-                        "with the parameter binary_data",
-                        (int) maas_min(port->name.len, 64), port->name.data,
-                        maas_dtypes[t->dtype].oip);
+    map = w->classes == 0 && maas_proto_is_map(c, w->index);
+
+    if (w->classes != 0) {
+        MAAS_TRY(kserve_classify(c, w->index, w->classes, &classes, err));
+        t = &classes;
     }
 
     maas_buf_puts(b, "{\"name\":");
@@ -319,15 +337,15 @@ kserve_put_output(maas_proto_call_t *c, size_t i, bool binary,
 
     maas_buf_puts(b, "]");
 
-    if (map || binary) {
+    if (map || w->binary) {
         maas_buf_puts(b, ",\"parameters\":{");
 
         if (map) {
-            kserve_put_keys(c, &c->keys[i]);
+            kserve_put_keys(c, &c->keys[w->index]);
         }
 
-        if (binary) {
-            MAAS_TRY(maas_proto_raw_part(c, i, &len, err));
+        if (w->binary) {
+            MAAS_TRY(maas_proto_raw_part(c, t, &len, err));
             maas_buf_printf(b, "%s\"binary_data_size\":%zu", map ? "," : "",
                             len);
         }
@@ -335,7 +353,7 @@ kserve_put_output(maas_proto_call_t *c, size_t i, bool binary,
         maas_buf_puts(b, "}");
     }
 
-    if (!binary) {
+    if (!w->binary) {
         maas_buf_puts(b, ",\"data\":[");
         maas_json_put_elements(b, t, 0, maas_tensor_count(t), MAAS_JSON_NULL);
         maas_buf_puts(b, "]");
@@ -370,29 +388,25 @@ kserve_put_head(maas_proto_call_t *c)
 static maas_status_t
 kserve_encode(maas_proto_call_t *c, maas_err_t *err)
 {
-    bool                 binary, any = false;
-    size_t               n;
+    bool                 any = false;
     const kserve_ctx_t  *k = c->ctx;
+
+    c->type = maas_str("application/json");
+
+    if (c->route.what == KSERVE_INDEX) {
+        maas_kserve_index(c);
+        return MAAS_OK;
+    }
 
     kserve_put_head(c);
 
-    n = k->given ? k->n : c->route.m->n_out;
-
-    for (size_t i = 0; i < n; i++) {
-        binary = k->given && k->binary[i] >= 0 ? k->binary[i] : k->binary_all;
-        any |= binary;
-
-        if (i != 0) {
-            maas_buf_puts(&c->text, ",");
-        }
-
-        MAAS_TRY(kserve_put_output(c, k->given ? k->index[i] : i, binary,
-                                   err));
+    for (size_t i = 0; i < k->n_want; i++) {
+        maas_buf_puts(&c->text, i != 0 ? "," : "");
+        MAAS_TRY(kserve_put_output(c, &k->want[i], err));
+        any |= k->want[i].binary;
     }
 
     maas_buf_puts(&c->text, "]}");
-
-    c->type = maas_str("application/json");
 
     if (any) {
         c->type = maas_str("application/octet-stream");
@@ -410,5 +424,5 @@ kserve_encode(maas_proto_call_t *c, maas_err_t *err)
 
 const maas_proto_t  maas_proto_kserve = {
     "kserve", kserve_route, maas_kserve_decode, kserve_encode,
-    kserve_document, maas_proto_error
+    maas_kserve_document, maas_proto_error
 };

@@ -1,6 +1,6 @@
 /*
- * kserve.h: what the two halves of the dialect share: the request as the
- * encoder needs it.  Private to proto/kserve*.c.
+ * kserve.h: what the parts of the dialect share: routes, and the request as
+ * the encoder needs it.  Private to proto/kserve*.c.
  */
 
 #ifndef MAAS_PROTO_KSERVE_H
@@ -9,17 +9,37 @@
 #include "proto/proto.h"
 
 
+enum {
+    KSERVE_SERVER = 0,
+    KSERVE_LIVE,
+    KSERVE_READY,
+    KSERVE_MODEL,
+    KSERVE_MODEL_READY,
+    KSERVE_CONFIG,
+    KSERVE_STATS,
+    KSERVE_INDEX,
+    KSERVE_INFER
+};
+
+/* An output of the answer. */
 typedef struct {
-    bool        given;              /* "outputs" stood in the request */
-    bool        binary_all;         /* binary_data_output */
-    bool        id_given;
-    maas_str_t  id;
-    size_t      n;
-    uint16_t   *index;              /* of the outputs wanted, in order */
-    int8_t     *binary;             /* 1, 0, -1: as binary_all says */
+    size_t   index;
+    int64_t  classes;               /* the best of so many; 0: the tensor */
+    int8_t   binary;
+} kserve_want_t;
+
+typedef struct {
+    int8_t          binary_all;     /* binary_data_output */
+    bool            id_given;
+    bool            only_ready;     /* of the repository's index */
+    maas_str_t      id;
+    kserve_want_t  *want;
+    size_t          n_want;
 } kserve_ctx_t;
 
 
 maas_status_t maas_kserve_decode(maas_proto_call_t *c, maas_err_t *err);
+void maas_kserve_document(maas_proto_call_t *c, maas_proto_doc_t *doc);
+void maas_kserve_index(maas_proto_call_t *c);
 
 #endif

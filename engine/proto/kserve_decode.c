@@ -28,6 +28,13 @@ typedef struct {
     bool         done;
 } kserve_input_t;
 
+/* A parameter that is read: an integer from 0 on, or a boolean. */
+typedef struct {
+    const char  *name;
+    int64_t     *number;
+    int8_t      *flag;
+} kserve_param_t;
+
 /* Where the request's parts are. */
 typedef struct {
     maas_json_t   j;
@@ -101,17 +108,23 @@ kserve_json_length(const maas_proto_call_t *c, size_t *len, maas_err_t *err)
 }
 
 
-/* Parameters that we can't honour must not be ignored. */
+/* 0 and "" mean none. */
 static maas_status_t
-kserve_refuse(maas_json_t *j, maas_str_t key)
+kserve_sequence(maas_proto_call_t *c, maas_json_t *j)
 {
-    if (maas_str_is(key, "shared_memory_region")) {
-        return maas_json_fail(j, "shared memory is not supported");
+    int64_t     n = 0;
+    maas_str_t  s = { NULL, 0 };
+
+    if (maas_json_peek(j) == '"') {
+        MAAS_TRY(maas_json_string(j, c->arena, &s));
+
+    } else {
+        MAAS_TRY(maas_json_int(j, &n));
     }
 
-    if (maas_str_is(key, "classification")) {
-        return maas_json_fail(j, "the classification extension is not "
-                              "supported");
+    if (n != 0 || s.len != 0) {
+        return maas_json_fail(j, "\"sequence_id\": sequences are not "
+                              "supported, each request stands alone");
     }
 
     return MAAS_OK;
@@ -119,14 +132,42 @@ kserve_refuse(maas_json_t *j, maas_str_t key)
 
 
 /*
- * {"binary_data_size": 12, ...}: the value of the parameter `name`, an
- * integer into *size or a boolean into *flag; others are stepped over.
+ * A parameter that is not looked for: ignored, unless it would change what
+ * the request means.
  */
 static maas_status_t
-kserve_parameters(maas_proto_call_t *c, maas_json_t *j, const char *name,
-    int64_t *size, int8_t *flag)
+kserve_other(maas_proto_call_t *c, maas_json_t *j, maas_str_t key)
+{
+    if (maas_str_is(key, "sequence_id")) {
+        return kserve_sequence(c, j);
+    }
+
+    if (key.len >= 13 && memcmp(key.data, "shared_memory", 13) == 0) {
+        return maas_json_fail(j, "\"%.*s\": shared memory is not supported; "
+                              "send the data in the body",
+                              (int) maas_min(key.len, 64), key.data);
+    }
+
+    if (maas_str_is(key, "headers")
+        || (key.len >= 7 && memcmp(key.data, "triton_", 7) == 0
+            && !maas_str_is(key, "triton_enable_empty_final_response")))
+    {
+        return maas_json_fail(j, "\"%.*s\": this name of a parameter is "
+                              "reserved", (int) maas_min(key.len, 64),
+                              key.data);
+    }
+
+    return maas_json_skip(j);
+}
+
+
+/* {"binary_data_size": 12, ...} */
+static maas_status_t
+kserve_parameters(maas_proto_call_t *c, maas_json_t *j,
+    const kserve_param_t *params, size_t n)
 {
     bool        v, first = true;
+    size_t      i;
     maas_str_t  key;
 
     for ( ;; ) {
@@ -136,23 +177,25 @@ kserve_parameters(maas_proto_call_t *c, maas_json_t *j, const char *name,
             return MAAS_OK;
         }
 
-        MAAS_TRY(kserve_refuse(j, key));
+        for (i = 0; i < n && !maas_str_is(key, params[i].name); i++) {
+            /* void */
+        }
 
-        if (!maas_str_is(key, name)) {
-            MAAS_TRY(maas_json_skip(j));
+        if (i == n) {
+            MAAS_TRY(kserve_other(c, j, key));
             continue;
         }
 
-        if (flag != NULL) {
+        if (params[i].flag != NULL) {
             MAAS_TRY(maas_json_bool(j, &v));
-            *flag = v;
+            *params[i].flag = v;
             continue;
         }
 
-        MAAS_TRY(maas_json_int(j, size));
+        MAAS_TRY(maas_json_int(j, params[i].number));
 
-        if (*size < 0) {
-            return maas_json_fail(j, "\"%s\" is negative", name);
+        if (*params[i].number < 0) {
+            return maas_json_fail(j, "\"%s\" is negative", params[i].name);
         }
     }
 }
@@ -286,7 +329,9 @@ kserve_input_key(maas_proto_call_t *c, kserve_body_t *body,
     }
 
     if (maas_str_is(key, "parameters")) {
-        return kserve_parameters(c, j, "binary_data_size", &in->binary, NULL);
+        const kserve_param_t  size = { "binary_data_size", &in->binary };
+
+        return kserve_parameters(c, j, &size, 1);
     }
 
     if (!maas_str_is(key, "data")) {
@@ -396,16 +441,56 @@ kserve_inputs(maas_proto_call_t *c, kserve_body_t *body)
 }
 
 
+/* A requested output by its name. */
+static maas_status_t
+kserve_want(maas_proto_call_t *c, kserve_want_t *w, maas_str_t name,
+    maas_err_t *err)
+{
+    int                        i;
+    kserve_ctx_t              *k = c->ctx;
+    const maas_proto_model_t  *m = c->route.m;
+
+    i = maas_proto_port(m->out, m->n_out, name);
+    if (i < 0) {
+        return maas_err(err, MAAS_EINVAL, "unknown output \"%.*s\"",
+                        (int) maas_min(name.len, 64), name.data);
+    }
+
+    for (size_t n = 0; n < k->n_want; n++) {
+        if (k->want[n].index == (size_t) i) {
+            return maas_err(err, MAAS_EINVAL,
+                            "output \"%.*s\" is requested twice",
+                            (int) maas_min(name.len, 64), name.data);
+        }
+    }
+
+    if (w->classes != 0
+        && (m->out[i].dtype == MAAS_STRING || m->out[i].dtype == MAAS_BOOL))
+    {
+        return maas_err(err, MAAS_EINVAL, "output \"%.*s\": %s has no "
+                        "classes; classification is for numbers",
+                        (int) maas_min(name.len, 64), name.data,
+                        maas_dtypes[m->out[i].dtype].oip);
+    }
+
+    w->index = (size_t) i;
+    k->want[k->n_want++] = *w;
+
+    return MAAS_OK;
+}
+
+
 /* {"name": "y", "parameters": {"binary_data": true}} */
 static maas_status_t
 kserve_output(maas_proto_call_t *c, maas_json_t *j)
 {
-    int                        i;
-    bool                       first = true;
-    int8_t                     binary = -1;
-    maas_str_t                 key, name = { NULL, 0 };
-    kserve_ctx_t              *k = c->ctx;
-    const maas_proto_model_t  *m = c->route.m;
+    bool                  first = true;
+    maas_str_t            key, name = { NULL, 0 };
+    kserve_want_t         w = { .binary = -1 };
+    const kserve_param_t  params[] = {
+        { "binary_data", NULL, &w.binary },
+        { "classification", &w.classes, NULL }
+    };
 
     for ( ;; ) {
         MAAS_TRY(maas_json_key(j, c->arena, &first, &key));
@@ -418,7 +503,7 @@ kserve_output(maas_proto_call_t *c, maas_json_t *j)
             MAAS_TRY(maas_json_string(j, c->arena, &name));
 
         } else if (maas_str_is(key, "parameters")) {
-            MAAS_TRY(kserve_parameters(c, j, "binary_data", NULL, &binary));
+            MAAS_TRY(kserve_parameters(c, j, params, maas_nelts(params)));
 
         } else {
             MAAS_TRY(maas_json_skip(j));
@@ -429,22 +514,44 @@ kserve_output(maas_proto_call_t *c, maas_json_t *j)
         return maas_json_fail(j, "a requested output without \"name\"");
     }
 
-    i = maas_proto_port(m->out, m->n_out, name);
-    if (i < 0) {
-        return maas_err(j->err, MAAS_EINVAL, "unknown output \"%.*s\"",
-                        (int) maas_min(name.len, 64), name.data);
-    }
+    return kserve_want(c, &w, name, j->err);
+}
 
-    for (size_t n = 0; n < k->n; n++) {
-        if (k->index[n] == i) {
-            return maas_err(j->err, MAAS_EINVAL,
-                            "output \"%.*s\" is requested twice",
-                            (int) maas_min(name.len, 64), name.data);
+
+/*
+ * Without "outputs", all of them.  What was not said of one is as for all;
+ * what can't be written is refused before anything is computed.
+ */
+static maas_status_t
+kserve_wanted(maas_proto_call_t *c, maas_err_t *err)
+{
+    kserve_want_t      *w;
+    kserve_ctx_t       *k = c->ctx;
+    const maas_port_t  *port;
+
+    if (k->n_want == 0) {
+        k->n_want = c->route.m->n_out;
+
+        for (size_t i = 0; i < k->n_want; i++) {
+            k->want[i] = (kserve_want_t) { .index = i, .binary = -1 };
         }
     }
 
-    k->index[k->n] = (uint16_t) i;
-    k->binary[k->n++] = binary;
+    for (size_t i = 0; i < k->n_want; i++) {
+        w = &k->want[i];
+        w->binary = w->binary < 0 ? k->binary_all : w->binary;
+        port = &c->route.m->out[w->index];
+
+        if (!w->binary && w->classes == 0
+            && (port->dtype == MAAS_F16 || port->dtype == MAAS_BF16))
+        {
+            return maas_err(err, MAAS_EINVAL,
+                            "output \"%.*s\": %s has no JSON form; request "
+                            "it with the parameter binary_data",
+                            (int) maas_min(port->name.len, 64),
+                            port->name.data, maas_dtypes[port->dtype].oip);
+        }
+    }
 
     return MAAS_OK;
 }
@@ -453,14 +560,12 @@ kserve_output(maas_proto_call_t *c, maas_json_t *j)
 static maas_status_t
 kserve_outputs(maas_proto_call_t *c, maas_json_t *j)
 {
-    bool           more, first = true;
-    kserve_ctx_t  *k = c->ctx;
+    bool  more, first = true;
 
     for ( ;; ) {
         MAAS_TRY(maas_json_item(j, &first, &more));
 
         if (!more) {
-            k->given = k->n != 0;
             return MAAS_OK;
         }
 
@@ -472,9 +577,10 @@ kserve_outputs(maas_proto_call_t *c, maas_json_t *j)
 static maas_status_t
 kserve_top_key(maas_proto_call_t *c, kserve_body_t *body, maas_str_t key)
 {
-    int8_t         flag = 0;
-    maas_json_t   *j = &body->j;
-    kserve_ctx_t  *k = c->ctx;
+    maas_json_t           *j = &body->j;
+    kserve_ctx_t          *k = c->ctx;
+    const kserve_param_t   all = { "binary_data_output", NULL,
+                                   &k->binary_all };
 
     if (maas_str_is(key, "inputs")) {
         MAAS_TRY(kserve_once(j, &body->seen, SEEN_INPUTS, key));
@@ -494,9 +600,7 @@ kserve_top_key(maas_proto_call_t *c, kserve_body_t *body, maas_str_t key)
 
     if (maas_str_is(key, "parameters")) {
         MAAS_TRY(kserve_once(j, &body->seen, SEEN_PARAMETERS, key));
-        MAAS_TRY(kserve_parameters(c, j, "binary_data_output", NULL, &flag));
-        k->binary_all = flag;
-        return MAAS_OK;
+        return kserve_parameters(c, j, &all, 1);
     }
 
     return maas_json_skip(j);
@@ -539,6 +643,38 @@ kserve_decode_json(maas_proto_call_t *c, size_t len, maas_err_t *err)
 }
 
 
+/* {"ready": true}: only models that answer.  No body: all. */
+static maas_status_t
+kserve_decode_index(maas_proto_call_t *c, maas_err_t *err)
+{
+    bool           first = true;
+    maas_str_t     key;
+    maas_json_t    j;
+    kserve_ctx_t  *k = c->ctx;
+
+    maas_json_init(&j, c->body, c->body_len, err);
+
+    if (maas_json_peek(&j) == -1) {
+        return MAAS_OK;
+    }
+
+    for ( ;; ) {
+        MAAS_TRY(maas_json_key(&j, c->arena, &first, &key));
+
+        if (key.data == NULL) {
+            return maas_json_end(&j);
+        }
+
+        if (maas_str_is(key, "ready")) {
+            MAAS_TRY(maas_json_bool(&j, &k->only_ready));
+
+        } else {
+            MAAS_TRY(maas_json_skip(&j));
+        }
+    }
+}
+
+
 maas_status_t
 maas_kserve_decode(maas_proto_call_t *c, maas_err_t *err)
 {
@@ -551,11 +687,14 @@ maas_kserve_decode(maas_proto_call_t *c, maas_err_t *err)
     }
 
     c->ctx = k;
-    k->index = maas_arena_array(c->arena, c->route.m->n_out + 1,
-                                sizeof(uint16_t));
-    k->binary = maas_arena_array(c->arena, c->route.m->n_out + 1, 1);
 
-    if (k->index == NULL || k->binary == NULL) {
+    if (c->route.what == KSERVE_INDEX) {
+        return kserve_decode_index(c, err);
+    }
+
+    k->want = maas_arena_array(c->arena, c->route.m->n_out + 1,
+                               sizeof(kserve_want_t));
+    if (k->want == NULL) {
         return maas_err_nomem(err);
     }
 
@@ -564,8 +703,11 @@ maas_kserve_decode(maas_proto_call_t *c, maas_err_t *err)
     /* "0": the body is one tensor, the answer binary. */
     if (len == 0 && c->req.binary_header.len != 0) {
         k->binary_all = true;
-        return maas_proto_raw_body(c, err);
+        MAAS_TRY(maas_proto_raw_body(c, err));
+
+    } else {
+        MAAS_TRY(kserve_decode_json(c, len, err));
     }
 
-    return kserve_decode_json(c, len, err);
+    return kserve_wanted(c, err);
 }

@@ -505,7 +505,7 @@ pass_encode_raw(maas_proto_call_t *c, maas_err_t *err)
                         c->route.m->n_out);
     }
 
-    MAAS_TRY(maas_proto_raw_part(c, 0, &len, err));
+    MAAS_TRY(maas_proto_raw_part(c, t, &len, err));
 
     maas_dims_text(dims, t->dims, t->rank);
     dims[strlen(dims) - 1] = '\0';

@@ -30,6 +30,9 @@ typedef struct {
     int64_t      version;
     bool         available;
     const char  *reason;            /* of an unavailable one */
+    uint64_t     memory;            /* bytes: image, plans, arenas */
+
+    const maas_stats_t  *stats;
 } maas_proto_entry_t;
 
 /* What the request is for. */
@@ -56,6 +59,8 @@ typedef struct {
     uint8_t      what;              /* the dialect's own number */
     uint8_t      need;              /* maas_proto_need_t */
     bool         infer;             /* else: a document */
+    bool         body;              /* a document that decode() and encode()
+                                       make of a body */
     maas_str_t   model;             /* as in the path; len 0: not there */
     maas_str_t   version;           /* integer or label; len 0: not there */
     const char  *allow;             /* with MAAS_EMETHOD: "POST" */
@@ -126,6 +131,12 @@ extern const maas_proto_t *const  maas_registry_protos[];
 
 /* -- what dialects share ------------------------------------------------- */
 
+/*
+ * Does the model take and give rows: batch axis 0, and the first dimension
+ * of every input and output open?
+ */
+bool maas_proto_batches(const maas_proto_model_t *m);
+
 /* GET or HEAD? */
 bool maas_proto_is_get(const maas_proto_call_t *c);
 
@@ -179,12 +190,13 @@ maas_status_t maas_proto_raw_body(maas_proto_call_t *c, maas_err_t *err);
 /* Is output i [rows, keys] with its keys? */
 bool maas_proto_is_map(const maas_proto_call_t *c, size_t i);
 
-/* Output i as raw bytes behind the text. */
-maas_status_t maas_proto_raw_part(maas_proto_call_t *c, size_t i,
-    size_t *len, maas_err_t *err);
+/* A tensor as raw bytes behind the text. */
+maas_status_t maas_proto_raw_part(maas_proto_call_t *c,
+    const maas_tensor_t *t, size_t *len, maas_err_t *err);
 
 bool maas_proto_header(maas_proto_call_t *c, maas_str_t name,
     const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+
 
 /* -- classes ------------------------------------------------------------- */
 
@@ -211,6 +223,13 @@ maas_str_t maas_proto_class_label(const maas_proto_call_t *c, size_t i,
 
 
 /* -- JSON inputs --------------------------------------------------------- */
+
+/*
+ * A builder of input i, b->expect set and the rest zero.  b->host is NULL
+ * when there is nothing to destroy.  guess: likely number of elements.
+ */
+maas_status_t maas_proto_json_builder(maas_proto_call_t *c,
+    maas_json_tensor_t *b, size_t i, int64_t guess, maas_err_t *err);
 
 /* A JSON value as input i.  dims NULL: the nesting gives the shape. */
 maas_status_t maas_proto_json_input(maas_proto_call_t *c, maas_json_t *j,

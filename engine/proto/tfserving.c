@@ -1,7 +1,9 @@
 /*
  * Dialect: TensorFlow Serving's REST interface: predict in row and column
  * form, status, metadata; with it the readiness routes of KServe V1, which
- * share its paths (a shared answer carries the keys of both).
+ * share its paths (a shared answer carries the keys of both).  Words of a
+ * path, but for names, are not case-sensitive.  tfserving_examples.c has
+ * :classify and :regress.
  *
  * Ownership: all hangs on the call.
  * Threads:   a call belongs to one thread at a time.
@@ -11,19 +13,8 @@
 #include <stdio.h>
 #include <strings.h>
 
-#include "proto/proto.h"
+#include "proto/tfserving.h"
 
-
-enum {
-    TFS_MODELS = 0,
-    TFS_STATUS,
-    TFS_METADATA,
-    TFS_PREDICT
-};
-
-typedef struct {
-    bool  rows;                     /* "instances", not "inputs" */
-} tfs_ctx_t;
 
 #define TFS_SIGNATURE  "serving_default"
 
@@ -34,8 +25,16 @@ static maas_status_t
 tfs_unknown(const maas_proto_call_t *c, maas_err_t *err)
 {
     return maas_err(err, MAAS_ENOENT, "no route \"%.*s\": expected "
-                    "models/NAME[/versions/N|/labels/L][:predict|/metadata]",
+                    "models/NAME[/versions/N|/labels/L][:predict|:classify|"
+                    ":regress|/metadata]",
                     (int) maas_min(c->req.path.len, 128), c->req.path.data);
+}
+
+
+static bool
+tfs_is(maas_str_t s, const char *word)
+{
+    return s.len == strlen(word) && strncasecmp(s.data, word, s.len) == 0;
 }
 
 
@@ -74,18 +73,26 @@ tfs_is_number(maas_str_t s)
 static maas_status_t
 tfs_route_verb(maas_proto_call_t *c, maas_str_t verb, maas_err_t *err)
 {
-    if (verb.len == 7 && strncasecmp(verb.data, "predict", 7) == 0) {
-        c->route.what = TFS_PREDICT;
-        c->route.need = MAAS_NEED_MODEL;
-        c->route.infer = true;
-        return maas_str_is(c->req.method, "POST")
-               ? MAAS_OK : maas_proto_method(c, "POST", err);
+    static const struct {
+        const char  *name;
+        uint8_t      what;
+    } verbs[] = {
+        { "predict", TFS_PREDICT },
+        { "classify", TFS_CLASSIFY },
+        { "regress", TFS_REGRESS }
+    };
+
+    for (size_t i = 0; i < maas_nelts(verbs); i++) {
+        if (tfs_is(verb, verbs[i].name)) {
+            c->route.what = verbs[i].what;
+            c->route.need = MAAS_NEED_MODEL;
+            c->route.infer = true;
+            return maas_str_is(c->req.method, "POST")
+                   ? MAAS_OK : maas_proto_method(c, "POST", err);
+        }
     }
 
-    if ((verb.len == 8 && strncasecmp(verb.data, "classify", 8) == 0)
-        || (verb.len == 7 && strncasecmp(verb.data, "regress", 7) == 0)
-        || (verb.len == 7 && strncasecmp(verb.data, "explain", 7) == 0))
-    {
+    if (tfs_is(verb, "explain")) {
         return maas_err(err, MAAS_EUNSUPPORTED, "\":%.*s\" is not supported; "
                         "use :predict", (int) verb.len, verb.data);
     }
@@ -108,10 +115,10 @@ tfs_route_model(maas_proto_call_t *c, maas_str_t path, maas_err_t *err)
     r->need = MAAS_NEED_NAME;
     s = maas_proto_segment(&path);
 
-    if (maas_str_is(s, "versions") || maas_str_is(s, "labels")) {
+    if (tfs_is(s, "versions") || tfs_is(s, "labels")) {
         r->version = maas_proto_segment(&path);
 
-        if (tfs_is_number(r->version) != maas_str_is(s, "versions")
+        if (tfs_is_number(r->version) != tfs_is(s, "versions")
             || r->version.len == 0)
         {
             return tfs_unknown(c, err);
@@ -129,7 +136,7 @@ tfs_route_model(maas_proto_call_t *c, maas_str_t path, maas_err_t *err)
                           : tfs_unknown(c, err);
     }
 
-    if (maas_str_is(s, "metadata")) {
+    if (tfs_is(s, "metadata")) {
         r->what = TFS_METADATA;
         r->need = MAAS_NEED_MODEL;
 
@@ -149,11 +156,11 @@ tfs_route(maas_proto_call_t *c, maas_err_t *err)
 
     s = maas_proto_segment(&path);
 
-    if (maas_str_is(s, "v1")) {
+    if (tfs_is(s, "v1")) {
         s = maas_proto_segment(&path);
     }
 
-    if (!maas_str_is(s, "models")) {
+    if (!tfs_is(s, "models")) {
         return tfs_unknown(c, err);
     }
 
@@ -328,8 +335,8 @@ tfs_document(maas_proto_call_t *c, maas_proto_doc_t *doc)
 
 /* -- decode -------------------------------------------------------------- */
 
-static maas_status_t
-tfs_signature(maas_proto_call_t *c, maas_json_t *j)
+maas_status_t
+maas_tfs_signature(maas_proto_call_t *c, maas_json_t *j)
 {
     maas_str_t  s;
 
@@ -353,7 +360,7 @@ tfs_key(maas_proto_call_t *c, maas_json_t *j, maas_str_t key, bool *given)
     tfs_ctx_t  *k = c->ctx;
 
     if (maas_str_is(key, "signature_name")) {
-        return tfs_signature(c, j);
+        return maas_tfs_signature(c, j);
     }
 
     rows = maas_str_is(key, "instances");
@@ -389,6 +396,11 @@ tfs_decode(maas_proto_call_t *c, maas_err_t *err)
     }
 
     c->ctx = k;
+
+    if (c->route.what != TFS_PREDICT) {
+        return maas_tfs_decode_examples(c, err);
+    }
+
     maas_json_init(&j, c->body, c->body_len, err);
 
     for ( ;; ) {
@@ -528,6 +540,10 @@ tfs_encode(maas_proto_call_t *c, maas_err_t *err)
     int64_t                    n;
     const tfs_ctx_t           *k = c->ctx;
     const maas_proto_model_t  *m = c->route.m;
+
+    if (c->route.what != TFS_PREDICT) {
+        return maas_tfs_encode_results(c, err);
+    }
 
     c->type = maas_str("application/json");
 

@@ -198,7 +198,7 @@ for my $case (
     ['POST', '/digits', 'x' x 11_000_000, 413],
     ['POST', $infer, input('[99999999,1,8,8]', 'FP32', 1), 413],
     ['POST', '/digits', 'x', 415, 'text/plain'],
-    ['POST', '/v1/models/digits:classify', '{}', 501])
+    ['POST', '/v1/models/digits:explain', '{}', 501])
 {
     my ($method, $uri, $body, $status, $type) = @$case;
     my $r = $t->answer($t->send($method, $uri, $body,

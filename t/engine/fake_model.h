@@ -160,6 +160,24 @@ maas_run_release(maas_run_t *run)
 }
 
 
+size_t
+maas_model_image_bytes(const maas_model_t *m)
+{
+    (void) m;
+
+    return 3000;
+}
+
+
+size_t
+maas_model_memory(const maas_model_t *m)
+{
+    (void) m;
+
+    return 21;
+}
+
+
 uint64_t
 maas_model_cost(maas_model_t *m, const maas_tensor_t *in)
 {
@@ -195,9 +213,9 @@ fake_port(maas_port_t *p, const char *name, maas_dtype_t dtype, int rank,
     (int) (sizeof((int64_t[]) { __VA_ARGS__ }) / sizeof(int64_t)),            \
     (int64_t[]) { __VA_ARGS__ }
 
-static maas_model_t   fake_models[32];
+static maas_model_t   fake_models[40];
 static size_t         fake_n;
-static maas_str_t     fake_names[32];
+static maas_str_t     fake_names[40];
 
 
 static maas_model_t *
@@ -325,6 +343,23 @@ fake_fill_more(maas_catalog_t *c)
                          fake_meta()), 1);
     fake_add(c, fake_one("free", MAAS_F32, -1, NULL, NULL), 1);
     fake_add(c, fake_one("open", MAAS_F32, FAKE_DIMS(-1, -1, -1), NULL), 1);
+
+    m = fake_one("rows", MAAS_F32, FAKE_DIMS(-1, 2), fake_meta());
+    m->meta->profile_max = 8;
+    fake_add(c, m, 1);
+
+    fake_add(c, fake_one("fixed", MAAS_F32, FAKE_DIMS(2, 2), NULL), 1);
+
+    m = fake_model("score", fake_meta());
+    m->n_in = 2;
+    m->n_out = 2;
+    m->meta->meaning = MAAS_MEANS_REGRESSION;
+    m->meta->output = 1;
+    fake_port(&m->in[0], "a", MAAS_I32, FAKE_DIMS(-1));
+    fake_port(&m->in[1], "b", MAAS_F32, FAKE_DIMS(-1, 1));
+    fake_port(&m->out[0], "s", MAAS_I32, FAKE_DIMS(-1));
+    fake_port(&m->out[1], "t", MAAS_F32, FAKE_DIMS(-1, 1));
+    fake_add(c, m, 1);
 
     m = fake_one("text", MAAS_STRING, FAKE_DIMS(-1), NULL);
     m->out[0].name = maas_str("y_bytes");

@@ -25,7 +25,10 @@ typedef struct {
 static const proto_case_t  cases[] = {
 
     /* kserve: documents */
-    { "k", "GET /v2", "", 200, "\"extensions\":[\"binary_tensor_data\"]" },
+    { "k", "GET /v2", "", 200, "\"extensions\":[\"classification\","
+      "\"binary_tensor_data\",\"parameters\",\"statistics\","
+      "\"model_configuration\"]}" },
+    { "k", "GET /v2/", "", 200, "\"name\":\"ngx_maas\"" },
     { "k", "GET ", "", 200, "\"name\":\"ngx_maas\"" },
     { "k", "HEAD /", "", 200, "ngx_maas" },
     { "k", "GET /health/live", "", 200, "{\"live\":true}" },
@@ -53,6 +56,59 @@ static const proto_case_t  cases[] = {
     { "k", "GET /models/add/infer", "", 405, "use POST" },
     { "k", "DELETE /models/add", "", 405, "use GET, HEAD" },
     { "k", "POST /v2", "", 405, "use GET, HEAD" },
+
+    /* kserve: configuration, statistics, repository */
+    { "k", "GET /v2/models/add/config", "", 200, "{\"name\":\"add\","
+      "\"platform\":\"onnx\",\"backend\":\"ngx_maas\",\"version_policy\":{"
+      "\"specific\":{\"versions\":[1,3,7]}},\"max_batch_size\":0,\"input\":[{"
+      "\"name\":\"x\",\"data_type\":\"TYPE_FP32\",\"dims\":[-1,2],"
+      "\"format\":\"FORMAT_NONE\",\"is_shape_tensor\":false,"
+      "\"allow_ragged_batch\":false,\"optional\":false}],\"output\":[{\"name\":"
+      "\"y\",\"data_type\":\"TYPE_FP32\",\"dims\":[-1,2],"
+      "\"label_filename\":\"\",\"is_shape_tensor\":false}],"
+      "\"model_transaction_policy\":{\"decoupled\":false},\"parameters\":{}}"
+    },
+    { "k", "GET /v2/models/rows/versions/1/config", "", 200,
+      "\"max_batch_size\":8,\"input\":[{\"name\":\"x\",\"data_type\":"
+      "\"TYPE_FP32\",\"dims\":[2]," },
+    { "k", "GET /v2/models/text/config", "", 200, "\"TYPE_STRING\"" },
+    { "k", "GET /v2/models/free/config", "", 200, "\"dims\":[-1]" },
+    { "k", "GET /v2/models/down/config", "", 503, "not available" },
+    { "k", "POST /v2/models/add/config", "", 405, "use GET, HEAD" },
+    { "k", "GET /v2/models/none/stats", "", 404, "unknown model" },
+    { "k", "GET /v2/models/add/versions/9/stats", "", 404, "no version" },
+    { "k", "GET /v2/models/stats", "", 200, "\"name\":\"two\",\"version\":"
+      "\"1\"," },
+    { "k", "GET /v2/models/stats", "", 200, "!\"down\"" },
+    { "k", "GET /v2/models/down/stats", "", 200, "{\"model_stats\":[]}" },
+    { "k", "GET /v2/models/add/stats", "", 200, "{\"model_stats\":[{\"name\":"
+      "\"add\",\"version\":\"1\",\"last_inference\":0,\"inference_count\":0,"
+      "\"execution_count\":0,\"inference_stats\":{\"success\":{\"count\":0,"
+      "\"ns\":0},\"fail\":{\"count\":0,\"ns\":0},\"queue\":{\"count\":0,"
+      "\"ns\":0},\"compute_input\":{\"count\":0,\"ns\":0},\"compute_infer\":{"
+      "\"count\":0,\"ns\":0},\"compute_output\":{\"count\":0,\"ns\":0},"
+      "\"cache_hit\":{\"count\":0,\"ns\":0},\"cache_miss\":{\"count\":0,\"ns\":"
+      "0}},\"response_stats\":{},\"batch_stats\":[],\"memory_usage\":[{"
+      "\"type\":\"CPU\",\"id\":0,\"byte_size\":3021}]},{\"name\":\"add\","
+      "\"version\":\"3\"," },
+    { "k", "POST /v2/repository/index", "", 200, "[{\"name\":\"add\","
+      "\"version\":\"1\",\"state\":\"READY\"},{\"name\":\"add\",\"version\":"
+      "\"3\",\"state\":\"READY\"},{\"name\":\"add\",\"version\":\"7\","
+      "\"state\":\"UNAVAILABLE\"},{\"name\":\"two\"," },
+    { "k", "POST /repository/index", "{\"ready\":false}", 200,
+      "\"UNAVAILABLE\"" },
+    { "k", "POST /repository/index", " {\"x\":[],\"ready\":true}", 200,
+      "!UNAVAILABLE" },
+    { "k", "POST /repository/index", "{\"ready\":1}", 400, "where true or "
+      "false is" },
+    { "k", "POST /repository/index", "{} x", 400, "behind the end" },
+    { "k", "GET /repository/index", "", 405, "use POST" },
+    { "k", "POST /repository/models/add/load", "{}", 403, "only reads" },
+    { "k", "POST /repository/models/add/unload", "", 403, "only reads" },
+    { "k", "POST /repository/models/add/x", "", 404, "no route" },
+    { "k", "POST /repository", "", 404, "no route" },
+    { "kt", "POST /v2/repository/index", "", 200, "[{\"name\":\"add\"," },
+    { "kt", "GET /v2/models/add/stats", "", 200, "{\"model_stats\":[{" },
 
     /* kserve: infer */
     { "k", K2 "add/infer", "{\"inputs\":[{\"name\":\"x\",\"shape\":[1,2],"
@@ -88,6 +144,97 @@ static const proto_case_t  cases[] = {
       "[3.0]" },
     { "k", K2 "many/infer", "{\"inputs\":[{\"name\":\"x\",\"shape\":[1],"
       "\"datatype\":\"FP32\",\"data\":[3]}]}", 200, "\"name\":\"y39\"" },
+
+    /* kserve: classification; raw values, or probabilities with model.json */
+    { "k", K2 "add/infer", "{\"inputs\":[{\"name\":\"x\",\"shape\":[2,2],"
+      "\"datatype\":\"FP32\",\"data\":[1,2.5,4,-3]}],"
+      "\"outputs\":[{\"name\":\"y\",\"parameters\":{\"classification\":1}}]}", 200,
+      "\"datatype\":\"BYTES\",\"shape\":[2,1],\"data\":[\"2.500000:1\","
+      "\"4.000000:0\"]}]}" },
+    { "k", K2 "add/infer", "{\"inputs\":[{\"name\":\"x\",\"shape\":[1,2],"
+      "\"datatype\":\"FP32\",\"data\":[NaN,-Infinity]}],"
+      "\"outputs\":[{\"name\":\"y\",\"parameters\":{\"classification\":9}}]}", 200,
+      "\"shape\":[1,2],\"data\":[\"-inf:1\",\"nan:0\"]}]}" },
+    { "k", K2 "digits/infer", "{\"inputs\":[{\"name\":\"x\",\"shape\":[1,4],"
+      "\"datatype\":\"FP32\",\"data\":[0,3,0,0]}],"
+      "\"outputs\":[{\"name\":\"y\",\"parameters\":{\"classification\":3}}]}", 200,
+      "\"shape\":[1,3],\"data\":[\"0.870049:1:dog\",\"0.043317:0:cat\","
+      "\"0.043317:2\"]" },
+    { "k", K2 "zip/infer", "{\"inputs\":[{\"name\":\"x\",\"shape\":[1,2],"
+      "\"datatype\":\"FP32\",\"data\":[0.25,0.75]}],"
+      "\"outputs\":[{\"name\":\"y\",\"parameters\":{\"classification\":2}}]}", 200,
+      "\"shape\":[1,2],\"data\":[\"0.750000:1:ui\",\"0.250000:0:no\"]}]}"
+    },
+    { "k", K2 "id_int32/infer", "{\"inputs\":[{\"name\":\"x\",\"shape\":[3],"
+      "\"datatype\":\"INT32\",\"data\":[5,-7,6]}],"
+      "\"outputs\":[{\"name\":\"y\",\"parameters\":{\"classification\":1}}]}", 200,
+      "\"shape\":[3,1],\"data\":[\"5:0\",\"-7:0\",\"6:0\"]}" },
+    { "k", K2 "scalar/infer", "{\"inputs\":[{\"name\":\"x\",\"shape\":[],"
+      "\"datatype\":\"FP32\",\"data\":[3]}],"
+      "\"outputs\":[{\"name\":\"y\",\"parameters\":{\"classification\":5}}]}", 200,
+      "\"shape\":[1],\"data\":[\"3.000000:0\"]}" },
+    { "k", K2 "fixed/infer", "{\"inputs\":[{\"name\":\"x\",\"shape\":[2,2],"
+      "\"datatype\":\"FP32\",\"data\":[1,2,4,3]}],"
+      "\"outputs\":[{\"name\":\"y\",\"parameters\":{\"classification\":3}}]}", 200,
+      "\"shape\":[3],\"data\":[\"4.000000:2\",\"3.000000:3\",\"2.000000:1\"]}"
+    },
+    { "k", K2 "add/infer", "{\"inputs\":[{\"name\":\"x\",\"shape\":[0,2],"
+      "\"datatype\":\"FP32\",\"data\":[]}],"
+      "\"outputs\":[{\"name\":\"y\",\"parameters\":{\"classification\":1}}]}", 200,
+      "\"shape\":[0,0],\"data\":[]}" },
+    { "k", K2 "add/infer", "{\"inputs\":[{\"name\":\"x\",\"shape\":[1,2],"
+      "\"datatype\":\"FP32\",\"data\":[1,2]}],"
+      "\"outputs\":[{\"name\":\"y\",\"parameters\":{\"classification\":0}}]}", 200,
+      "\"datatype\":\"FP32\",\"shape\":[1,2],\"data\":[1.0,2.0]" },
+    { "k", K2 "add/infer", "{\"inputs\":[{\"name\":\"x\",\"shape\":[1,2],"
+      "\"datatype\":\"FP32\",\"data\":[1,2]}],"
+      "\"outputs\":[{\"name\":\"y\",\"parameters\":{\"classification\":-1}}]}", 400,
+      "\\\"classification\\\" is negative" },
+    { "k", K2 "id_string/infer", "{\"inputs\":[{\"name\":\"x\",\"shape\":[1],"
+      "\"datatype\":\"BYTES\",\"data\":[\"a\"]}],"
+      "\"outputs\":[{\"name\":\"y\",\"parameters\":{\"classification\":1}}]}", 400,
+      "BYTES has no classes" },
+
+    /* kserve: parameters that change the meaning, and those that do not */
+    { "k", K2 "add/infer", "{\"parameters\":{\"sequence_id\":0,\"sequence_start\":true},"
+      "\"inputs\":[{\"name\":\"x\",\"shape\":[1,2],\"datatype\":\"FP32\","
+      "\"data\":[1,2]}]}", 200, "\"data\":[1.0,2.0]" },
+    { "k", K2 "add/infer", "{\"parameters\":{\"sequence_id\":\"\",\"sequence_end\":false},"
+      "\"inputs\":[{\"name\":\"x\",\"shape\":[1,2],\"datatype\":\"FP32\","
+      "\"data\":[1,2]}]}", 200, "\"data\":[1.0,2.0]" },
+    { "k", K2 "add/infer", "{\"parameters\":{\"sequence_id\":7},"
+      "\"inputs\":[{\"name\":\"x\",\"shape\":[1,2],\"datatype\":\"FP32\","
+      "\"data\":[1,2]}]}", 400, "sequences are not" },
+    { "k", K2 "add/infer", "{\"parameters\":{\"sequence_id\":\"a\"},"
+      "\"inputs\":[{\"name\":\"x\",\"shape\":[1,2],\"datatype\":\"FP32\","
+      "\"data\":[1,2]}]}", 400, "sequences are not" },
+    { "k", K2 "add/infer", "{\"parameters\":{\"timeout\":5,\"mine\":{\"a\":[1]}},"
+      "\"inputs\":[{\"name\":\"x\",\"shape\":[1,2],\"datatype\":\"FP32\","
+      "\"data\":[1,2]}]}", 200, "\"data\":[1.0,2.0]" },
+    { "k", K2 "add/infer", "{\"parameters\":{\"triton_enable_empty_final_response\":true},"
+      "\"inputs\":[{\"name\":\"x\",\"shape\":[1,2],\"datatype\":\"FP32\","
+      "\"data\":[1,2]}]}", 200, "\"data\":[1.0,2.0]" },
+    { "k", K2 "add/infer", "{\"parameters\":{\"triton_x\":1},"
+      "\"inputs\":[{\"name\":\"x\",\"shape\":[1,2],\"datatype\":\"FP32\","
+      "\"data\":[1,2]}]}", 400, "is reserved" },
+    { "k", K2 "add/infer", "{\"parameters\":{\"headers\":1},"
+      "\"inputs\":[{\"name\":\"x\",\"shape\":[1,2],\"datatype\":\"FP32\","
+      "\"data\":[1,2]}]}", 400, "is reserved" },
+    { "k", K2 "add/infer", "{\"parameters\":{\"binary_data_output\":1},"
+      "\"inputs\":[{\"name\":\"x\",\"shape\":[1,2],\"datatype\":\"FP32\","
+      "\"data\":[1,2]}]}", 400, "where true or "
+      "false is" },
+    { "k", K2 "add/infer", "{\"inputs\":[{\"name\":\"x\",\"shape\":[1,2],"
+      "\"datatype\":\"FP32\",\"data\":[1,2]}],\"outputs\":[{\"name\":\"y\","
+      "\"parameters\":{\"shared_memory_byte_size\":8}}]}", 400,
+      "shared memory is not" },
+    { "k", K2 "id_float16/infer", "{\"inputs\":[{\"name\":\"x\",\"shape\":[0],"
+      "\"datatype\":\"FP16\",\"parameters\":{\"binary_data_size\":0}}]}", 400,
+      "output \\\"y\\\": FP16 has no JSON form; request" },
+    { "k", K2 "id_float16/infer", "{\"inputs\":[{\"name\":\"x\",\"shape\":[0],"
+      "\"datatype\":\"FP16\",\"parameters\":{\"binary_data_size\":0}}],"
+      "\"outputs\":[{\"name\":\"y\",\"parameters\":{\"classification\":2}}]}",
+      200, "\"BYTES\",\"shape\":[0,0]" },
 
     /* kserve: bad requests */
     { "k", K2 "add/infer", "", 400, "the end of the body where an object" },
@@ -212,7 +359,8 @@ static const proto_case_t  cases[] = {
     { "t", "GET /", "", 404, "no route" },
     { "t", "GET /models/add:predict", "", 405, "use POST" },
     { "t", "POST /models/add", "", 405, "use GET, HEAD" },
-    { "t", "POST /models/add:classify", "", 501, "not supported" },
+    { "t", "POST /models/add:explain", "", 501, "not supported" },
+    { "t", "GET /models/add:classify", "", 405, "use POST" },
     { "t", "POST /models/add:x", "", 404, "no route" },
     { "t", "POST /models/:predict", "", 404, "no route" },
     { "t", "POST /models/add/metadata:predict", "", 404, "no route" },
@@ -277,6 +425,85 @@ static const proto_case_t  cases[] = {
     { "t", T1 "add:predict", "{\"instances\":[[1,2", 400, "end of the body" },
     { "t", T1 "id_int8:predict", "{\"instances\":[1,300]}", 400,
       "element 1: 300 is out of the range of int8" },
+
+    /* words of a path in any case */
+    { "t", "GET /V1/Models/add/VERSIONS/1/MetaData", "", 200,
+      "\"version\":\"1\"}" },
+    { "t", "GET /v1/models/ADD", "", 404, "unknown model" },
+
+    /* tfserving: classify */
+    { "t", T1 "digits:classify", "{\"examples\":[{\"x\":[0,3,0,0]},{\"x\":"
+      "[9,0,0,0]}]}", 200, "{\"results\":[[[\"dog\",0.8700" },
+    { "t", T1 "digits:Classify", "{\"signature_name\":\"serving_default\","
+      "\"context\":{},\"examples\":[{\"x\":[0,0,9,0]}]}", 200,
+      "{\"results\":[[[\"2\",0.9996" },
+    { "t", T1 "zip/versions/1:classify", "{\"examples\":[{\"x\":[0.25,0.75]}]}",
+      200, "{\"results\":[[[\"ui\",0.75],[\"no\",0.25]]]}" },
+    { "t", T1 "zip:classify", "{\"examples\":[{\"x\":[NaN,Infinity]}]}", 200,
+      "{\"results\":[[[\"ui\",Infinity],[\"no\",NaN]]]}" },
+    { "t", T1 "zip:classify", "{\"examples\":[{},{\"x\":[1,2]},{}],\"context\":"
+      "{\"x\":[4,3]}}", 200, "{\"results\":[[[\"no\",4.0],[\"ui\",3.0]],[["
+      "\"ui\",2.0],[\"no\",1.0]],[[\"no\",4.0],[\"ui\",3.0]]]}" },
+    { "t", T1 "add:classify", "{\"examples\":[{\"x\":[1,2]}]}", 400,
+      "model \\\"add\\\" is no classifier" },
+    { "t", T1 "none:classify", "{}", 404, "unknown model" },
+    { "t", T1 "down:regress", "{}", 503, "not available" },
+
+    /* tfserving: regress */
+    { "t", T1 "id_float32:regress", "{\"examples\":[{\"x\":1.5},{\"x\":[2]},{"
+      "\"x\":-Infinity}]}", 200, "{\"results\":[1.5,2.0,-Infinity]}" },
+    { "t", T1 "id_int64:regress", "{\"examples\":[{\"x\":7}]}", 200,
+      "{\"results\":[7]}" },
+    { "t", T1 "score:regress", "{\"context\":{\"b\":[3]},\"examples\":[{\"a\":"
+      "1},{\"a\":2,\"b\":4}]}", 200, "{\"results\":[3.0,4.0]}" },
+    { "t", T1 "digits:regress", "{\"examples\":[{\"x\":[1,2,3,4]}]}", 400,
+      "no regressor: its model.json does not say \\\"meaning\\\": "
+      "\\\"regression\\\"; use :classify" },
+    { "t", T1 "two:regress", "{\"examples\":[{\"a\":[1,2],\"b\":3}]}", 400,
+      "use :predict" },
+    { "t", T1 "add:regress", "{\"examples\":[{\"x\":[1,2]}]}", 400,
+      "not one number for each example" },
+    { "t", T1 "id_string:regress", "{\"examples\":[{\"x\":\"a\"}]}", 400,
+      "not one number" },
+
+    /* tfserving: bad examples */
+    { "t", T1 "zip:classify", "", 400, "the end of the body" },
+    { "t", T1 "zip:classify", "{}", 400, "lacks \\\"examples\\\"" },
+    { "t", T1 "zip:classify", "{\"examples\":[]}", 400, "an empty list" },
+    { "t", T1 "zip:classify", "{\"examples\":{}}", 400, "an object where a" },
+    { "t", T1 "zip:classify", "{\"examples\":[1]}", 400, "example 0: JSON, "
+      "byte 13: a number where an object" },
+    { "t", T1 "zip:classify", "{\"examples\":[],\"examples\":[]}", 400,
+      "given twice" },
+    { "t", T1 "zip:classify", "{\"examples\":[{\"z\":1}]}", 400,
+      "example 0: unknown input \\\"z\\\"; this model takes \\\"x\\\"" },
+    { "t", T1 "zip:classify", "{\"context\":{\"z\":1},\"examples\":[{}]}", 400,
+      "unknown input \\\"z\\\"" },
+    { "t", T1 "zip:classify", "{\"context\":{\"x\":1,\"x\":1},\"examples\":[{}"
+      "]}", 400, "twice in the context" },
+    { "t", T1 "zip:classify", "{\"context\":3,\"examples\":[{}]}", 400,
+      "a number where an object" },
+    { "t", T1 "zip:classify", "{\"examples\":[{\"x\":[1,2]},{}]}", 400,
+      "example 1: missing input \\\"x\\\"" },
+    { "t", T1 "zip:classify", "{\"examples\":[{\"x\":[1,2],\"x\":[1,2]}]}",
+      400, "given twice" },
+    { "t", T1 "zip:classify", "{\"examples\":[{\"x\":[[1,2]]}]}", 400,
+      "a list in a list; a feature is a value or a flat list" },
+    { "t", T1 "zip:classify", "{\"examples\":[{\"x\":[1,2]},{\"x\":[1]}]}",
+      400, "example 1: input \\\"x\\\": JSON, byte 33: 1 values, but the "
+      "examples before have 2" },
+    { "t", T1 "zip:classify", "{\"examples\":[{\"x\":[1,2,3]}]}", 400,
+      "an example has 3 values, but the model takes [?,2]" },
+    { "t", T1 "zip:classify", "{\"examples\":[{\"x\":\"a\"}]}", 400,
+      "a string where a value of float32 is expected" },
+    { "t", T1 "zip:classify", "{\"signature_name\":\"q\",\"examples\":[]}",
+      400, "no signature \\\"q\\\"" },
+    { "t", T1 "scalar:regress", "{\"examples\":[{\"x\":1}]}", 400,
+      "an example has 1 values, but the model takes []" },
+    { "t", T1 "cube:regress", "{\"examples\":[{\"x\":[1,2,3,4]}]}", 400,
+      "not one number" },
+    { "t", T1 "zip:classify", "{\"examples\":[{\"x\":[]}]}", 400,
+      "an example has 0 values" },
 
     /* both */
     { "kt", "GET /models/add", "", 200, "\"platform\":\"onnx\"" },

@@ -39,7 +39,14 @@ static const fuzz_target_t  targets[] = {
     { "pass", "free" },
     { "pass", "text" },
     { "pass", "id_bfloat16" },
-    { "pass", "open" }
+    { "pass", "open" },
+    { "kserve", "/models/digits/infer" },
+    { "kserve", "/models/zip/infer" },
+    { "kserve", "/repository/index" },
+    { "tfserving", "/models/zip:classify" },
+    { "tfserving", "/models/digits:classify" },
+    { "tfserving", "/models/score:regress" },
+    { "tfserving", "/models/id_string:regress" }
 };
 
 
@@ -116,6 +123,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     char                   digits[24], *body;
     maas_call_t           *call;
     maas_api_t             api = { .n_dialects = 1, .detail = true };
+    maas_action_t          action;
     maas_request_t         req;
     const fuzz_target_t   *t;
 
@@ -132,13 +140,15 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     call = maas_call_create(&maas_host_libc, &api, fuzz_catalog());
 
-    if (maas_call_route(call, &req) != MAAS_ACT_INFER) {
+    action = maas_call_route(call, &req);
+
+    if (action == MAAS_ACT_REPLY) {
         abort();
     }
 
     maas_call_body(call, body, size - 2);
 
-    if (maas_call_decode(call) == MAAS_OK) {
+    if (maas_call_decode(call) == MAAS_OK && action == MAAS_ACT_INFER) {
         maas_call_run(call, NULL);
     }
 
