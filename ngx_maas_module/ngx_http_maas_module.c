@@ -218,6 +218,10 @@ ngx_maas_preconfiguration(ngx_conf_t *cf)
 static ngx_int_t
 ngx_maas_postconfiguration(ngx_conf_t *cf)
 {
+    if (ngx_maas_stats_init(cf) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
     return ngx_maas_reply_init(cf);
 }
 
@@ -249,12 +253,14 @@ ngx_maas_threads(ngx_cycle_t *cycle, ngx_maas_main_conf_t *mcf)
 
 
 static void
-ngx_maas_map_version(ngx_cycle_t *cycle, ngx_maas_model_t *model,
-    ngx_maas_version_t *v, const maas_limits_t *limits)
+ngx_maas_map_version(ngx_cycle_t *cycle, ngx_maas_main_conf_t *mcf,
+    ngx_maas_model_t *model, ngx_maas_version_t *v,
+    const maas_limits_t *limits)
 {
     maas_str_t     name;
     maas_err_t     err;
     const char    *reason;
+    maas_stats_t  *stats;
     maas_model_t  *m;
     maas_status_t  rc;
 
@@ -287,6 +293,13 @@ ngx_maas_map_version(ngx_cycle_t *cycle, ngx_maas_model_t *model,
     }
 
     if (m) {
+        stats = ngx_maas_stats(cycle, mcf, &model->name, &v->source);
+
+        if (stats) {
+            (void) maas_catalog_stats(ngx_maas_process.catalog, name,
+                                      v->source.version, stats);
+        }
+
         ngx_maas_warm(m);
         maas_model_release(m);
     }
@@ -313,7 +326,7 @@ ngx_maas_map_model(ngx_cycle_t *cycle, ngx_maas_main_conf_t *mcf,
     v = model->list.elts;
 
     for (i = 0; i < model->list.nelts; i++) {
-        ngx_maas_map_version(cycle, model, &v[i], &limits);
+        ngx_maas_map_version(cycle, mcf, model, &v[i], &limits);
     }
 
     if (model->list.nelts == 0) {

@@ -74,6 +74,9 @@ typedef struct {
 } ngx_maas_ref_t;
 
 
+typedef struct ngx_maas_stats_s  ngx_maas_stats_t;
+
+
 typedef struct {
     ngx_str_t                   images;
     ngx_str_t                   store;
@@ -88,6 +91,10 @@ typedef struct {
     ngx_array_t                 models;     /* ngx_maas_model_t * */
     ngx_array_t                 refs;       /* ngx_maas_ref_t */
     ngx_uint_t                  used;       /* locations that serve */
+
+    ngx_maas_stats_t           *stats;      /* shared; NULL: none */
+    ngx_slab_pool_t            *stats_pool;
+    ngx_uint_t                  stats_generation;  /* of this cycle */
 } ngx_maas_main_conf_t;
 
 
@@ -276,6 +283,11 @@ ngx_int_t ngx_maas_reply(ngx_maas_job_t *job);
 ngx_int_t ngx_maas_reply_error(ngx_http_request_t *r, ngx_uint_t status,
     const char *text);
 void ngx_maas_finish(ngx_maas_job_t *job);
+
+/* ngx_maas_stats.c */
+ngx_int_t ngx_maas_stats_init(ngx_conf_t *cf);
+maas_stats_t *ngx_maas_stats(ngx_cycle_t *cycle, ngx_maas_main_conf_t *mcf,
+    ngx_str_t *name, const maas_source_t *source);
 
 /* ngx_maas_vars.c */
 ngx_int_t ngx_maas_add_variables(ngx_conf_t *cf);

@@ -186,7 +186,7 @@ typedef struct {
     _Atomic(uint64_t)  ns;
 } maas_stat_t;
 
-#define MAAS_STATS_BATCHES  32
+#define MAAS_STATS_BATCHES  24
 
 /*
  * What the inferences of a version took.  All but fail is of those that were

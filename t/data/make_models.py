@@ -4,6 +4,13 @@
 mlp.onnx   x f32[N,2] -> y f32[N,1]: 2-10-1, tanh
 echo.onnx  x f32[N,M] -> y f32[N,M]: Identity
 big.onnx   x f32[N,4096] -> y f32[N,4096]: 64 MB of weights
+half.onnx  x f16[N,2] -> y f16[N,2]: Identity; brain.onnx: bf16
+text.onnx  x string[N,M] -> y_bytes string[N,M]: Identity
+pair.onnx  a f32[N,2], b i64[N] -> s f32[N,2] = 2a, t i64[N] = b + 1
+maps.onnx  x f32[N,2] -> y: maps of "no" and "yes"
+many.onnx  x f32[1,5] -> y f32[5]: the elements of x
+class/     x f32[N,4] -> y f32[N,4]: logits of classes, 3 with labels
+value/     x f32[N,2] -> z f32[N,2] = 2x, y f32[N,1]: the sum, a regression
 slow.onnx  x f32[N,1] -> y f32[N,1]: 60 products with one 1024x1024 matrix,
            0.126 GFLOP a row; N chooses how long it takes
 
@@ -15,25 +22,30 @@ import os
 import sys
 
 import numpy as np
-from onnx import TensorProto, helper, numpy_helper, save
+from onnx import TensorProto, ValueInfoProto, helper, numpy_helper, save
 
 
 def tensor(name, value):
     return numpy_helper.from_array(np.asarray(value), name)
 
 
-def model(name, nodes, x, y, weights):
-    f32 = TensorProto.FLOAT
-    graph = helper.make_graph(
-        nodes, name,
-        [helper.make_tensor_value_info("x", f32, x)],
-        [helper.make_tensor_value_info("y", f32, y)],
-        weights)
+def value(name, dtype, dims):
+    return helper.make_tensor_value_info(name, dtype, dims)
+
+
+def whole(name, nodes, inputs, outputs, weights=()):
+    graph = helper.make_graph(nodes, name, inputs, outputs, list(weights))
     m = helper.make_model(
         graph, producer_name="maas-tests",
-        opset_imports=[helper.make_opsetid("", 13)])
+        opset_imports=[helper.make_opsetid("", 13),
+                       helper.make_opsetid("ai.onnx.ml", 1)])
     m.ir_version = 7
     return m
+
+
+def model(name, nodes, x, y, weights):
+    return whole(name, nodes, [value("x", TensorProto.FLOAT, x)],
+                 [value("y", TensorProto.FLOAT, y)], weights)
 
 
 def mlp(rng):
@@ -77,6 +89,89 @@ def slow(rng):
     ])
 
 
+def identity(name, dtype, y="y"):
+    return whole(name, [helper.make_node("Identity", ["x"], [y])],
+                 [value("x", dtype, ["N", 2])], [value(y, dtype, ["N", 2])])
+
+
+def half(rng):
+    return identity("half", TensorProto.FLOAT16)
+
+
+def brain(rng):
+    return identity("brain", TensorProto.BFLOAT16)
+
+
+def text(rng):
+    s = TensorProto.STRING
+    return whole("text", [helper.make_node("Identity", ["x"], ["y_bytes"])],
+                 [value("x", s, ["N", "M"])],
+                 [value("y_bytes", s, ["N", "M"])])
+
+
+def pair(rng):
+    f32, i64 = TensorProto.FLOAT, TensorProto.INT64
+    return whole("pair", [
+        helper.make_node("Add", ["a", "a"], ["s"], "double"),
+        helper.make_node("Add", ["b", "one"], ["t"], "next"),
+    ], [value("a", f32, ["N", 2]), value("b", i64, ["N"])],
+       [value("s", f32, ["N", 2]), value("t", i64, ["N"])],
+       [tensor("one", np.array([1], np.int64))])
+
+
+def maps(rng):
+    y = ValueInfoProto(name="y")
+    m = y.type.sequence_type.elem_type.map_type
+    m.key_type = TensorProto.STRING
+    m.value_type.tensor_type.elem_type = TensorProto.FLOAT
+    return whole("maps", [
+        helper.make_node("ZipMap", ["x"], ["y"], "zip", domain="ai.onnx.ml",
+                         classlabels_strings=["no", "yes"]),
+    ], [value("x", TensorProto.FLOAT, ["N", 2])], [y])
+
+
+def many(rng):
+    return model("many", [
+        helper.make_node("Reshape", ["x", "shape"], ["y"], "flat"),
+    ], [1, 5], [5], [tensor("shape", np.array([5], np.int64))])
+
+
+def classes(rng):
+    return model("classes", [
+        helper.make_node("Identity", ["x"], ["y"], "identity"),
+    ], ["N", 4], ["N", 4], [])
+
+
+def regression(rng):
+    f32 = TensorProto.FLOAT
+    return whole("regression", [
+        helper.make_node("ReduceSum", ["x", "one"], ["y"], "sum"),
+        helper.make_node("Add", ["x", "x"], ["z"], "double"),
+    ], [value("x", f32, ["N", 2])],
+       [value("z", f32, ["N", 2]), value("y", f32, ["N", 1])],
+       [tensor("one", np.array([1], np.int64))])
+
+
+BESIDE = {
+    "class/model.json": '{"output": {"softmax": true, "top_k": 2},'
+                        ' "batch": {"max": 8}}\n',
+    "class/labels.txt": "cat\ndog: small\nl\u00e4mmchen\n",
+    "value/model.json": '{"output": {"name": "y", "meaning": "regression"}}\n',
+}
+
+
+def put(path, write):
+    if not os.path.exists(path):
+        tmp = f"{path}.{os.getpid()}"
+        write(tmp)
+        os.rename(tmp, path)
+
+
+def put_text(path, text):
+    with open(path, "w") as f:
+        f.write(text)
+
+
 def main():
     if len(sys.argv) != 2:
         sys.exit("usage: make_models.py FOLDER")
@@ -84,12 +179,19 @@ def main():
     folder = sys.argv[1]
     os.makedirs(folder, exist_ok=True)
 
-    for make in (mlp, echo, big, slow):
-        path = os.path.join(folder, make.__name__ + ".onnx")
-        if not os.path.exists(path):
-            tmp = f"{path}.{os.getpid()}"
-            save(make(np.random.default_rng(7)), tmp)
-            os.rename(tmp, path)
+    for name in "class", "value":
+        os.makedirs(os.path.join(folder, name), exist_ok=True)
+
+    for name, content in BESIDE.items():
+        put(os.path.join(folder, name), lambda p: put_text(p, content))
+
+    for make, name in [(classes, "class/model"), (regression, "value/model")]:
+        put(os.path.join(folder, name + ".onnx"),
+            lambda p: save(make(np.random.default_rng(7)), p))
+
+    for make in (mlp, echo, half, brain, text, pair, maps, many, big, slow):
+        put(os.path.join(folder, make.__name__ + ".onnx"),
+            lambda p: save(make(np.random.default_rng(7)), p))
 
 
 main()

@@ -557,7 +557,7 @@ test_stats(void)
         parts += s.batch[i].infer.count;
     }
 
-    ok(s.success.count == 44 && parts == 35, "more sizes than slots");
+    ok(s.success.count == 44 && parts == 27, "more sizes than slots");
 }
 
 
