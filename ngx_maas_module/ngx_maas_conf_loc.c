@@ -87,6 +87,10 @@ ngx_maas_conf_serve(ngx_conf_t *cf, ngx_maas_loc_conf_t *alcf)
     clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
     clcf->handler = ngx_maas_handler;
 
+    if (clcf->name.len && clcf->name.data[clcf->name.len - 1] == '/') {
+        clcf->auto_redirect = 1;
+    }
+
     mcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_maas_module);
     mcf->used++;
 

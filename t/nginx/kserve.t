@@ -111,6 +111,10 @@ my $server = '{"name":"ngx_maas","version":"0.1.0","extensions":'
              . '"statistics","model_configuration"]}';
 
 get($_, 200, $server) for '/v2', '/v2/', '/all/', '/all/v2', '/all/v2/';
+$r = $t->get('/all');
+is($r->{status}, 301, 'a location with a slash, asked for without');
+is($r->{headers}{location}, "http://localhost:$t->{port}/all/",
+   'is said where it is');
 get($_, 200, '{"live":true}') for '/v2/health/live', '/all/health/live';
 get('/v2/health/ready', 200, '{"ready":true}');
 get('/root/v2/health/ready', 503, '{"ready":false}',
