@@ -377,6 +377,10 @@ maas_ctx_step(maas_run_ctx_t *c, const maas_exec_t *x, uint32_t i)
 
     unit = s->cost / (double) s->units;
 
+    if (c->step[i].shared != NULL) {
+        memset(c->step[i].shared, 0, MAAS_ALIGN);
+    }
+
     e.c = c;
     e.x = x;
     e.step = i;

@@ -229,7 +229,8 @@ typedef struct {
     /* Set by setup(): */
     int64_t               units;    /* work units; default 1 */
     size_t                scratch;  /* bytes for each thread; default 0 */
-    size_t                shared;   /* bytes shared by the threads of a step */
+    /* Bytes shared by the threads of a step; the first MAAS_ALIGN are 0. */
+    size_t                shared;
     double                cost;     /* estimated ns on one thread */
 } maas_setup_t;
 

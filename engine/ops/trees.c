@@ -1,42 +1,26 @@
 /*
- * trees: ai.onnx.ml TreeEnsembleRegressor and TreeEnsembleClassifier.  They
- * become maas.Trees when they are imported (trees_import.c); this file walks
- * it.
+ * trees: maas.Trees, which TreeEnsembleRegressor, TreeEnsembleClassifier and
+ * TreeEnsemble become when they are imported (trees_import.c): its
+ * inference and its work for threads.  The sums over trees are in
+ * trees_sum.c, what becomes of them in trees_score.c.
  *
- * Sums are float32, or float64 when the input or a list of the file is.
- * Where the specification is silent (two classes of which one has weights,
- * sizes of base_values) the results are those of ONNX Runtime.
+ * Sums are float64.  TREES_BLOCK trees are summed, in their order, then the
+ * sums of blocks: whether rows or blocks of trees are split among threads,
+ * and however many rows there are, the bits are the same.
+ *
+ * Ownership: the forest lies in constants.
+ * Threads:   reentrant; blocks of one step meet in its shared memory.
  *
  * Spec: github.com/onnx/onnx, docs/Operators-ml.md.
  */
 
-#include <math.h>
+#include <stdatomic.h>
 
-#include "ops/trees.h"
+#include "ops/trees_sum.h"
 
-
-typedef struct {
-    int64_t      targets;
-    int64_t      classify;
-    int64_t      binary;        /* two classes, weights for one of them */
-    int64_t      positive;      /* no weight is negative */
-    int64_t      wide;
-    int64_t      aggregate;
-    int64_t      post;
-    maas_list_t  ints;          /* class labels */
-    maas_list_t  strings;
-} trees_attr_t;
-
-enum { AGG_SUM = 0, AGG_AVERAGE, AGG_MIN, AGG_MAX };
-enum { POST_NONE = 0, POST_SOFTMAX, POST_LOGISTIC, POST_SOFTMAX_ZERO,
-       POST_PROBIT };
 
 static const char *const  agg_words[] = {
     "SUM", "AVERAGE", "MIN", "MAX", NULL
-};
-
-static const char *const  post_words[] = {
-    "NONE", "SOFTMAX", "LOGISTIC", "SOFTMAX_ZERO", "PROBIT", NULL
 };
 
 #define TREES_INT(label, member)                                              \
@@ -50,11 +34,14 @@ static const maas_attr_row_t  trees_attrs[] = {
     TREES_INT("classify", classify),
     TREES_INT("binary", binary),
     TREES_INT("positive", positive),
-    TREES_INT("wide", wide),
+    TREES_INT("modern", modern),
+    TREES_INT("large", large),
+    { .name = "leaf", .type = MAAS_ATTR_INT, .min = TREES_VALUE,
+      .max = TREES_LIST, .off = offsetof(trees_attr_t, leaf) },
     { .name = "aggregate_function", .type = MAAS_ATTR_STRING,
       .off = offsetof(trees_attr_t, aggregate), .words = agg_words },
     { .name = "post_transform", .type = MAAS_ATTR_STRING,
-      .off = offsetof(trees_attr_t, post), .words = post_words },
+      .off = offsetof(trees_attr_t, post), .words = maas_ml_post_words },
     { .name = "classlabels_int64s", .type = MAAS_ATTR_INTS,
       .off = offsetof(trees_attr_t, ints) },
     { .name = "classlabels_strings", .type = MAAS_ATTR_STRINGS,
@@ -85,61 +72,130 @@ trees_input(maas_infer_t *c, int i, int64_t size, const void **data,
 }
 
 
-/* Every number that a walk follows; `features` < 0: not known yet. */
 static maas_status_t
-trees_check(maas_infer_t *c, int64_t features)
+trees_damaged(maas_infer_t *c, const char *what, int64_t i)
 {
-    const void           *p, *q, *r;
-    const int64_t        *root;
-    int64_t               n, m, t;
-    const tree_node_t    *node;
-    const trees_attr_t   *at = c->attr;
-    const tree_weight_t  *w;
+    return maas_err(c->err, MAAS_EINVAL, "%s %lld is damaged", what,
+                    (long long) i);
+}
 
-    MAAS_TRY(trees_input(c, TREES_NODES, 3, &p, &n));
-    MAAS_TRY(trees_input(c, TREES_WEIGHTS, 2, &q, &m));
-    MAAS_TRY(trees_input(c, TREES_ROOTS, 1, &r, &t));
-    node = p;
-    w = q;
-    root = r;
 
-    for (int64_t i = 0; i < n; i++) {
-        if (node[i].mode == TREE_LEAF
-            ? node[i].yes < 0 || node[i].no < 0
-              || (int64_t) node[i].yes + node[i].no > m
-            : node[i].mode > TREE_LEAF || node[i].feature < 0
-              || node[i].yes <= i || node[i].yes >= n || node[i].no <= i
-              || node[i].no >= n)
+/* Every column; `features` < 0: not known yet. */
+static maas_status_t
+trees_check_columns(maas_infer_t *c, int64_t features, int64_t *columns)
+{
+    int64_t            n;
+    const void        *p, *table;
+    const tree_col_t  *col;
+
+    MAAS_TRY(trees_input(c, TREES_COLUMNS, 2, &p, columns));
+    MAAS_TRY(trees_input(c, TREES_TABLE, 1, &table, &n));
+    col = p;
+
+    if (*columns < 1 || *columns > INT32_MAX / TREES_LANES) {
+        return trees_damaged(c, "column", 0);
+    }
+
+    for (int64_t i = 1; i < *columns; i++) {
+        if (col[i].kind == TREE_COL_ZERO || col[i].kind >= TREE_COLS
+            || col[i].feature < 0
+            || (i > 1 && col[i].kind < col[i - 1].kind)
+            || (col[i].kind != TREE_COL_EQUAL
+                && (int64_t) col[i].first + col[i].n > n))
         {
-            return maas_err(c->err, MAAS_EINVAL, "tree node %lld is damaged",
-                            (long long) i);
+            return trees_damaged(c, "column", i);
         }
 
-        if (node[i].mode != TREE_LEAF && features >= 0
-            && node[i].feature >= features)
-        {
+        if (features >= 0 && col[i].feature >= features) {
             return maas_err(c->err, MAAS_EINVAL,
                             "the input has %lld features, but the trees read "
                             "feature %d", (long long) features,
-                            node[i].feature);
+                            col[i].feature);
+        }
+    }
+
+    return MAAS_OK;
+}
+
+
+/* A walk stays in the list and ends: children come later. */
+static maas_status_t
+trees_check_nodes(maas_infer_t *c, int64_t columns)
+{
+    bool                 large = ((const trees_attr_t *) c->attr)->large;
+    int64_t              n, m, child, col;
+    const void          *p, *q;
+    const tree_t        *tree;
+    const tree_small_t  *s;
+    const tree_large_t  *g;
+
+    MAAS_TRY(trees_input(c, TREES_NODES, large ? 2 : 1, &p, &n));
+    MAAS_TRY(trees_input(c, TREES_TREES, 2, &q, &m));
+    tree = q;
+    s = p;
+    g = p;
+
+    for (int64_t i = 0; i < n; i++) {
+        child = large ? g[i].child : s[i].child;
+        col = large ? g[i].col : s[i].col;
+
+        if (col % TREES_LANES != 0 || col / TREES_LANES >= columns
+            || (child == 0 ? col != 0 : i + child + 1 >= n))
+        {
+            return trees_damaged(c, "tree node", i);
+        }
+    }
+
+    for (int64_t i = 0; i < m; i++) {
+        if (tree[i].root < 0 || tree[i].root >= n || tree[i].level >= n
+            || tree[i].target >= ((const trees_attr_t *) c->attr)->targets)
+        {
+            return trees_damaged(c, "tree", i);
+        }
+    }
+
+    return MAAS_OK;
+}
+
+
+/* Lists of leaves; keys of leaves are checked when they are reached. */
+static maas_status_t
+trees_check_leaves(maas_infer_t *c)
+{
+    int64_t               n, m;
+    const void           *p, *q;
+    const int64_t        *first;
+    const trees_attr_t   *at = c->attr;
+    const tree_weight_t  *w;
+
+    MAAS_TRY(trees_input(c, TREES_LEAVES, 1, &p, &n));
+    MAAS_TRY(trees_input(c, TREES_WEIGHTS, at->leaf == TREES_LIST ? 2 : 1, &q,
+                         &m));
+    first = p;
+    w = q;
+
+    if (at->leaf == TREES_DENSE && (m == 0 || m % at->targets != 0)) {
+        return trees_damaged(c, "leaf", 0);
+    }
+
+    if (at->leaf != TREES_LIST) {
+        return MAAS_OK;
+    }
+
+    for (int64_t i = 0; i < n; i++) {
+        if (first[i] < 0 || first[i] > m || (i > 0 && first[i] < first[i - 1]))
+        {
+            return trees_damaged(c, "leaf", i);
         }
     }
 
     for (int64_t i = 0; i < m; i++) {
         if (w[i].target < 0 || w[i].target >= at->targets) {
-            return maas_err(c->err, MAAS_EINVAL,
-                            "leaf weight %lld is damaged", (long long) i);
+            return trees_damaged(c, "leaf weight", i);
         }
     }
 
-    for (int64_t i = 0; i < t; i++) {
-        if (root[i] < 0 || root[i] >= n) {
-            return maas_err(c->err, MAAS_EINVAL, "root %lld is damaged",
-                            (long long) i);
-        }
-    }
-
-    return MAAS_OK;
+    return n < 2 ? trees_damaged(c, "leaf", 0) : MAAS_OK;
 }
 
 
@@ -185,9 +241,10 @@ trees_labels(maas_infer_t *c, maas_dim_t rows)
 static maas_status_t
 trees_infer(maas_infer_t *c)
 {
-    int64_t              n;
+    int64_t              n, columns;
     maas_dim_t           dims[2], features;
     const void          *base;
+    maas_dtype_t         dtype;
     const maas_type_t   *x = c->in[0].type;
     const trees_attr_t  *at = c->attr;
 
@@ -201,15 +258,20 @@ trees_infer(maas_infer_t *c)
     dims[1] = at->targets;
     features = x->dims[x->rank - 1];
 
-    MAAS_TRY(trees_check(c, maas_dim_known(features) ? features : -1));
+    MAAS_TRY(trees_check_columns(c, maas_dim_known(features) ? features : -1,
+                                 &columns));
+    MAAS_TRY(trees_check_nodes(c, columns));
+    MAAS_TRY(trees_check_leaves(c));
     MAAS_TRY(trees_input(c, TREES_BASE, 1, &base, &n));
 
     if (n > 1 && n != at->targets) {
         return maas_err(c->err, MAAS_EINVAL, "base values are damaged");
     }
 
+    dtype = at->modern && x->dtype == MAAS_F64 ? MAAS_F64 : MAAS_F32;
+
     if (!at->classify) {
-        maas_infer_set(c, 0, MAAS_F32, 2, dims);
+        maas_infer_set(c, 0, dtype, 2, dims);
         return MAAS_OK;
     }
 
@@ -223,333 +285,27 @@ trees_infer(maas_infer_t *c)
 }
 
 
-/* -- scores -------------------------------------------------------------- */
+/* -- work ---------------------------------------------------------------- */
 
+/*
+ * How the work is split: by blocks of trees when there are few rows, else
+ * by rows.  What threads leave in shared memory: blocks their sums, rows
+ * their class when labels are strings, which one thread writes in a row.
+ */
 typedef struct {
-    double  v;
-    bool    has;
-} score_t;
+    int64_t  rows;
+    int64_t  blocks;
+    bool     by_block;
+    int64_t  per;               /* rows of a unit */
+    int64_t  units;
+    size_t   keys;              /* bytes of scratch */
+    size_t   sums;
+    size_t   shared;
+} trees_work_t;
+
+#define TREES_SHARED   (1 << 20)    /* bytes, for sums of blocks */
+#define TREES_SCRATCH  (96 << 10)   /* bytes, where that leaves rows */
 
-typedef struct {
-    const trees_attr_t   *at;
-    const tree_node_t    *node;
-    const tree_weight_t  *weight;
-    const int64_t        *root;
-    const double         *base;
-    int64_t               n_root;
-    int64_t               n_base;
-    bool                  wide;
-} forest_t;
-
-/* The leaf that the row x reaches from node i. */
-typedef const tree_node_t *(*walk_pt)(const tree_node_t *node, int64_t i,
-    const void *x);
-
-#define WALK(name, D, type)                                                   \
-    static const tree_node_t *                                                \
-    name##_##D(const tree_node_t *node, int64_t i, const void *x)             \
-    {                                                                         \
-        bool                yes;                                              \
-        double              v;                                                \
-        const tree_node_t  *n;                                                \
-                                                                              \
-        for (n = &node[i]; n->mode != TREE_LEAF;                              \
-             n = &node[yes ? n->yes : n->no])                                 \
-        {                                                                     \
-            v = (double) ((const type *) x)[n->feature];                      \
-                                                                              \
-            yes = tree_test(n, v);                                            \
-        }                                                                     \
-                                                                              \
-        return n;                                                             \
-    }
-
-
-static inline bool
-tree_test(const tree_node_t *n, double v)
-{
-    bool  yes;
-
-    switch (n->mode) {
-    case TREE_LEQ:
-        yes = v <= n->value;
-        break;
-    case TREE_LT:
-        yes = v < n->value;
-        break;
-    case TREE_GTE:
-        yes = v >= n->value;
-        break;
-    case TREE_GT:
-        yes = v > n->value;
-        break;
-    case TREE_EQ:
-        yes = v == n->value;
-        break;
-    default:                    /* TREE_NEQ */
-        yes = v != n->value;
-    }
-
-    return yes || (n->missing && v != v);
-}
-
-
-WALK(walk, F32, float)
-WALK(walk, F64, double)
-WALK(walk, I32, int32_t)
-WALK(walk, I64, int64_t)
-
-static const walk_pt  walks[MAAS_DTYPES] = {
-    [MAAS_F32] = walk_F32, [MAAS_F64] = walk_F64, [MAAS_I32] = walk_I32,
-    [MAAS_I64] = walk_I64
-};
-
-
-static double
-forest_add(const forest_t *f, double a, double b)
-{
-    return f->wide ? a + b : (double) ((float) a + (float) b);
-}
-
-
-static void
-forest_leaf(const forest_t *f, score_t *score, const tree_node_t *leaf)
-{
-    score_t              *s;
-    const tree_weight_t  *w = f->weight + leaf->yes;
-
-    for (int32_t i = 0; i < leaf->no; i++, w++) {
-        s = &score[w->target];
-
-        switch (f->at->aggregate) {
-        case AGG_MIN:
-            s->v = !s->has || w->weight < s->v ? w->weight : s->v;
-            break;
-        case AGG_MAX:
-            s->v = !s->has || w->weight > s->v ? w->weight : s->v;
-            break;
-        default:
-            s->v = forest_add(f, s->v, w->weight);
-        }
-
-        s->has = true;
-    }
-}
-
-
-/* -- transforms ---------------------------------------------------------- */
-
-static double
-tree_logistic(double v)
-{
-    double  p = 1 / (1 + exp(-fabs(v)));
-
-    return v < 0 ? 1 - p : p;
-}
-
-
-/*
- * sqrt(2) times the inverse of erf at 2 v - 1, by Winitzki's closed form
- * with a = 0.147.
- */
-static double
-tree_probit(double v)
-{
-    double  x = 2 * v - 1;
-    double  l = log((1 - x) * (1 + x));
-    double  b = 2 / (M_PI * 0.147) + 0.5 * l;
-    double  r = sqrt(-b + sqrt(b * b - l / 0.147));
-
-    return M_SQRT2 * (x < 0 ? -r : r);
-}
-
-
-/* SOFTMAX_ZERO leaves scores of zero out of the sum and of the powers. */
-static void
-tree_softmax(score_t *s, int64_t n, bool zero)
-{
-    double  max = s[0].v, sum = 0;
-
-    for (int64_t i = 1; i < n; i++) {
-        max = s[i].v > max ? s[i].v : max;
-    }
-
-    for (int64_t i = 0; i < n; i++) {
-        if (zero && fabs(s[i].v) <= 1e-7) {
-            s[i].v *= exp(-max);
-            continue;
-        }
-
-        s[i].v = exp(s[i].v - max);
-        sum += s[i].v;
-    }
-
-    for (int64_t i = 0; i < n; i++) {
-        s[i].v /= sum;
-    }
-}
-
-
-static void
-tree_transform(score_t *s, int64_t n, int64_t post)
-{
-    switch (post) {
-
-    case POST_SOFTMAX:
-    case POST_SOFTMAX_ZERO:
-        tree_softmax(s, n, post == POST_SOFTMAX_ZERO);
-        return;
-
-    case POST_LOGISTIC:
-        for (int64_t i = 0; i < n; i++) {
-            s[i].v = tree_logistic(s[i].v);
-        }
-
-        return;
-
-    case POST_PROBIT:
-        for (int64_t i = 0; i < n; i++) {
-            s[i].v = tree_probit(s[i].v);
-        }
-    }
-}
-
-
-/* -- a row's result ------------------------------------------------------ */
-
-static void
-forest_regress(const forest_t *f, score_t *s)
-{
-    int64_t  n = f->at->targets;
-
-    for (int64_t i = 0; i < n; i++) {
-        if (f->at->aggregate == AGG_AVERAGE) {
-            s[i].v /= (double) f->n_root;
-        }
-
-        if (f->n_base == n) {
-            s[i].v = forest_add(f, s[i].v, f->base[i]);
-        }
-    }
-
-    /* One target: the other transforms make no sense and are not applied. */
-    if (n > 1 || f->at->post == POST_PROBIT) {
-        tree_transform(s, n, f->at->post);
-    }
-}
-
-
-/* More than two classes: the class, -1 when no leaf had a weight. */
-static int64_t
-forest_multi(const forest_t *f, score_t *s)
-{
-    double   best = 0;
-    int64_t  at = -1;
-
-    for (int64_t i = 0; i < f->n_base; i++) {
-        s[i].v = s[i].has ? forest_add(f, s[i].v, f->base[i]) : f->base[i];
-        s[i].has = true;
-    }
-
-    for (int64_t i = 0; i < f->at->targets; i++) {
-        if (s[i].has && (at < 0 || s[i].v > best)) {
-            at = i;
-            best = s[i].v;
-        }
-    }
-
-    tree_transform(s, f->at->targets, f->at->post);
-    return at;
-}
-
-
-/*
- * Two classes with a score v for the first alone: v belongs to the positive
- * class, and the other one follows from it.
- */
-static void
-forest_second(const forest_t *f, score_t *s)
-{
-    double  v = s[0].v;
-
-    if (f->at->post == POST_PROBIT) {
-        s[0].v = tree_probit(v);
-
-    } else if (!f->at->binary && f->n_base == 1) {
-        s[1].v = 0;
-
-    } else if (f->at->post == POST_LOGISTIC) {
-        s[1].v = tree_logistic(v);
-        s[0].v = tree_logistic(-v);
-
-    } else {
-        s[1].v = v;
-        s[0].v = f->at->binary && f->at->positive ? 1 - v : -v;
-    }
-}
-
-
-/*
- * Two classes: 1 or 0, and both scores.  What base_values do here is not
- * specified; the second one moves the first class's score to both classes
- * when the second has one, as in ONNX Runtime.
- */
-static int64_t
-forest_pair(const forest_t *f, score_t *s)
-{
-    double  v;
-
-    if (f->n_base == 2 && s[1].has) {
-        s[1].v = forest_add(f, f->base[1], s[0].v);
-        s[0].v = -s[1].v;
-
-    } else if (f->n_base > 0) {
-        s[0].v = forest_add(f, s[0].v, f->base[0]);
-    }
-
-    v = s[1].has ? s[1].v : s[0].has ? s[0].v : 0;
-
-    if (s[1].has || f->n_base == 2) {
-        s[0].v = s[0].has ? s[0].v : 0;
-        tree_transform(s, 2, f->at->post);
-
-    } else {
-        forest_second(f, s);
-    }
-
-    return v > (f->at->binary && f->at->positive ? 0.5 : 0);
-}
-
-
-static int64_t
-forest_classify(const forest_t *f, score_t *s)
-{
-    int64_t  at;
-
-    if (f->at->targets > 2) {
-        at = forest_multi(f, s);
-        return at < 0 ? 0 : at;
-    }
-
-    if (f->at->targets == 2) {
-        return forest_pair(f, s);
-    }
-
-    if (f->n_base == 1) {
-        s[0].v = forest_add(f, s[0].v, f->base[0]);
-    }
-
-    at = s[0].v > 0;
-
-    if (f->at->post == POST_PROBIT) {
-        tree_transform(s, 1, POST_PROBIT);
-    }
-
-    return at;
-}
-
-
-/* -- the operator -------------------------------------------------------- */
 
 static int64_t
 trees_rows(const maas_tensor_t *x)
@@ -558,44 +314,130 @@ trees_rows(const maas_tensor_t *x)
 }
 
 
-/* Rows of a unit; labels that are strings follow each other in one. */
-static int64_t
-trees_per(const maas_tensor_t *roots, const maas_tensor_t *label,
-    int64_t rows)
+static void
+trees_work(const trees_attr_t *at, const maas_tensor_t *in, bool text,
+    trees_work_t *w)
 {
-    return label->dtype == MAAS_STRING
-           ? maas_max(rows, 1) : maas_unit_items(roots->dims[0] * 32);
+    int64_t  columns = in[TREES_COLUMNS].dims[0] / 2, row, fit;
+
+    w->rows = trees_rows(&in[0]);
+    w->blocks = maas_forest_blocks(in[TREES_TREES].dims[0] / 2);
+    row = at->targets * (int64_t) (sizeof(double) + 1);
+    w->shared = 0;
+
+    w->by_block = w->blocks > 1 && w->rows > 0
+                  && w->rows <= 2 * TREES_LANES
+                  && w->blocks * w->rows * row <= TREES_SHARED;
+
+    fit = TREES_SCRATCH / (columns * 4 + 2 * row);
+    w->per = maas_min(maas_min(fit, TREES_ROWS), (w->rows + 7) / 8);
+    w->per = w->by_block ? w->rows
+             : maas_max(w->per / TREES_LANES, 1) * TREES_LANES;
+    w->units = w->by_block ? w->blocks
+               : maas_max((w->rows + w->per - 1) / w->per, 1);
+
+    if (w->by_block) {
+        w->shared = MAAS_ALIGN + (size_t) (w->blocks * w->rows * row);
+
+    } else if (text) {
+        w->shared = MAAS_ALIGN + (size_t) w->rows * sizeof(int64_t);
+    }
+
+    w->keys = maas_align((size_t) ((w->per + TREES_LANES - 1) / TREES_LANES
+                                   * TREES_LANES * columns) * 4, MAAS_ALIGN);
+    w->sums = maas_align((size_t) (w->per * row), MAAS_ALIGN);
 }
 
 
 static bool
 trees_setup(maas_setup_t *u)
 {
-    int64_t              rows = trees_rows(&u->in[0]), per;
+    bool                 text = u->out[0].dtype == MAAS_STRING;
+    trees_work_t         w;
     const trees_attr_t  *at = u->attr;
 
-    per = trees_per(&u->in[TREES_ROOTS], &u->out[0], rows);
+    trees_work(at, u->in, text, &w);
 
-    u->units = maas_max((rows + per - 1) / per, 1);
-    u->scratch = (size_t) at->targets * sizeof(score_t);
-    u->cost = 100 + (double) rows * (20.0 * (double) u->in[TREES_ROOTS].dims[0]
-                                     + 10.0 * (double) at->targets);
+    u->units = w.units;
+    u->shared = w.shared;
+    u->scratch = w.keys + 2 * w.sums
+                 + (size_t) at->targets * sizeof(score_t);
+    u->cost = 100 + (double) w.rows
+              * (4.0 * (double) (u->in[TREES_TREES].dims[0] / 2)
+                 + 2.0 * (double) (u->in[TREES_COLUMNS].dims[0] / 2)
+                 + 10.0 * (double) at->targets);
     return true;
 }
 
 
-static void
-trees_put(const maas_step_t *s, const forest_t *f, int64_t row, int64_t class,
-    const score_t *score)
-{
-    float               *z = s->out[f->at->classify ? 1 : 0].data;
-    uint32_t            *off;
-    maas_str_t           text;
-    const trees_attr_t  *at = f->at;
+/* Memory of a unit. */
+typedef struct {
+    forest_t      f;
+    trees_work_t  w;
+    uint32_t     *keys;
+    sums_t        all;
+    sums_t        block;
+    score_t      *score;
+    atomic_uint  *done;             /* units, in shared memory */
+    char         *shared;           /* what follows */
+} trees_run_t;
 
-    if (z != NULL && (!at->classify || s->n_out > 1)) {
-        for (int64_t i = 0; i < at->targets; i++) {
-            z[row * at->targets + i] = (float) score[i].v;
+
+static void
+trees_keys(const trees_run_t *r, const maas_step_t *s, int64_t row,
+    int64_t n)
+{
+    size_t       size;
+    int64_t      lane = r->f.keys.n_col * TREES_LANES;
+    const char  *x = s->in[0].data;
+
+    size = (size_t) s->in[0].dims[s->in[0].rank - 1]
+           * maas_dtype_size(s->in[0].dtype);
+
+    for (int64_t i = 0; i < n; i++) {
+        maas_trees_keys(&r->f.keys, x + (size_t) (row + i) * size,
+                        s->in[0].dtype,
+                        r->keys + i / TREES_LANES * lane + i % TREES_LANES);
+    }
+
+    /* Lanes without a row walk too: let it be a short way. */
+    for (int64_t i = n; i % TREES_LANES != 0; i++) {
+        for (int64_t c = 0; c < r->f.keys.n_col; c++) {
+            r->keys[i / TREES_LANES * lane + c * TREES_LANES
+                    + i % TREES_LANES] = 0;
+        }
+    }
+}
+
+
+/* Scores and label of a row from its sums. */
+static void
+trees_put(const trees_run_t *r, const maas_step_t *s, int64_t row,
+    const double *v, const uint8_t *has)
+{
+    int64_t              n = r->f.at->targets, class = 0;
+    maas_tensor_t       *z = &s->out[r->f.at->classify ? 1 : 0];
+    const trees_attr_t  *at = r->f.at;
+
+    for (int64_t i = 0; i < n; i++) {
+        r->score[i] = (score_t) { v[i], has[i] };
+    }
+
+    if (at->classify) {
+        class = maas_trees_classify(at, &r->f.base, r->score);
+
+    } else {
+        maas_trees_regress(at, &r->f.base, r->score);
+    }
+
+    if ((!at->classify || s->n_out > 1) && z->data != NULL) {
+        for (int64_t i = 0; i < n; i++) {
+            if (z->dtype == MAAS_F64) {
+                ((double *) z->data)[row * n + i] = r->score[i].v;
+
+            } else {
+                ((float *) z->data)[row * n + i] = (float) r->score[i].v;
+            }
         }
     }
 
@@ -603,20 +445,117 @@ trees_put(const maas_step_t *s, const forest_t *f, int64_t row, int64_t class,
         return;
     }
 
-    if (at->strings.n == 0) {
-        /* With a single class ONNX Runtime answers 1 or 0 itself. */
-        ((int64_t *) s->out[0].data)[row] = at->targets == 1
-                          ? class : maas_list_ints(at, &at->ints)[class];
+    if (s->out[0].dtype == MAAS_STRING) {
+        ((int64_t *) r->shared)[row] = class;
         return;
     }
 
-    off = s->out[0].data;
-    text = maas_list_strings(at, &at->strings,
-                             at->targets == 1 ? 0 : (uint32_t) class);
-    off[0] = 0;
-    memcpy((char *) (off + trees_rows(&s->in[0]) + 1) + off[row], text.data,
-           text.len);
-    off[row + 1] = off[row] + (uint32_t) text.len;
+    /* With a single class ONNX Runtime answers 1 or 0 itself. */
+    ((int64_t *) s->out[0].data)[row]
+        = n == 1 ? class : maas_list_ints(at, &at->ints)[class];
+}
+
+
+/* Labels that are strings follow each other: the last unit writes them. */
+static void
+trees_text(const trees_run_t *r, const maas_step_t *s)
+{
+    int64_t             class;
+    const trees_attr_t  *at = r->f.at;
+
+    if (!at->classify || s->out[0].dtype != MAAS_STRING
+        || s->out[0].data == NULL)
+    {
+        return;
+    }
+
+    maas_ml_begin(&s->out[0]);
+
+    for (int64_t i = 0; i < r->w.rows; i++) {
+        class = at->targets == 1 ? 0 : ((int64_t *) r->shared)[i];
+        maas_ml_put(&s->out[0], r->w.rows, i,
+                    maas_list_strings(at, &at->strings, (uint32_t) class));
+    }
+}
+
+
+/* Rows [row, row + n) from their keys. */
+static void
+trees_unit_rows(const trees_run_t *r, const maas_step_t *s, int64_t row)
+{
+    int64_t  n = r->f.at->targets, rows = maas_min(r->w.per, r->w.rows - row);
+
+    if (rows <= 0) {
+        return;
+    }
+
+    trees_keys(r, s, row, rows);
+    maas_sum_block(&r->f, 0, r->keys, rows, &r->all);
+
+    for (int64_t b = 1; b < r->w.blocks; b++) {
+        maas_sum_block(&r->f, b, r->keys, rows, &r->block);
+        maas_sum_join(&r->f, &r->all, &r->block, rows * n);
+    }
+
+    for (int64_t i = 0; i < rows; i++) {
+        trees_put(r, s, row + i, r->all.v + i * n, r->all.has + i * n);
+    }
+}
+
+
+/* Sums of block b in shared memory: all values, then all flags. */
+static void
+trees_shared(const trees_run_t *r, int64_t b, sums_t *s)
+{
+    int64_t  n = r->w.rows * r->f.at->targets;
+
+    s->v = (double *) r->shared + b * n;
+    s->has = (uint8_t *) ((double *) r->shared + r->w.blocks * n) + b * n;
+}
+
+
+/* All blocks are done: their sums become the first one's. */
+static void
+trees_finish(const trees_run_t *r, const maas_step_t *s)
+{
+    int64_t  n = r->f.at->targets;
+    sums_t   all, part;
+
+    trees_shared(r, 0, &all);
+
+    for (int64_t b = 1; b < r->w.blocks; b++) {
+        trees_shared(r, b, &part);
+        maas_sum_join(&r->f, &all, &part, r->w.rows * n);
+    }
+
+    memcpy(r->all.v, all.v, (size_t) (r->w.rows * n) * sizeof(double));
+    memcpy(r->all.has, all.has, (size_t) (r->w.rows * n));
+
+    for (int64_t i = 0; i < r->w.rows; i++) {
+        trees_put(r, s, i, r->all.v + i * n, r->all.has + i * n);
+    }
+}
+
+
+static void
+trees_open(trees_run_t *r, const maas_step_t *s, maas_slot_t *slot)
+{
+    char                *p = slot->scratch;
+    int64_t              n;
+    const trees_attr_t  *at = s->attr;
+
+    trees_work(at, s->in, s->out[0].dtype == MAAS_STRING, &r->w);
+    maas_forest_open(&r->f, at, s->in);
+
+    n = r->w.per * at->targets;
+    r->keys = (uint32_t *) p;
+    r->all.v = (double *) (p + r->w.keys);
+    r->all.has = (uint8_t *) (r->all.v + n);
+    r->block.v = (double *) (p + r->w.keys + r->w.sums);
+    r->block.has = (uint8_t *) (r->block.v + n);
+    r->score = (score_t *) (p + r->w.keys + 2 * r->w.sums);
+    r->done = s->shared;
+    r->shared = (char *) s->shared + MAAS_ALIGN;
 }
 
 
@@ -624,52 +563,38 @@ static maas_status_t
 trees_run(const maas_step_t *s, maas_slot_t *slot, int64_t first,
     int64_t last)
 {
-    walk_pt               walk = walks[s->in[0].dtype];
-    score_t              *score = slot->scratch;
-    int64_t               rows = trees_rows(&s->in[0]), per, hi, class = 0;
-    forest_t              f = { .at = s->attr };
-    const char           *x;
-    const maas_tensor_t  *in = s->in;
+    sums_t        part;
+    uint32_t      n = (uint32_t) (last - first);
+    trees_run_t   r;
 
-    if (walk == NULL) {
-        return maas_err_dtype(slot, s->in[0].dtype);
+    trees_open(&r, s, slot);
+
+    if (r.w.by_block) {
+        trees_keys(&r, s, 0, r.w.rows);
     }
 
-    f.node = in[TREES_NODES].data;
-    f.weight = in[TREES_WEIGHTS].data;
-    f.root = in[TREES_ROOTS].data;
-    f.base = in[TREES_BASE].data;
-    f.n_root = in[TREES_ROOTS].dims[0];
-    f.n_base = in[TREES_BASE].dims[0];
-    f.wide = f.at->wide || in[0].dtype == MAAS_F64;
-
-    per = trees_per(&in[TREES_ROOTS], &s->out[0], rows);
-    hi = maas_min(last * per, rows);
-
-    if (s->out[0].dtype == MAAS_STRING && rows == 0 && s->out[0].data) {
-        *(uint32_t *) s->out[0].data = 0;
-    }
-
-    for (int64_t i = first * per; i < hi; i++) {
-        x = (const char *) in[0].data
-            + (size_t) (i * in[0].dims[in[0].rank - 1])
-              * maas_dtype_size(in[0].dtype);
-        memset(score, 0, (size_t) f.at->targets * sizeof(score_t));
-
-        for (int64_t t = 0; t < f.n_root; t++) {
-            forest_leaf(&f, score, walk(f.node, f.root[t], x));
-        }
-
-        if (f.at->classify) {
-            class = forest_classify(&f, score);
+    for (int64_t i = first; i < last; i++) {
+        if (r.w.by_block) {
+            trees_shared(&r, i, &part);
+            maas_sum_block(&r.f, i, r.keys, r.w.rows, &part);
 
         } else {
-            forest_regress(&f, score);
+            trees_unit_rows(&r, s, i * r.w.per);
         }
-
-        trees_put(s, &f, i, class, score);
     }
 
+    if (r.w.shared == 0
+        || atomic_fetch_add_explicit(r.done, n, memory_order_acq_rel) + n
+           != (uint32_t) r.w.units)
+    {
+        return MAAS_OK;
+    }
+
+    if (r.w.by_block) {
+        trees_finish(&r, s);
+    }
+
+    trees_text(&r, s);
     return MAAS_OK;
 }
 
@@ -679,13 +604,16 @@ static const maas_kernel_row_t  trees_kernel[] = {
 };
 
 #define TREES_X  (MAAS_D_FLOAT | MAAS_D(I32) | MAAS_D(I64))
-#define TREES_Y  (MAAS_D(F32) | MAAS_D(I64) | MAAS_D(STRING))
+#define TREES_Y  (MAAS_D_FLOAT | MAAS_D(I64) | MAAS_D(STRING))
 
 static const maas_formal_t  trees_in[] = {
     { "X",       TREES_X,     0, 0 },
     { "nodes",   MAAS_D(I64), 0, 0 },
+    { "trees",   MAAS_D(I64), 0, 0 },
+    { "columns", MAAS_D(I64), 0, 0 },
+    { "table",   MAAS_D(I64), 0, 0 },
+    { "leaves",  MAAS_D(I64), 0, 0 },
     { "weights", MAAS_D(I64), 0, 0 },
-    { "roots",   MAAS_D(I64), 0, 0 },
     { "base",    MAAS_D(I64), 0, 0 }
 };
 
@@ -705,6 +633,9 @@ ensemble_infer(maas_infer_t *c)
                     "the ensemble was not brought to its inner form");
 }
 
+
+static const maas_formal_t  modern_io[] = { { "X", MAAS_D_FLOAT | MAAS_D(F16),
+                                              'T', 0 } };
 
 static const maas_formal_t  ensemble_in[] = { { "X", TREES_X, 0, 0 } };
 
@@ -732,6 +663,11 @@ const maas_op_t  maas_ops_trees[] = {
       .until = 4, .first = 1, .flags = MAAS_OP_PURE,
       MAAS_IO(ensemble_in, classifier_out), .upgrade = maas_trees_upgrade,
       .infer = ensemble_infer },
+
+    /* since 6: so that 5 is upgraded too. */
+    { .name = "TreeEnsemble", .domain = "ai.onnx.ml", .since = 6, .first = 5,
+      .flags = MAAS_OP_PURE, MAAS_IO(modern_io, modern_io),
+      .upgrade = maas_trees_upgrade, .infer = ensemble_infer },
 
     { .name = "Trees", .domain = "maas", .since = 1, .first = 1,
       .flags = MAAS_OP_PURE | MAAS_OP_INTERNAL, MAAS_IO(trees_in, trees_out),

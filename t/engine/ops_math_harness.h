@@ -176,11 +176,13 @@ m_exec(m_t *m, const maas_node_t *n, maas_tensor_t *in)
     s.n_formal = n->n_formal;
     s.n_out = n->n_out;
     s.units = u.units;
+    s.shared = calloc(1, u.shared + 64);
 
     for (int64_t i = u.units - 1; i >= 0 && rc == MAAS_OK; i--) {
         rc = row->run(&s, &slot, i, i + 1);
     }
 
+    free(s.shared);
     free(scratch);
     return rc;
 }
