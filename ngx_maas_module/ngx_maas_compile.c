@@ -547,6 +547,7 @@ ngx_maas_reuse(ngx_cycle_t *cycle, ngx_maas_main_conf_t *mcf)
             had = ngx_maas_version_of(old, v[k].source.key);
 
             if (had == NULL || had->fd == NGX_INVALID_FILE
+                || !maas_image_fresh(had->fd, v[k].source.path)
                 || ngx_maas_version_of(mcf, v[k].source.key) != &v[k])
             {
                 continue;

@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -16,6 +17,7 @@
 
 #include "api/compile.h"
 #include "api/model_priv.h"
+#include "base/folder.h"
 #include "formats/onnx.h"
 #include "graph/pass/pass.h"
 
@@ -34,7 +36,9 @@ typedef struct {
 typedef struct {
     compile_file_t  json;
     compile_file_t  labels;
-    uint8_t         digest[MAAS_DIGEST];
+    uint8_t         digest[MAAS_DIGEST];    /* of these and the model */
+    const char     *path;                   /* of the model; NULL: bytes */
+    maas_folder_t  *folder;                 /* of its external data */
 } compile_side_t;
 
 
@@ -172,11 +176,29 @@ maas_image_free(void *image)
 }
 
 
+/* What the image is of: the model's path and its external files. */
+static void
+compile_files(const compile_side_t *side, maas_buf_t *b)
+{
+    char  real[PATH_MAX] = "";
+
+    if (side->path != NULL && realpath(side->path, real) == NULL) {
+        real[0] = '\0';
+    }
+
+    maas_buf_add(b, real, strlen(real) + 1);
+
+    if (side->folder != NULL) {
+        maas_folder_lines(side->folder, b);
+    }
+}
+
+
 static maas_status_t
 compile_graph(maas_graph_t *g, const maas_compile_t *spec,
     const compile_side_t *side, void **image, size_t *size, maas_err_t *err)
 {
-    maas_buf_t          b;
+    maas_buf_t          b, files;
     maas_meta_t        *meta;
     maas_status_t       rc;
     maas_pass_opts_t    opts = { 0 };
@@ -206,12 +228,16 @@ compile_graph(maas_graph_t *g, const maas_compile_t *spec,
     is.numerics = spec->numerics != NULL
                   && strcmp(spec->numerics, "fast") == 0;
 
+    maas_buf_init(&b, maas_host_default());
+    maas_buf_init(&files, maas_host_default());
+
     if (side != NULL) {
         memcpy(is.source, side->digest, MAAS_DIGEST);
+        compile_files(side, &files);
+        is.files = &files;
     }
 
-    maas_buf_init(&b, maas_host_default());
-    rc = maas_image_build(&is, &b, err);
+    rc = files.failed ? maas_err_nomem(err) : maas_image_build(&is, &b, err);
 
     if (rc == MAAS_OK) {
         rc = compile_seal(&b, err);
@@ -221,6 +247,7 @@ compile_graph(maas_graph_t *g, const maas_compile_t *spec,
         rc = compile_take(&b, image, size, err);
     }
 
+    maas_buf_destroy(&files);
     maas_buf_destroy(&b);
     maas_free(maas_host_default(), meta);
 
@@ -239,24 +266,26 @@ maas_compile_graph(maas_graph_t *g, const maas_compile_t *spec,
 /* -- bytes and files ----------------------------------------------------- */
 
 static maas_status_t
-compile_bytes(const void *p, size_t n, const char *dir,
-    const maas_compile_t *spec, const compile_side_t *side, void **image,
+compile_read(const void *p, size_t n, maas_folder_t *folder,
+    const maas_compile_t *spec, compile_side_t *side, void **image,
     size_t *size, maas_err_t *err)
 {
     maas_arena_t       a;
     maas_graph_t      *g;
     maas_status_t      rc;
     maas_raw_model_t  *raw;
+    maas_onnx_opts_t   opts = { folder, spec->fold_budget };
 
     maas_arena_init(&a, maas_host_default(), 0);
 
-    rc = maas_onnx_read(&raw, &a, p, n, dir, err);
+    rc = maas_onnx_read(&raw, &a, p, n, &opts, err);
 
     if (rc == MAAS_OK) {
         rc = maas_graph_import(&g, &a, raw, err);
     }
 
     if (rc == MAAS_OK) {
+        side->folder = folder;
         rc = compile_graph(g, spec, side, image, size, err);
     }
 
@@ -265,11 +294,33 @@ compile_bytes(const void *p, size_t n, const char *dir,
 }
 
 
+/* External files stay mapped until the image has their bytes. */
+static maas_status_t
+compile_bytes(const void *p, size_t n, const char *dir,
+    const maas_compile_t *spec, compile_side_t *side, void **image,
+    size_t *size, maas_err_t *err)
+{
+    maas_folder_t  folder;
+    maas_status_t  rc;
+
+    rc = maas_folder_init(&folder, maas_host_default(), dir, err);
+
+    if (rc == MAAS_OK) {
+        rc = compile_read(p, n, &folder, spec, side, image, size, err);
+    }
+
+    maas_folder_close(&folder);
+    return rc;
+}
+
+
 maas_status_t
 maas_compile_bytes(const void *p, size_t n, const char *dir,
     const maas_compile_t *spec, void **image, size_t *size, maas_err_t *err)
 {
-    return compile_bytes(p, n, dir, spec, NULL, image, size, err);
+    compile_side_t  side = { 0 };
+
+    return compile_bytes(p, n, dir, spec, &side, image, size, err);
 }
 
 
@@ -412,13 +463,25 @@ compile_source_close(compile_file_t *model, compile_side_t *side)
 bool
 maas_image_is_of(const void *image, const char *path)
 {
-    bool                      same;
-    compile_file_t            model = { 0 };
-    compile_side_t            side;
-    const maas_img_header_t  *h = image;
+    bool                       same;
+    char                       dir[PATH_MAX];
+    size_t                     skip;
+    compile_file_t             model = { 0 };
+    compile_side_t             side;
+    const char                *lines;
+    const maas_img_header_t   *h = image;
+    const maas_img_section_t  *s = &h->section[MAAS_SEC_FILES];
 
     same = compile_source(path, &model, &side, NULL) == MAAS_OK
            && memcmp(side.digest, h->source, MAAS_DIGEST) == 0;
+
+    if (same && s->size != 0) {
+        lines = (const char *) image + s->off;
+        skip = strnlen(lines, s->size - 1) + 1;
+        same = maas_folder_of(dir, sizeof(dir), path)
+               && maas_folder_same(dir, lines + skip, s->size - skip);
+    }
+
     compile_source_close(&model, &side);
 
     return same;
@@ -429,7 +492,7 @@ maas_status_t
 maas_compile(const maas_compile_t *spec, void **image, size_t *size,
     maas_err_t *err)
 {
-    char            *slash, dir[4096] = ".";
+    char             dir[PATH_MAX];
     maas_status_t    rc;
     compile_file_t   model = { 0 };
     compile_side_t   side;
@@ -437,13 +500,13 @@ maas_compile(const maas_compile_t *spec, void **image, size_t *size,
     *image = NULL;
     *size = 0;
 
-    if (strlen(spec->path) < sizeof(dir)) {
-        strcpy(dir, spec->path);
-        slash = strrchr(dir, '/');
-        strcpy(slash != NULL ? slash : dir, slash != NULL ? "" : ".");
+    if (!maas_folder_of(dir, sizeof(dir), spec->path)) {
+        return maas_err(err, MAAS_EINVAL, "path too long: %s", spec->path);
     }
 
     rc = compile_source(spec->path, &model, &side, err);
+
+    side.path = spec->path;
 
     if (rc == MAAS_OK) {
         rc = compile_bytes(model.data, model.size, dir, spec, &side, image,

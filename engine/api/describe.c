@@ -6,6 +6,8 @@
  * Threads:   one thread.
  */
 
+#include <stdlib.h>
+
 #include "api/compile.h"
 #include "api/model_priv.h"
 
@@ -122,6 +124,42 @@ describe_header(describe_t *d)
     }
 
     maas_buf_puts(b, d->how->json ? "}," : "");
+}
+
+
+/* External data files: lines of maas_folder_lines() behind a path. */
+static void
+describe_files(describe_t *d)
+{
+    char        *name;
+    bool         first = true;
+    size_t       n;
+    maas_buf_t  *b = d->b;
+    const char  *p = maas_image_section(d->m->image, MAAS_SEC_FILES, &n);
+    const char  *end = p + n;
+    uint64_t     size;
+
+    maas_buf_puts(b, d->how->json ? "\"files\":[" : "");
+
+    for (p += n != 0 ? strlen(p) + 1 : 0; p < end; p += strlen(p) + 1) {
+        size = strtoull(p, &name, 10);
+        name = strchr(name + (*name == ' '), ' ');
+        name = name != NULL ? name + 1 : "";
+
+        if (d->how->json) {
+            maas_buf_puts(b, first ? "{\"name\":" : ",{\"name\":");
+            maas_buf_json(b, name, strlen(name));
+            maas_buf_printf(b, ",\"bytes\":%llu}",
+                            (unsigned long long) size);
+        } else {
+            maas_buf_printf(b, "file    %s, %llu bytes\n", name,
+                            (unsigned long long) size);
+        }
+
+        first = false;
+    }
+
+    maas_buf_puts(b, d->how->json ? "]," : "");
 }
 
 
@@ -364,6 +402,7 @@ maas_model_describe(maas_model_t *m, const maas_describe_t *how,
     maas_buf_puts(b, how->json ? "{" : "");
     describe_ports(&d);
     describe_header(&d);
+    describe_files(&d);
     describe_constants(&d);
 
     if (how->plan) {

@@ -218,6 +218,10 @@ void maas_sha_final(maas_sha_t *s, uint8_t out[MAAS_DIGEST]);   /* frees s */
 
 void maas_hex(char *out, const uint8_t *p, size_t n);   /* 2n + 1 bytes */
 
+#define MAAS_SHA1  20           /* for checksums that a format prescribes */
+
+bool maas_sha1(const void *p, size_t n, uint8_t out[MAAS_SHA1]);
+
 
 /* -- time ---------------------------------------------------------------- */
 

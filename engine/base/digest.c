@@ -1,5 +1,6 @@
 /*
- * SHA-256 by libcrypto, which nginx links anyway, and hexadecimal text.
+ * SHA-256 and SHA-1 by libcrypto, which nginx links anyway, and hexadecimal
+ * text.
  *
  * Ownership: maas_sha_final() frees what maas_sha_create() made.
  * Threads:   one digest, one thread.
@@ -45,6 +46,16 @@ maas_sha_final(maas_sha_t *s, uint8_t out[MAAS_DIGEST])
 
     EVP_DigestFinal_ex((EVP_MD_CTX *) s, out, &n);
     EVP_MD_CTX_free((EVP_MD_CTX *) s);
+}
+
+
+bool
+maas_sha1(const void *p, size_t n, uint8_t out[MAAS_SHA1])
+{
+    unsigned int  len = MAAS_SHA1;
+
+    return EVP_Digest(p != NULL ? p : "", n, out, &len, EVP_sha1(), NULL)
+           == 1;
 }
 
 

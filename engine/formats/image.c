@@ -13,14 +13,14 @@
 
 static const char *const  section_names[MAAS_SECTIONS] = {
     "strings", "graphs", "values", "nodes", "refs", "posts", "attrs",
-    "ports", "meta", "plan", "consts"
+    "ports", "meta", "files", "plan", "consts"
 };
 
 /* Sizes of fixed records; 1: bytes. */
 static const size_t  section_record[MAAS_SECTIONS] = {
     1, sizeof(maas_img_graph_t), sizeof(maas_img_value_t),
     sizeof(maas_img_node_t), sizeof(uint32_t), sizeof(maas_post_t), 1,
-    sizeof(maas_img_port_t), 1, 1, 1
+    sizeof(maas_img_port_t), 1, 1, 1, 1
 };
 
 
@@ -128,6 +128,12 @@ image_header(maas_image_t *im, maas_err_t *err)
                             "image: section '%s' lies outside",
                             section_names[i]);
         }
+    }
+
+    s = &h->section[MAAS_SEC_FILES];
+
+    if (s->size != 0 && im->base[s->off + s->size - 1] != '\0') {
+        return maas_err(err, MAAS_ETRUNC, "image: section 'files' is cut");
     }
 
     return MAAS_OK;

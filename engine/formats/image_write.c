@@ -314,6 +314,12 @@ maas_image_build(const maas_image_spec_t *spec, maas_buf_t *b,
         }
 
         maas_buf_add(&w.sec[MAAS_SEC_META], spec->meta, spec->meta_size);
+
+        if (spec->files != NULL) {
+            maas_buf_add(&w.sec[MAAS_SEC_FILES], spec->files->data,
+                         spec->files->len);
+        }
+
         w.sec[MAAS_SEC_CONSTS].failed |= w.consts.failed;
         rc = image_layout(&w, spec, b);
     }

@@ -30,6 +30,8 @@ typedef enum {
     MAAS_SEC_ATTRS,             /* bytes, each block aligned to 8 */
     MAAS_SEC_PORTS,             /* maas_img_port_t: inputs, then outputs */
     MAAS_SEC_META,              /* one maas_meta_t with its strings */
+    MAAS_SEC_FILES,             /* path of the model, then lines of
+                                   maas_folder_lines(); each with its NUL */
     MAAS_SEC_PLAN,              /* maas_img_plan_t and its arrays; optional */
     MAAS_SEC_CONSTS,            /* bytes, each block aligned to 64 */
     MAAS_SECTIONS
@@ -148,6 +150,7 @@ typedef struct {
     maas_cpu_t           cpu;
     uint32_t             numerics;
     uint8_t              source[MAAS_DIGEST];
+    const maas_buf_t    *files;         /* section FILES; NULL: empty */
 } maas_image_spec_t;
 
 maas_status_t maas_image_build(const maas_image_spec_t *spec, maas_buf_t *b,

@@ -11,6 +11,10 @@
 #include "formats/onnx_priv.h"
 
 
+#define EXPAND_BUDGET  ((size_t) 2 << 30)
+
+#define ATTR_SPARSE  11             /* AttributeType.SPARSE_TENSOR */
+
 #define SHOW(s)  (int) maas_min((s).len, 120), (const char *) (s).data
 
 static maas_status_t read_graph(const onnx_ctx_t *c, maas_raw_graph_t *g,
@@ -209,7 +213,8 @@ read_attr_type(const Onnx__AttributeProto *p)
 
     return p->has_f ? MAAS_ATTR_FLOAT : p->has_i ? MAAS_ATTR_INT
            : p->has_s ? MAAS_ATTR_STRING : p->t ? MAAS_ATTR_TENSOR
-           : p->g ? MAAS_ATTR_GRAPH : p->n_floats ? MAAS_ATTR_FLOATS
+           : p->g ? MAAS_ATTR_GRAPH
+           : p->sparse_tensor ? ATTR_SPARSE : p->n_floats ? MAAS_ATTR_FLOATS
            : p->n_ints ? MAAS_ATTR_INTS : p->n_strings ? MAAS_ATTR_STRINGS
            : MAAS_ATTR_NONE;
 }
@@ -249,16 +254,32 @@ read_attr_lists(const onnx_ctx_t *c, maas_raw_attr_t *a,
 
 
 static maas_status_t
+read_attr_sparse(const onnx_ctx_t *c, maas_raw_attr_t *a,
+    const Onnx__AttributeProto *p)
+{
+    if (p->sparse_tensor == NULL) {
+        return maas_err(c->err, MAAS_EINVAL, "attribute '%.*s' has no value",
+                        SHOW(a->name));
+    }
+
+    a->type = MAAS_ATTR_TENSOR;
+    a->sparse = true;
+
+    return maas_onnx_sparse(c, p->sparse_tensor, "attribute", a->name, &a->t);
+}
+
+
+static maas_status_t
 read_attr_bad(const onnx_ctx_t *c, const Onnx__AttributeProto *p)
 {
     static const char *const  names[] = {
         [9] = "a list of tensors", [10] = "a list of graphs",
-        [11] = "a sparse tensor", [12] = "a list of sparse tensors",
+        [12] = "a list of sparse tensors",
         [13] = "a type", [14] = "a list of types"
     };
     int  type = read_attr_type(p);
 
-    if (type < 9 || type >= (int) maas_nelts(names)) {
+    if (type < 9 || type >= (int) maas_nelts(names) || names[type] == NULL) {
         return maas_err(c->err, MAAS_EINVAL, "attribute '%.*s' has no value "
                         "of a known type (type %d)", SHOW(p->name), type);
     }
@@ -277,12 +298,16 @@ read_attr(const onnx_ctx_t *c, maas_raw_attr_t *a,
     a->type = read_attr_type(p);
 
     if (p->ref_attr_name.len != 0) {
-        return maas_err(c->err, MAAS_EINVAL, "attribute '%.*s' refers to an "
-                        "attribute of a function, outside of functions",
-                        SHOW(a->name));
+        if (!c->function) {
+            return maas_err(c->err, MAAS_EINVAL, "attribute '%.*s' refers to "
+                            "an attribute of a function, outside of "
+                            "functions", SHOW(a->name));
+        }
+
+        return maas_onnx_str(c, &p->ref_attr_name, &a->ref);
     }
 
-    switch (a->type) {
+    switch ((int) a->type) {
 
     case MAAS_ATTR_FLOAT:
         a->f = p->f;
@@ -315,6 +340,9 @@ read_attr(const onnx_ctx_t *c, maas_raw_attr_t *a,
     case MAAS_ATTR_STRINGS:
         return read_attr_lists(c, a, p);
 
+    case ATTR_SPARSE:
+        return read_attr_sparse(c, a, p);
+
     default:
         return read_attr_bad(c, p);
     }
@@ -324,9 +352,13 @@ read_attr(const onnx_ctx_t *c, maas_raw_attr_t *a,
 static maas_status_t
 read_node(const onnx_ctx_t *c, maas_raw_node_t *n, const Onnx__NodeProto *p)
 {
-    maas_str_t     name;
-    maas_status_t  rc;
+    maas_str_t           name;
+    maas_status_t        rc;
+    ProtobufCBinaryData  b;
 
+    b = maas_onnx_newer_bytes(&p->base, ONNX_NODE_OVERLOAD);
+
+    MAAS_TRY(maas_onnx_str(c, &b, &n->overload));
     MAAS_TRY(maas_onnx_str(c, &p->op_type, &n->op));
     MAAS_TRY(read_domain(c, &p->domain, &n->domain));
     MAAS_TRY(maas_onnx_str(c, &p->name, &n->name));
@@ -357,23 +389,36 @@ read_node(const onnx_ctx_t *c, maas_raw_node_t *n, const Onnx__NodeProto *p)
 /* -- graph and model ----------------------------------------------------- */
 
 static maas_status_t
+read_sparse_init(const onnx_ctx_t *c, maas_raw_init_t *init,
+    const Onnx__SparseTensorProto *p)
+{
+    if (p->values != NULL) {
+        MAAS_TRY(maas_onnx_str(c, &p->values->name, &init->name));
+    }
+
+    return maas_onnx_sparse(c, p, "initializer", init->name, &init->t);
+}
+
+
+static maas_status_t
 read_inits(const onnx_ctx_t *c, maas_raw_graph_t *g,
     const Onnx__GraphProto *p)
 {
-    if (p->n_sparse_initializer != 0) {
-        return maas_err(c->err, MAAS_EUNSUPPORTED,
-                        "sparse initializers are not served; the model has "
-                        "%zu", p->n_sparse_initializer);
+    size_t            n = p->n_initializer + p->n_sparse_initializer;
+    maas_raw_init_t  *init;
+
+    MAAS_TRY(read_array(c, &g->init, n, sizeof(maas_raw_init_t)));
+    g->n_init = (uint32_t) n;
+    init = g->init;
+
+    for (size_t i = 0; i < p->n_initializer; i++, init++) {
+        MAAS_TRY(maas_onnx_str(c, &p->initializer[i]->name, &init->name));
+        MAAS_TRY(maas_onnx_convert(c, p->initializer[i], "initializer",
+                                   init->name, &init->t));
     }
 
-    g->n_init = (uint32_t) p->n_initializer;
-    MAAS_TRY(read_array(c, &g->init, g->n_init, sizeof(maas_raw_init_t)));
-
-    for (uint32_t i = 0; i < g->n_init; i++) {
-        MAAS_TRY(maas_onnx_str(c, &p->initializer[i]->name,
-                               &g->init[i].name));
-        MAAS_TRY(maas_onnx_convert(c, p->initializer[i], "initializer",
-                                   g->init[i].name, &g->init[i].t));
+    for (size_t i = 0; i < p->n_sparse_initializer; i++, init++) {
+        MAAS_TRY(read_sparse_init(c, init, p->sparse_initializer[i]));
     }
 
     return MAAS_OK;
@@ -406,45 +451,151 @@ read_graph(const onnx_ctx_t *c, maas_raw_graph_t *g,
 
 
 static maas_status_t
-read_opsets(const onnx_ctx_t *c, maas_raw_model_t *m,
-    const Onnx__ModelProto *p)
+read_opset(const onnx_ctx_t *c, maas_raw_opset_t *o, uint32_t i,
+    const Onnx__OperatorSetIdProto *p)
 {
-    maas_raw_opset_t  *o;
+    MAAS_TRY(read_domain(c, &p->domain, &o[i].domain));
+    o[i].version = p->version;
 
-    if (p->n_opset_import > 256) {
-        return maas_err(c->err, MAAS_ELIMIT, "%zu opset imports",
-                        p->n_opset_import);
+    for (uint32_t j = 0; j < i; j++) {
+        if (maas_str_eq(o[j].domain, o[i].domain)
+            && o[j].version != o[i].version)
+        {
+            return maas_err(c->err, MAAS_EINVAL, "opset domain '%.*s' is "
+                            "imported as %lld and as %lld",
+                            SHOW(o[i].domain), (long long) o[j].version,
+                            (long long) o[i].version);
+        }
     }
 
-    m->n_opset = (uint32_t) p->n_opset_import;
-    MAAS_TRY(read_array(c, &m->opset, m->n_opset, sizeof(*m->opset)));
+    /* Below the least one, the importer decides for each operator. */
+    if (o[i].domain.len == 0
+        && (o[i].version < 1 || o[i].version > MAAS_ONNX_OPSET_MAX))
+    {
+        return maas_err(c->err, MAAS_EUNSUPPORTED, "opset %lld is not "
+                        "served; opsets %d to %d are",
+                        (long long) o[i].version, MAAS_ONNX_OPSET_MIN,
+                        MAAS_ONNX_OPSET_MAX);
+    }
 
-    for (uint32_t i = 0; i < m->n_opset; i++) {
-        o = &m->opset[i];
-        MAAS_TRY(read_domain(c, &p->opset_import[i]->domain, &o->domain));
-        o->version = p->opset_import[i]->version;
+    return MAAS_OK;
+}
 
-        for (uint32_t j = 0; j < i; j++) {
-            if (maas_str_eq(m->opset[j].domain, o->domain)
-                && m->opset[j].version != o->version)
-            {
-                return maas_err(c->err, MAAS_EINVAL, "opset domain '%.*s' is "
-                                "imported as %lld and as %lld",
-                                SHOW(o->domain),
-                                (long long) m->opset[j].version,
-                                (long long) o->version);
-            }
+
+static maas_status_t
+read_opsets(const onnx_ctx_t *c, maas_raw_opset_t **out, uint32_t *n_out,
+    Onnx__OperatorSetIdProto **p, size_t n)
+{
+    if (n > 256) {
+        return maas_err(c->err, MAAS_ELIMIT, "%zu opset imports", n);
+    }
+
+    MAAS_TRY(read_array(c, out, n, sizeof(maas_raw_opset_t)));
+    *n_out = (uint32_t) n;
+
+    for (uint32_t i = 0; i < *n_out; i++) {
+        MAAS_TRY(read_opset(c, *out, i, p[i]));
+    }
+
+    return MAAS_OK;
+}
+
+
+/* -- functions ----------------------------------------------------------- */
+
+static maas_status_t
+read_presets(const onnx_ctx_t *c, maas_raw_func_t *f,
+    const Onnx__FunctionProto *p)
+{
+    bool                   owned;
+    size_t                 n;
+    maas_status_t          rc;
+    Onnx__AttributeProto  *a;
+
+    n = maas_onnx_newer(&p->base, ONNX_FUNCTION_DEFAULT);
+
+    MAAS_TRY(read_array(c, &f->preset, n, sizeof(maas_raw_attr_t)));
+    f->n_preset = (uint32_t) n;
+
+    for (size_t i = 0; i < n; i++) {
+        a = maas_onnx_newer_attr(c, &p->base, ONNX_FUNCTION_DEFAULT, i,
+                                 &owned);
+        if (a == NULL) {
+            return maas_err_nomem(c->err);
         }
 
-        /* Below the least one, the importer decides for each operator. */
-        if (o->domain.len == 0
-            && (o->version < 1 || o->version > MAAS_ONNX_OPSET_MAX))
-        {
-            return maas_err(c->err, MAAS_EUNSUPPORTED, "opset %lld is not "
-                            "served; opsets %d to %d are",
-                            (long long) o->version, MAAS_ONNX_OPSET_MIN,
-                            MAAS_ONNX_OPSET_MAX);
+        rc = read_attr(c, &f->preset[i], a);
+
+        if (owned) {
+            protobuf_c_message_free_unpacked(&a->base, &c->message->alloc);
         }
+
+        if (rc != MAAS_OK) {
+            return maas_err_prefix(c->err, "default of an attribute");
+        }
+    }
+
+    return MAAS_OK;
+}
+
+
+static maas_status_t
+read_function_body(const onnx_ctx_t *c, maas_raw_func_t *f,
+    const Onnx__FunctionProto *p)
+{
+    onnx_ctx_t  inner = *c;
+
+    inner.function = true;
+
+    MAAS_TRY(read_strings(c, &f->in, p->input, p->n_input));
+    MAAS_TRY(read_strings(c, &f->out, p->output, p->n_output));
+    MAAS_TRY(read_strings(c, &f->attr, p->attribute, p->n_attribute));
+    MAAS_TRY(read_opsets(c, &f->opset, &f->n_opset, p->opset_import,
+                         p->n_opset_import));
+    MAAS_TRY(read_presets(c, f, p));
+    MAAS_TRY(read_array(c, &f->node, p->n_node, sizeof(maas_raw_node_t)));
+
+    f->n_in = (uint32_t) p->n_input;
+    f->n_out = (uint32_t) p->n_output;
+    f->n_attr = (uint32_t) p->n_attribute;
+    f->n_node = (uint32_t) p->n_node;
+
+    for (uint32_t i = 0; i < f->n_node; i++) {
+        MAAS_TRY(read_node(&inner, &f->node[i], p->node[i]));
+    }
+
+    return MAAS_OK;
+}
+
+
+static maas_status_t
+read_function(const onnx_ctx_t *c, maas_raw_func_t *f,
+    const Onnx__FunctionProto *p)
+{
+    ProtobufCBinaryData  b;
+
+    b = maas_onnx_newer_bytes(&p->base, ONNX_FUNCTION_OVERLOAD);
+
+    MAAS_TRY(maas_onnx_str(c, &p->name, &f->name));
+    MAAS_TRY(read_domain(c, &p->domain, &f->domain));
+    MAAS_TRY(maas_onnx_str(c, &b, &f->overload));
+
+    return read_function_body(c, f, p) == MAAS_OK ? MAAS_OK
+           : maas_err_prefix(c->err, "function '%.*s.%.*s'", SHOW(f->domain),
+                             SHOW(f->name));
+}
+
+
+static maas_status_t
+read_functions(const onnx_ctx_t *c, maas_raw_model_t *m,
+    const Onnx__ModelProto *p)
+{
+    MAAS_TRY(read_array(c, &m->func, p->n_functions,
+                        sizeof(maas_raw_func_t)));
+    m->n_func = (uint32_t) p->n_functions;
+
+    for (uint32_t i = 0; i < m->n_func; i++) {
+        MAAS_TRY(read_function(c, &m->func[i], p->functions[i]));
     }
 
     return MAAS_OK;
@@ -467,19 +618,13 @@ read_model(const onnx_ctx_t *c, maas_raw_model_t *m,
                         MAAS_ONNX_IR_MIN, MAAS_ONNX_IR_MAX);
     }
 
-    if (p->n_functions != 0) {
-        return maas_err(c->err, MAAS_EUNSUPPORTED, "model-local functions "
-                        "are not served: '%.*s.%.*s'; export the model with "
-                        "its functions inlined",
-                        SHOW(p->functions[0]->domain),
-                        SHOW(p->functions[0]->name));
-    }
-
     m->ir_version = p->ir_version;
     m->platform = maas_str("onnx");
 
     MAAS_TRY(maas_onnx_str(c, &p->producer_name, &m->producer));
-    MAAS_TRY(read_opsets(c, m, p));
+    MAAS_TRY(read_opsets(c, &m->opset, &m->n_opset, p->opset_import,
+                         p->n_opset_import));
+    MAAS_TRY(read_functions(c, m, p));
 
     return read_graph(c, &m->graph, p->graph, true);
 }
@@ -487,16 +632,24 @@ read_model(const onnx_ctx_t *c, maas_raw_model_t *m,
 
 maas_status_t
 maas_onnx_read(maas_raw_model_t **out, maas_arena_t *a, const void *p,
-    size_t n, const char *dir, maas_err_t *err)
+    size_t n, const maas_onnx_opts_t *opts, maas_err_t *err)
 {
+    size_t             expand = EXPAND_BUDGET;
     maas_err_t         local;
-    onnx_ctx_t         c = { a, p, n, err != NULL ? err : &local };
+    onnx_ctx_t         c = { .arena = a, .base = p, .size = n,
+                             .err = err != NULL ? err : &local,
+                             .expand = &expand };
     maas_status_t      rc;
     onnx_message_t     m;
     maas_raw_model_t  *model;
 
-    (void) dir;
     *out = NULL;
+    c.message = &m;
+
+    if (opts != NULL) {
+        c.folder = opts->folder;
+        expand = opts->expand != 0 ? opts->expand : EXPAND_BUDGET;
+    }
 
     if (n == 0) {
         return maas_err(err, MAAS_ETRUNC, "no ONNX model: it is empty");

@@ -22,6 +22,10 @@ typedef struct {
     const uint8_t  *base;           /* the file */
     size_t          size;
     maas_err_t     *err;
+    maas_folder_t  *folder;         /* of external data; NULL: none */
+    size_t         *expand;         /* bytes that sparse tensors may take */
+    bool            function;       /* inside one: attributes may refer */
+    struct onnx_message_s  *message;
 } onnx_ctx_t;
 
 /* What the scan leaves in raw_data: where the payload lies in the file. */
@@ -35,7 +39,7 @@ typedef struct {
  * them: every raw_data payload is cut out and replaced by its extent, fields
  * that nobody reads are left out.  *msg is freed by maas_onnx_free().
  */
-typedef struct {
+typedef struct onnx_message_s {
     ProtobufCMessage    *msg;
     ProtobufCAllocator   alloc;
     const maas_host_t   *host;
@@ -47,10 +51,38 @@ maas_status_t maas_onnx_unpack(onnx_message_t *m, const onnx_ctx_t *c,
     const ProtobufCMessageDescriptor *desc);
 void maas_onnx_free(onnx_message_t *m);
 
+/*
+ * Fields that are newer than libonnx 1.12.  They survive the scan, and are
+ * among the unknown fields of a message; a newer schema has members.
+ */
+#define ONNX_NODE_OVERLOAD       8
+#define ONNX_FUNCTION_DEFAULT    11     /* attribute_proto */
+#define ONNX_FUNCTION_OVERLOAD   13
+
+size_t maas_onnx_newer(const ProtobufCMessage *m, uint32_t id);
+ProtobufCBinaryData maas_onnx_newer_bytes(const ProtobufCMessage *m,
+    uint32_t id);                       /* the last; len 0: none */
+
+/* The i-th AttributeProto of a field; *owned: free it as the message is. */
+Onnx__AttributeProto *maas_onnx_newer_attr(const onnx_ctx_t *c,
+    const ProtobufCMessage *m, uint32_t id, size_t i, bool *owned);
+
 /* what: "initializer", "attribute"; only for the text of errors. */
 maas_status_t maas_onnx_convert(const onnx_ctx_t *c,
     const Onnx__TensorProto *p, const char *what, maas_str_t name,
     maas_tensor_t *t);
+
+/* A sparse tensor, written out. */
+maas_status_t maas_onnx_sparse(const onnx_ctx_t *c,
+    const Onnx__SparseTensorProto *p, const char *what, maas_str_t name,
+    maas_tensor_t *t);
+
+/*
+ * The bytes of a tensor in an external file: as many as its shape asks for.
+ * The error's text lacks the tensor's name.
+ */
+maas_status_t maas_onnx_external(const onnx_ctx_t *c,
+    const Onnx__TensorProto *p, size_t bytes, const uint8_t **data);
 
 /* ONNX number to dtype; MAAS_NODTYPE when there is no such tensor here. */
 maas_dtype_t maas_onnx_dtype(int64_t n);

@@ -334,6 +334,35 @@ scan_unread(const ProtobufCFieldDescriptor *f)
 }
 
 
+/* Fields that the schema is too old for, and that are read. */
+static const ProtobufCFieldDescriptor *
+scan_newer(const ProtobufCMessageDescriptor *desc, uint64_t id)
+{
+    static const ProtobufCFieldDescriptor  overload[] = {
+        { .name = "overload", .id = ONNX_NODE_OVERLOAD,
+          .label = PROTOBUF_C_LABEL_OPTIONAL, .type = PROTOBUF_C_TYPE_BYTES },
+        { .name = "overload", .id = ONNX_FUNCTION_OVERLOAD,
+          .label = PROTOBUF_C_LABEL_OPTIONAL, .type = PROTOBUF_C_TYPE_BYTES }
+    };
+    static const ProtobufCFieldDescriptor  attribute = {
+        .name = "attribute_proto", .id = ONNX_FUNCTION_DEFAULT,
+        .label = PROTOBUF_C_LABEL_REPEATED, .type = PROTOBUF_C_TYPE_MESSAGE,
+        .descriptor = &onnx__attribute_proto__descriptor
+    };
+
+    if (desc == &onnx__node_proto__descriptor && id == ONNX_NODE_OVERLOAD) {
+        return &overload[0];
+    }
+
+    if (desc == &onnx__function_proto__descriptor) {
+        return id == ONNX_FUNCTION_OVERLOAD ? &overload[1]
+               : id == ONNX_FUNCTION_DEFAULT ? &attribute : NULL;
+    }
+
+    return NULL;
+}
+
+
 /* A message that may come once: protobuf would merge a second one into it. */
 static maas_status_t
 scan_once(scan_t *s, const maas_reader_t *r,
@@ -395,6 +424,7 @@ scan_message(scan_t *s, maas_reader_t *r,
         }
 
         f = protobuf_c_message_descriptor_get_field(desc, tag >> 3);
+        f = f != NULL ? f : scan_newer(desc, tag >> 3);
 
         if (f == NULL || scan_unread(f)) {
             MAAS_TRY(scan_value(s, r, wire, &p, &n));
@@ -502,4 +532,93 @@ maas_onnx_free(onnx_message_t *m)
         protobuf_c_message_free_unpacked(m->msg, &m->alloc);
         m->msg = NULL;
     }
+}
+
+
+/* -- newer fields -------------------------------------------------------- */
+
+size_t
+maas_onnx_newer(const ProtobufCMessage *m, uint32_t id)
+{
+    size_t                           n = 0;
+    const ProtobufCFieldDescriptor  *f;
+
+    f = protobuf_c_message_descriptor_get_field(m->descriptor, id);
+
+    if (f != NULL) {
+        return f->label == PROTOBUF_C_LABEL_REPEATED
+               ? *(const size_t *) ((const char *) m + f->quantifier_offset)
+               : 1;
+    }
+
+    for (unsigned i = 0; i < m->n_unknown_fields; i++) {
+        n += m->unknown_fields[i].tag == id;
+    }
+
+    return n;
+}
+
+
+/* The i-th unknown field of a number, without its length. */
+static ProtobufCBinaryData
+newer_at(const ProtobufCMessage *m, uint32_t id, size_t i)
+{
+    maas_reader_t                       r;
+    ProtobufCBinaryData                 b = { 0, NULL };
+    const ProtobufCMessageUnknownField  *u;
+
+    for (unsigned k = 0; k < m->n_unknown_fields; k++) {
+        u = &m->unknown_fields[k];
+
+        if (u->tag == id && i-- == 0) {
+            maas_reader_init(&r, u->data, u->len);
+            b.len = (size_t) maas_read_varint(&r);
+            b.data = (uint8_t *) maas_read_bytes(&r, b.len);
+            b.len = b.data != NULL ? b.len : 0;
+            break;
+        }
+    }
+
+    return b;
+}
+
+
+ProtobufCBinaryData
+maas_onnx_newer_bytes(const ProtobufCMessage *m, uint32_t id)
+{
+    size_t                           n = maas_onnx_newer(m, id);
+    const ProtobufCFieldDescriptor  *f;
+
+    f = protobuf_c_message_descriptor_get_field(m->descriptor, id);
+
+    if (f != NULL) {
+        return *(const ProtobufCBinaryData *) ((const char *) m + f->offset);
+    }
+
+    return n != 0 ? newer_at(m, id, n - 1) : (ProtobufCBinaryData) { 0 };
+}
+
+
+Onnx__AttributeProto *
+maas_onnx_newer_attr(const onnx_ctx_t *c, const ProtobufCMessage *m,
+    uint32_t id, size_t i, bool *owned)
+{
+    ProtobufCBinaryData              b;
+    const ProtobufCFieldDescriptor  *f;
+
+    f = protobuf_c_message_descriptor_get_field(m->descriptor, id);
+    *owned = f == NULL;
+
+    if (f != NULL) {
+        return (*(Onnx__AttributeProto *const *const *)
+                ((const char *) m + f->offset))[i];
+    }
+
+    b = newer_at(m, id, i);
+
+    return (Onnx__AttributeProto *)
+           protobuf_c_message_unpack(&onnx__attribute_proto__descriptor,
+                                     &c->message->alloc, b.len,
+                                     b.data != NULL ? b.data
+                                                    : (const uint8_t *) "");
 }

@@ -1,9 +1,10 @@
 /*
  * onnx_tensor.c: TensorProto -> maas_tensor_t, from every form in which ONNX
- * stores numbers.  raw_data stays where it is in the file unless it is
- * misaligned for its dtype; all other forms are rewritten into the arena.
+ * stores numbers.  raw_data and external data stay where they are unless
+ * they are misaligned for the dtype; all other forms are rewritten into the
+ * arena.
  *
- * Ownership: data lies in the arena or in the file's bytes.
+ * Ownership: data lies in the arena, the file's bytes or an external file.
  * Threads:   reentrant.
  * Format:    TensorProto in onnx.proto
  */
@@ -67,34 +68,6 @@ conv_count(const conv_t *v, size_t found)
                     "%lld elements by its shape %s, but %zu in the data",
                     (long long) v->count,
                     maas_dims_text(dims, v->t->dims, v->t->rank), found);
-}
-
-
-static maas_status_t
-conv_external(const conv_t *v)
-{
-    maas_str_t                        file = maas_str("?");
-    const Onnx__TensorProto          *p = v->p;
-    Onnx__StringStringEntryProto     *e;
-
-    if (p->n_external_data == 0
-        && p->data_location != ONNX__TENSOR_PROTO__DATA_LOCATION__EXTERNAL)
-    {
-        return MAAS_OK;
-    }
-
-    for (size_t i = 0; i < p->n_external_data; i++) {
-        e = p->external_data[i];
-
-        if (maas_str_is(onnx_str(&e->key), "location")) {
-            file = onnx_str(&e->value);
-        }
-    }
-
-    return maas_err(v->c->err, MAAS_EUNSUPPORTED, "external data is not "
-                    "served yet: tensor '%.*s' is in file '%.*s'",
-                    (int) maas_min(v->name.len, 120), v->name.data,
-                    (int) maas_min(file.len, 120), file.data);
 }
 
 
@@ -170,40 +143,58 @@ conv_bools(conv_t *v)
 }
 
 
+/* Bytes as they lie in memory; they stay where they are, if they may. */
 static maas_status_t
-conv_raw(conv_t *v)
+conv_bytes(conv_t *v, const uint8_t *p, size_t n)
 {
-    size_t          size = maas_dtype_size(v->t->dtype);
-    onnx_extent_t   x;
-    const uint8_t  *p;
-
-    if (size == 0) {
-        return conv_err(v, MAAS_EINVAL, "strings cannot lie in raw_data");
-    }
-
-    memcpy(&x, v->p->raw_data.data, sizeof(x));
-
-    if (x.len % size != 0) {
-        return conv_err(v, MAAS_EINVAL, "%llu bytes of raw_data are no whole "
-                        "number of %s elements", (unsigned long long) x.len,
-                        maas_dtype_name(v->t->dtype));
-    }
-
-    MAAS_TRY(conv_count(v, x.len / size));
-
-    p = v->c->base + x.off;
-
-    if ((uintptr_t) p % size != 0) {
-        p = maas_arena_dup(v->c->arena, p, x.len);
+    if ((uintptr_t) p % maas_dtype_size(v->t->dtype) != 0) {
+        p = maas_arena_dup(v->c->arena, p, n);
         if (p == NULL) {
             return maas_err_nomem(v->c->err);
         }
     }
 
     v->t->data = (void *) p;
-    v->t->bytes = x.len;
+    v->t->bytes = n;
 
     return v->t->dtype == MAAS_BOOL ? conv_bools(v) : MAAS_OK;
+}
+
+
+static maas_status_t
+conv_raw(conv_t *v, const onnx_extent_t *x)
+{
+    size_t  size = maas_dtype_size(v->t->dtype);
+
+    if (size == 0) {
+        return conv_err(v, MAAS_EINVAL, "strings cannot lie in raw_data");
+    }
+
+    if (x->len % size != 0) {
+        return conv_err(v, MAAS_EINVAL, "%llu bytes of raw_data are no whole "
+                        "number of %s elements", (unsigned long long) x->len,
+                        maas_dtype_name(v->t->dtype));
+    }
+
+    MAAS_TRY(conv_count(v, x->len / size));
+
+    return conv_bytes(v, v->c->base + x->off, x->len);
+}
+
+
+static maas_status_t
+conv_external(conv_t *v)
+{
+    size_t          bytes;
+    const uint8_t  *p;
+
+    if (!maas_dtype_bytes(v->t->dtype, v->count, &bytes)) {
+        return conv_err(v, MAAS_EINVAL,
+                        "strings cannot lie in an external file");
+    }
+
+    return maas_onnx_external(v->c, v->p, bytes, &p) == MAAS_OK
+           ? conv_bytes(v, p, bytes) : conv_prefix(v);
 }
 
 
@@ -367,7 +358,6 @@ maas_onnx_convert(const onnx_ctx_t *c, const Onnx__TensorProto *p,
     conv_t         v = { .c = c, .p = p, .what = what, .name = name, .t = t };
     onnx_extent_t  x = { 0, 0 };
 
-    MAAS_TRY(conv_external(&v));
     MAAS_TRY(conv_shape(&v));
 
     if (p->segment != NULL) {
@@ -386,7 +376,14 @@ maas_onnx_convert(const onnx_ctx_t *c, const Onnx__TensorProto *p,
                         "its data is given twice, raw and typed");
     }
 
-    return x.len != 0 ? conv_raw(&v) : conv_typed(&v);
+    if (p->data_location == ONNX__TENSOR_PROTO__DATA_LOCATION__EXTERNAL) {
+        return x.len != 0 || typed != 0
+               ? conv_err(&v, MAAS_EINVAL, "its data is given twice, here "
+                          "and in an external file")
+               : conv_external(&v);
+    }
+
+    return x.len != 0 ? conv_raw(&v, &x) : conv_typed(&v);
 }
 
 
@@ -395,7 +392,8 @@ maas_onnx_tensor(const void *p, size_t n, maas_arena_t *a, maas_tensor_t *t,
     maas_str_t *name, maas_err_t *err)
 {
     maas_err_t                local;
-    onnx_ctx_t                c = { a, p, n, err != NULL ? err : &local };
+    onnx_ctx_t                c = { .arena = a, .base = p, .size = n,
+                                    .err = err != NULL ? err : &local };
     maas_str_t                title;
     maas_status_t             rc;
     onnx_message_t            m;

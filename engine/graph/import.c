@@ -29,11 +29,19 @@ static const struct {
 /* -- errors -------------------------------------------------------------- */
 
 int64_t
-imp_opset(const maas_import_t *im, maas_str_t domain)
+imp_opset(const maas_import_t *im, const maas_raw_node_t *n)
 {
-    for (uint32_t i = 0; i < im->model->n_opset; i++) {
-        if (maas_str_eq(im->model->opset[i].domain, domain)) {
-            return im->model->opset[i].version;
+    uint32_t                 count = im->model->n_opset;
+    const maas_raw_opset_t  *set = im->model->opset;
+
+    if (n->opset != NULL) {
+        count = n->n_opset;
+        set = n->opset;
+    }
+
+    for (uint32_t i = 0; i < count; i++) {
+        if (maas_str_eq(set[i].domain, n->domain)) {
+            return set[i].version;
         }
     }
 
@@ -67,7 +75,7 @@ imp_fail(const maas_import_t *im, const maas_raw_node_t *n)
     return maas_err_prefix(im->err, "node '%.*s' (%.*s%s%.*s, opset %lld)",
                            IMP_SHOW(name), IMP_SHOW(n->domain),
                            n->domain.len ? "." : "", IMP_SHOW(n->op),
-                           (long long) imp_opset(im, n->domain));
+                           (long long) imp_opset(im, n));
 }
 
 
@@ -349,7 +357,9 @@ imp_constant(maas_import_t *im, const maas_raw_node_t *n, maas_tensor_t *t)
     t->rank = list ? 1 : 0;
     t->dims[0] = list ? (int64_t) a->n : 0;
 
-    if (maas_str_is(a->name, "value") && a->type == MAAS_ATTR_TENSOR) {
+    if (maas_str_is(a->name, a->sparse ? "sparse_value" : "value")
+        && a->type == MAAS_ATTR_TENSOR)
+    {
         *t = a->t;
 
     } else if (maas_str_is(a->name, list ? "value_floats" : "value_float")
@@ -376,8 +386,8 @@ imp_constant(maas_import_t *im, const maas_raw_node_t *n, maas_tensor_t *t)
 
     } else {
         return maas_err(im->err, MAAS_EUNSUPPORTED, "attribute '%.*s' is not "
-                        "known; value, value_float(s), value_int(s) or "
-                        "value_string(s) are expected", IMP_SHOW(a->name));
+                        "known; value, sparse_value, value_float(s), "
+                        "value_int(s) or value_string(s) are expected", IMP_SHOW(a->name));
     }
 
     return t->data != NULL ? MAAS_OK : maas_err_nomem(im->err);
@@ -555,8 +565,9 @@ imp_row(maas_import_t *im, const maas_raw_node_t *n, int64_t opset,
     }
 
     if (opset == 0) {
-        return maas_err(im->err, MAAS_EINVAL, "the model does not import an "
-                        "opset of domain '%.*s'", IMP_SHOW(n->domain));
+        return maas_err(im->err, MAAS_EINVAL, "the %s does not import an "
+                        "opset of domain '%.*s'", n->opset != NULL
+                        ? "function" : "model", IMP_SHOW(n->domain));
     }
 
     for (size_t i = 0; i < maas_nelts(imp_domains); i++) {
@@ -637,7 +648,7 @@ imp_build_all(maas_import_t *im, const maas_op_t *op,
 static maas_status_t
 imp_node(maas_import_t *im, const maas_raw_node_t *raw)
 {
-    int64_t           opset = imp_opset(im, raw->domain);
+    int64_t           opset = imp_opset(im, raw);
     maas_status_t     rc;
     maas_raw_node_t   n = *raw;
     const maas_op_t  *op = NULL;
@@ -729,10 +740,11 @@ maas_status_t
 maas_graph_import(maas_graph_t **out, maas_arena_t *a,
     const maas_raw_model_t *raw, maas_err_t *err)
 {
-    maas_err_t      local;
-    imp_scope_t     top = { 0 };
-    maas_status_t   rc;
-    maas_import_t   im = { 0 };
+    maas_err_t               local;
+    imp_scope_t              top = { 0 };
+    maas_status_t            rc;
+    maas_import_t            im = { 0 };
+    const maas_raw_graph_t  *graph = &raw->graph;
 
     *out = NULL;
 
@@ -741,7 +753,11 @@ maas_graph_import(maas_graph_t **out, maas_arena_t *a,
     im.err = err != NULL ? err : &local;
     maas_arena_init(&im.tmp, a->host, a->limit);
 
-    rc = imp_graph(&im, &top, &raw->graph);
+    rc = imp_functions(&im, &graph);
+
+    if (rc == MAAS_OK) {
+        rc = imp_graph(&im, &top, graph);
+    }
 
     maas_arena_destroy(&im.tmp);
 

@@ -1,6 +1,7 @@
 /*
  * import.h: private to graph/: what the stages of the importer share.
  *
+ *   import_func.c    functions, written out where they are called
  *   import_names.c   names of a scope, free names of bodies, order of nodes
  *   upgrade.c        what operators' upgrade() may do to a raw node
  *   attr.c           attributes -> the operator's pointer-free struct
@@ -21,7 +22,8 @@
 /* A name for an error's text: at most 120 bytes of it. */
 #define IMP_SHOW(s)  (int) maas_min((s).len, 120), ((s).data ? (s).data : "")
 
-#define IMP_NONODE  UINT32_MAX
+#define IMP_NONODE     UINT32_MAX
+#define IMP_FUNCS_MAX  4096
 
 typedef struct {
     maas_str_t  name;
@@ -80,14 +82,17 @@ struct maas_import_s {
 };
 
 
-/* Opset of a domain; 0: not imported. */
-int64_t imp_opset(const maas_import_t *im, maas_str_t domain);
+/* Opset of a node's domain; 0: not imported. */
+int64_t imp_opset(const maas_import_t *im, const maas_raw_node_t *n);
 
 /* The node as errors name it. */
 maas_str_t imp_node_name(const maas_raw_node_t *n);
 
 /* Puts "node 'x' (Op, opset N)" before the text. */
 maas_status_t imp_fail(const maas_import_t *im, const maas_raw_node_t *n);
+
+/* *g without calls of functions: itself when there are none. */
+maas_status_t imp_functions(maas_import_t *im, const maas_raw_graph_t **g);
 
 /* Indices of the raw nodes in an order that can be run. */
 maas_status_t imp_sort(maas_import_t *im, imp_scope_t *sc, uint32_t **order);

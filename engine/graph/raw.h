@@ -4,7 +4,7 @@
  * it from bytes; graph/import.c turns it into a maas_graph_t.
  *
  * Ownership: everything lies in one arena, or points into the file's bytes
- * (large initializers), which must outlive it.
+ * and into external files (large initializers), which must outlive it.
  */
 
 #ifndef MAAS_RAW_H
@@ -39,7 +39,14 @@ typedef struct {
     const maas_str_t  *strings;
     maas_tensor_t      t;
     maas_raw_graph_t  *g;
+    bool               sparse;  /* t was written out from a sparse one */
+    maas_str_t         ref;     /* len != 0: attribute of the function */
 } maas_raw_attr_t;
+
+typedef struct {
+    maas_str_t  domain;
+    int64_t     version;
+} maas_raw_opset_t;
 
 typedef struct {
     maas_str_t        op;
@@ -51,6 +58,10 @@ typedef struct {
     maas_str_t       *in;       /* len 0: absent optional */
     maas_str_t       *out;
     maas_raw_attr_t  *attr;
+    maas_str_t        overload; /* of a function */
+    /* Opsets of the function that it is from; NULL: the model's. */
+    const maas_raw_opset_t  *opset;
+    uint32_t                 n_opset;
 } maas_raw_node_t;
 
 typedef enum {
@@ -105,16 +116,32 @@ struct maas_raw_graph_s {
     maas_raw_node_t  *node;
 };
 
+/* A function of the model: its calls are replaced by its nodes. */
 typedef struct {
-    maas_str_t  domain;
-    int64_t     version;
-} maas_raw_opset_t;
+    maas_str_t         name;
+    maas_str_t         domain;
+    maas_str_t         overload;
+    uint32_t           n_in;
+    uint32_t           n_out;
+    uint32_t           n_attr;
+    uint32_t           n_preset;
+    uint32_t           n_node;
+    uint32_t           n_opset;
+    maas_str_t        *in;
+    maas_str_t        *out;
+    maas_str_t        *attr;    /* names of those without a default */
+    maas_raw_attr_t   *preset;  /* defaults of the others */
+    maas_raw_node_t   *node;
+    maas_raw_opset_t  *opset;
+} maas_raw_func_t;
 
 typedef struct {
     maas_raw_graph_t   graph;
     int64_t            ir_version;
     uint32_t           n_opset;
     maas_raw_opset_t  *opset;
+    uint32_t           n_func;
+    maas_raw_func_t   *func;
     maas_str_t         producer;
     maas_str_t         platform;    /* "onnx" */
 } maas_raw_model_t;

@@ -118,6 +118,14 @@ void maas_image_free(void *image);
 maas_status_t maas_image_write(const char *dir, const char *name,
     const void *image, size_t size, int *fd, maas_err_t *err);
 
+/*
+ * Are the external data files of the model at path what they were when the
+ * image of descriptor fd was made?  The key of a source tells of the model
+ * file and of what has a fixed name beside it; only the image knows the
+ * others.  Costs a stat each; true when there are none.
+ */
+bool maas_image_fresh(int fd, const char *path);
+
 /* Header, sections, every offset, and the payload's checksum. */
 maas_status_t maas_image_verify(const void *image, size_t size,
     maas_err_t *err);

@@ -15,11 +15,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/base.h"
+#include "base/folder.h"
+#include "formats/model_image.h"
 #include "maas.h"
 
 
-#define IMAGE_PATH_MAX  4096
+#define IMAGE_PATH_MAX   4096
+#define IMAGE_FILES_MAX  (16u << 20)
 
 
 static maas_status_t
@@ -189,4 +191,58 @@ failed:
 
     close(w);
     return MAAS_EIO;
+}
+
+
+/* -- looking at one ------------------------------------------------------- */
+
+/* The section FILES of an image, from its descriptor; NULL: it has none. */
+static char *
+image_files(int fd, size_t *n)
+{
+    char                       *p;
+    maas_img_header_t           h;
+    const maas_img_section_t   *s = &h.section[MAAS_SEC_FILES];
+
+    if (pread(fd, &h, sizeof(h), 0) != (ssize_t) sizeof(h)
+        || memcmp(h.magic, MAAS_IMAGE_MAGIC, sizeof(h.magic)) != 0
+        || h.abi != MAAS_IMAGE_ABI || h.sections != MAAS_SECTIONS
+        || s->size == 0 || s->size > IMAGE_FILES_MAX || s->off > INT64_MAX)
+    {
+        return NULL;
+    }
+
+    p = malloc(s->size);
+
+    if (p == NULL
+        || pread(fd, p, s->size, (off_t) s->off) != (ssize_t) s->size
+        || p[s->size - 1] != '\0')
+    {
+        free(p);
+        return NULL;
+    }
+
+    *n = s->size;
+    return p;
+}
+
+
+bool
+maas_image_fresh(int fd, const char *path)
+{
+    bool    same;
+    char   *lines, dir[IMAGE_PATH_MAX];
+    size_t  n, skip;
+
+    lines = image_files(fd, &n);
+    if (lines == NULL) {
+        return false;
+    }
+
+    skip = strlen(lines) + 1;
+    same = maas_folder_of(dir, sizeof(dir), path)
+           && maas_folder_same(dir, lines + skip, n - skip);
+    free(lines);
+
+    return same;
 }

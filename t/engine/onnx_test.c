@@ -479,16 +479,21 @@ test_refused(void)
     pb_put(&n, 13, f);
     pb_int(&n, 14, 1);
     pb_put(&g, 5, n);
-    refused(pb_model(g, 8, 17), MAAS_EUNSUPPORTED, "external data is not "
-            "served yet: tensor 'far' is in file 'weights.bin'",
-            "external data");
+    refused(pb_model(g, 8, 17), MAAS_ENOENT, "initializer 'far': its data is "
+            "in file 'weights.bin', but the model came without a folder",
+            "external data of bytes in memory");
 
-    m = pb_model(graph_plain(), 8, 17);
-    f = pb_new();
-    pb_str(&f, 1, "Fn");
-    pb_str(&f, 10, "local");
-    pb_put(&m, 25, f);
-    refused(m, MAAS_EUNSUPPORTED, "model-local functions", "a function");
+    n = pb_node("Relu", "r", "a", "b");
+    pb_put(&n, 5, ({
+        pb_t  a = pb_attr_int("alpha", 1);
+
+        pb_str(&a, 21, "slope");
+        a;
+    }));
+    g = graph_plain();
+    pb_put(&g, 1, n);
+    refused(pb_model(g, 8, 17), MAAS_EINVAL, "refers to an attribute of a "
+            "function, outside of functions", "a reference in the graph");
 
     m = pb_model(graph_plain(), 8, 17);
     pb_put(&m, 7, graph_plain());

@@ -1,9 +1,13 @@
 /*
  * Fuzz target: bytes -> ONNX reader -> importer -> inference, under a budget
- * of memory.  What fails as a model is tried as a tensor.
+ * of memory, in a folder that holds a file for external data.  What fails as
+ * a model is tried as a tensor.
  */
 
+#include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "formats/onnx.h"
 #include "graph/graph.h"
@@ -53,6 +57,48 @@ fuzz_free(void *ctx, void *p)
 }
 
 
+/* 64 bytes w.bin, in a folder that goes when the process does. */
+static char  fuzz_dir[] = "/tmp/maas_fuzz.XXXXXX";
+
+
+static void
+fuzz_dir_remove(void)
+{
+    char  path[64];
+
+    snprintf(path, sizeof(path), "%s/w.bin", fuzz_dir);
+    unlink(path);
+    rmdir(fuzz_dir);
+}
+
+
+static const char *
+fuzz_folder(void)
+{
+    int          fd;
+    char         path[64];
+    static int   made;
+
+    if (!made) {
+        if (mkdtemp(fuzz_dir) == NULL) {
+            abort();
+        }
+
+        snprintf(path, sizeof(path), "%s/w.bin", fuzz_dir);
+        fd = open(path, O_WRONLY | O_CREAT | O_EXCL, 0600);
+        if (fd == -1 || write(fd, path, sizeof(path)) != sizeof(path)) {
+            abort();
+        }
+
+        close(fd);
+        atexit(fuzz_dir_remove);
+        made = 1;
+    }
+
+    return fuzz_dir;
+}
+
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -64,11 +110,17 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     maas_graph_t      *g;
     maas_tensor_t      t;
     maas_status_t      rc;
+    maas_folder_t      folder;
     maas_raw_model_t  *m;
+    maas_onnx_opts_t   opts = { &folder, FUZZ_BUDGET / 4 };
 
     maas_arena_init(&a, &host, FUZZ_BUDGET / 2);
 
-    rc = maas_onnx_read(&m, &a, data, size, NULL, &err);
+    if (maas_folder_init(&folder, &host, fuzz_folder(), &err) != MAAS_OK) {
+        abort();
+    }
+
+    rc = maas_onnx_read(&m, &a, data, size, &opts, &err);
 
     if (rc == MAAS_OK) {
         rc = maas_graph_import(&g, &a, m, &err);
@@ -87,6 +139,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
 
     maas_arena_destroy(&a);
+    maas_folder_close(&folder);
 
     if (left != FUZZ_BUDGET) {
         abort();
