@@ -17,9 +17,9 @@
 
 /* What is served; the error texts quote them. */
 #define MAAS_ONNX_IR_MIN     3
-#define MAAS_ONNX_IR_MAX     9
+#define MAAS_ONNX_IR_MAX     12
 #define MAAS_ONNX_OPSET_MIN  6
-#define MAAS_ONNX_OPSET_MAX  17
+#define MAAS_ONNX_OPSET_MAX  24
 
 /* Where a model comes from, and what it may cost. */
 typedef struct {

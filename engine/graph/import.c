@@ -21,7 +21,7 @@ static const struct {
     int64_t      min;
     int64_t      max;
 } imp_domains[] = {
-    { "", 6, 17 },
+    { "", 6, 24 },
     { "ai.onnx.ml", 1, 3 }
 };
 

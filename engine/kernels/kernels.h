@@ -73,6 +73,8 @@ typedef enum {
     MAAS_U_GELU,                        /* x / 2 * (1 + erf(x / sqrt(2))) */
     MAAS_U_SOFTPLUS,                    /* log(1 + exp(x)) */
     MAAS_U_AFFINE,                      /* a * x + b */
+    MAAS_U_SWISH,                       /* x * sigmoid(a * x + b * x^3) */
+    MAAS_U_MISH,                        /* x * tanh(log(1 + exp(x))) */
     MAAS_UNARIES
 } maas_unary_t;
 

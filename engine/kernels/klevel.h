@@ -31,7 +31,8 @@
     X(NEG, neg, l) X(FLOOR, floor, l) X(CEIL, ceil, l) X(ROUND, round, l)     \
     X(RELU, relu, l) X(CLIP, clip, l) X(LEAKY, leaky, l) X(ELU, elu, l)       \
     X(HSIGMOID, hsigmoid, l) X(HSWISH, hswish, l) X(SILU, silu, l)            \
-    X(GELU, gelu, l) X(SOFTPLUS, softplus, l) X(AFFINE, affine, l)
+    X(GELU, gelu, l) X(SOFTPLUS, softplus, l) X(AFFINE, affine, l)      \
+    X(SWISH, swish, l) X(MISH, mish, l)
 
 #define MAAS_K_BINARIES(X, l)                                                 \
     X(ADD, add, l) X(SUB, sub, l) X(MUL, mul, l) X(DIV, div, l)               \

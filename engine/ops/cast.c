@@ -217,9 +217,22 @@ maas_cast_row(void *y, maas_dtype_t yt, const void *x, maas_dtype_t xt,
 
 typedef struct {
     int64_t  to;
+    int64_t  saturate;          /* of float8, which is not served */
+    int64_t  round_mode;        /* of float8 too */
 } cast_attr_t;
 
+static const char *const  cast_rounds[] = { "up", "down", "nearest", NULL };
+
+#define CAST_FLOAT8                                                           \
+    { .name = "round_mode", .type = MAAS_ATTR_STRING, .words = cast_rounds,   \
+      .off = offsetof(cast_attr_t, round_mode) },                             \
+    { .name = "saturate", .type = MAAS_ATTR_INT, .i = 1, .min = 0, .max = 1,  \
+      .off = offsetof(cast_attr_t, saturate) }
+
+static const maas_attr_row_t  castlike_attrs[] = { CAST_FLOAT8 };
+
 static const maas_attr_row_t  cast_attrs[] = {
+    CAST_FLOAT8,
     { .name = "to", .type = MAAS_ATTR_INT, .required = true,
       .off = offsetof(cast_attr_t, to) }
 };
@@ -416,14 +429,15 @@ static const maas_case_t  castlike_bad[] = {
 
 const maas_op_t  maas_ops_cast[] = {
 
-    { .name = "Cast", .domain = "", .since = 13, .first = 6,
+    { .name = "Cast", .domain = "", .since = 19, .first = 6,
       .flags = MAAS_OP_PURE | MAAS_OP_ELEMENTWISE, MAAS_IO(cast_in, cast_out),
       MAAS_ATTRS(cast_attrs, cast_attr_t), .infer = cast_infer,
       MAAS_KERNELS(cast_kernel), .cases = cast_cases, .bad = cast_bad },
 
-    { .name = "CastLike", .domain = "", .since = 15, .first = 15,
+    { .name = "CastLike", .domain = "", .since = 19, .first = 15,
       .flags = MAAS_OP_PURE | MAAS_OP_ELEMENTWISE,
-      MAAS_IO(castlike_in, castlike_out), .infer = castlike_infer,
+      MAAS_IO(castlike_in, castlike_out),
+      MAAS_ATTRS(castlike_attrs, cast_attr_t), .infer = castlike_infer,
       MAAS_KERNELS(castlike_kernel), .cases = castlike_cases,
       .bad = castlike_bad },
 

@@ -107,7 +107,7 @@ cmp_infer(maas_infer_t *c)
 
 
 /* The output is smaller than most inputs: only booleans may lie over them. */
-#define CMP_OP(name, mask, ...)                                               \
+#define CMP_RUN(name, ...)                                                    \
     static const cmp_row_pt  name##_rows[MAAS_DTYPES] = { __VA_ARGS__ };      \
                                                                               \
     static maas_status_t                                                      \
@@ -115,15 +115,18 @@ cmp_infer(maas_infer_t *c)
         int64_t last)                                                         \
     {                                                                         \
         return cmp_run(s, slot, first, last, name##_rows);                    \
-    }                                                                         \
+    }
+
+#define CMP_OP(name, mask, ...)                                               \
+    CMP_RUN(name, __VA_ARGS__)                                                \
                                                                               \
     static const maas_kernel_row_t  name##_kernel[] = {                       \
         { #name ".rows", MAAS_CPU_REF, mask, 0, maas_setup_cheap,             \
           name##_run }                                                        \
     };
 
-CMP_OP(equal, 0, MAAS_T_NUM(MAAS_UN_ENTRY, equal)
-       MAAS_UN_ENTRY(equal, BOOL, uint8_t))
+CMP_RUN(equal, MAAS_T_NUM(MAAS_UN_ENTRY, equal)
+        MAAS_UN_ENTRY(equal, BOOL, uint8_t))
 CMP_OP(greater, 0, MAAS_T_NUM(MAAS_UN_ENTRY, greater))
 CMP_OP(less, 0, MAAS_T_NUM(MAAS_UN_ENTRY, less))
 CMP_OP(greater_equal, 0, MAAS_T_NUM(MAAS_UN_ENTRY, greater_equal))
@@ -131,6 +134,54 @@ CMP_OP(less_equal, 0, MAAS_T_NUM(MAAS_UN_ENTRY, less_equal))
 CMP_OP(and, 3, MAAS_UN_ENTRY(and, BOOL, uint8_t))
 CMP_OP(or, 3, MAAS_UN_ENTRY(or, BOOL, uint8_t))
 CMP_OP(xor, 3, MAAS_UN_ENTRY(xor, BOOL, uint8_t))
+
+
+/* -- equal strings ------------------------------------------------------- */
+
+static void
+equal_text_row(void *ctx, int64_t at, int64_t n, const int64_t *off,
+    const int64_t *stride)
+{
+    const maas_step_t  *s = ((cmp_ctx_t *) ctx)->s;
+    uint8_t            *y = (uint8_t *) s->out[0].data + at;
+
+    for (int64_t i = 0; i < n; i++) {
+        y[i] = maas_str_eq(maas_tensor_str(&s->in[0], off[0] + i * stride[0]),
+                           maas_tensor_str(&s->in[1],
+                                           off[1] + i * stride[1]));
+    }
+}
+
+
+static bool
+equal_text_setup(maas_setup_t *u)
+{
+    return u->in[0].dtype == MAAS_STRING && maas_setup_elements(u, 20);
+}
+
+
+static maas_status_t
+equal_text_run(const maas_step_t *s, maas_slot_t *slot, int64_t first,
+    int64_t last)
+{
+    int64_t    lo, hi;
+    maas_bc_t  bc;
+    cmp_ctx_t  ctx = { .s = s };
+
+    (void) slot;
+
+    maas_unit_range(first, last, maas_tensor_count(&s->out[0]), &lo, &hi);
+    maas_bc_tensors(&bc, &s->out[0], s->in, 2);
+    maas_bc_run(&bc, lo, hi, equal_text_row, &ctx);
+
+    return MAAS_OK;
+}
+
+
+static const maas_kernel_row_t  equal_kernel[] = {
+    { "equal.text", MAAS_CPU_REF, 0, 0, equal_text_setup, equal_text_run },
+    { "equal.rows", MAAS_CPU_REF, 0, 0, maas_setup_cheap, equal_run }
+};
 
 
 /* -- one tensor to booleans ---------------------------------------------- */
@@ -346,8 +397,8 @@ static const maas_formal_t  num_in[] = {
 };
 
 static const maas_formal_t  equal_in[] = {
-    { "A", MAAS_D_NUM | MAAS_D(BOOL), 'T', 0 },
-    { "B", MAAS_D_NUM | MAAS_D(BOOL), 'T', 0 }
+    { "A", MAAS_D_NUM | MAAS_D(BOOL) | MAAS_D(STRING), 'T', 0 },
+    { "B", MAAS_D_NUM | MAAS_D(BOOL) | MAAS_D(STRING), 'T', 0 }
 };
 
 static const maas_formal_t  bool_in[] = {
@@ -376,6 +427,16 @@ static const maas_case_t  cmp_cases[] = {
     { "| f64[]:inf f64[]", NULL },
     { "| f32[0] f32[1]", NULL },
     { "| i32[200,100] i32[200,1]", NULL },
+    { NULL, NULL }
+};
+
+static const maas_case_t  equal_cases[] = {
+    { "| f32[2,3,17] f32[2,3,17]:nan", NULL },
+    { "| i64[5]{1,2,3,4,5} i64[]{3}", NULL },
+    { "| bool[2,3] bool[3]", NULL },
+    { "| str[3]{a,bc,a} str[]{a}", NULL },
+    { "| str[2,3] str[3]", NULL },
+    { "| str[0] str[1]", NULL },
     { NULL, NULL }
 };
 
@@ -458,8 +519,8 @@ static const maas_case_t  where_bad[] = {
 
 const maas_op_t  maas_ops_compare[] = {
 
-    { CMP_ROW("Equal", 13, 6, equal, equal_in, bool_out, maas_upgrade_axis,
-              cmp_infer, cmp_cases, cmp_bad) },
+    { CMP_ROW("Equal", 19, 6, equal, equal_in, bool_out, maas_upgrade_axis,
+              cmp_infer, equal_cases, cmp_bad) },
     { CMP_ROW("Greater", 13, 6, greater, num_in, bool_out, maas_upgrade_axis,
               cmp_infer, cmp_cases, cmp_bad) },
     { CMP_ROW("Less", 13, 6, less, num_in, bool_out, maas_upgrade_axis,

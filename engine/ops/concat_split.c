@@ -11,6 +11,7 @@
 
 typedef struct {
     int64_t  axis;
+    int64_t  num_outputs;       /* of Split; 0: not given */
 } axis_attr_t;
 
 
@@ -163,16 +164,38 @@ concat_run(const maas_step_t *s, maas_slot_t *slot, int64_t first,
 
 /* -- Split --------------------------------------------------------------- */
 
+/* With num_outputs the last part may be smaller than the others. */
 static maas_status_t
 split_equal(maas_infer_t *c, maas_dim_t dim, maas_dim_t *parts)
 {
-    if (maas_dim_known(dim) && dim % c->n_out != 0) {
-        return maas_err(c->err, MAAS_EINVAL, "extent %lld does not divide "
-                        "into %d equal parts", (long long) dim, c->n_out);
+    int                 n = c->n_out;
+    maas_dim_t          size;
+    const axis_attr_t  *a = c->attr;
+
+    if (a->num_outputs != 0 && a->num_outputs != n) {
+        return maas_err(c->err, MAAS_EINVAL, "num_outputs is %lld, but there "
+                        "are %d outputs", (long long) a->num_outputs, n);
     }
 
-    for (int i = 0; i < c->n_out; i++) {
-        parts[i] = maas_dim_div(c->syms, dim, c->n_out);
+    if (maas_dim_known(dim) && dim % n != 0 && a->num_outputs == 0) {
+        return maas_err(c->err, MAAS_EINVAL, "extent %lld does not divide "
+                        "into %d equal parts", (long long) dim, n);
+    }
+
+    size = maas_dim_ceil(c->syms, dim, n);
+
+    for (int i = 0; i < n; i++) {
+        parts[i] = size;
+    }
+
+    if (a->num_outputs != 0) {
+        parts[n - 1] = maas_dim_sub(c->syms, dim,
+                                    maas_dim_mul(c->syms, size, n - 1));
+    }
+
+    if (maas_dim_known(parts[n - 1]) && parts[n - 1] < 0) {
+        return maas_err(c->err, MAAS_EINVAL, "extent %lld gives no %d parts "
+                        "of %lld", (long long) dim, n, (long long) size);
     }
 
     return MAAS_OK;
@@ -264,11 +287,15 @@ split_infer(maas_infer_t *c)
 static int64_t
 split_part(const maas_step_t *s, int axis, int i)
 {
+    int64_t  n;
+
     if (s->n_formal > 1 && s->in[1].dtype != MAAS_NODTYPE) {
         return maas_move_int(&s->in[1], i);
     }
 
-    return s->in[0].dims[axis] / s->n_out;
+    n = (s->in[0].dims[axis] + s->n_out - 1) / s->n_out;
+
+    return i < s->n_out - 1 ? n : s->in[0].dims[axis] - n * (s->n_out - 1);
 }
 
 
@@ -359,10 +386,9 @@ static maas_status_t
 split_upgrade(maas_import_t *im, maas_raw_node_t *n, int opset,
     maas_err_t *err)
 {
-    (void) opset;
     (void) err;
 
-    return maas_raw_attr_to_input(im, n, "split", 1);
+    return opset < 13 ? maas_raw_attr_to_input(im, n, "split", 1) : MAAS_OK;
 }
 
 
@@ -393,7 +419,9 @@ static const maas_attr_row_t  concat_attrs[] = {
 
 static const maas_attr_row_t  split_attrs[] = {
     { .name = "axis", .type = MAAS_ATTR_INT,
-      .off = offsetof(axis_attr_t, axis) }
+      .off = offsetof(axis_attr_t, axis) },
+    { .name = "num_outputs", .type = MAAS_ATTR_INT, .min = 0,
+      .max = INT32_MAX, .off = offsetof(axis_attr_t, num_outputs) }
 };
 
 
@@ -430,6 +458,7 @@ static const maas_case_t  split_cases[] = {
     { "| f16[5,3] =i64[1]{5}", NULL },
     { "axis=-1 | i8[2,0]", NULL },
     { "axis=-1 | u64[700,31]", NULL },
+    { "axis=1 num_outputs=1 | f32[3,4]", NULL },
     { NULL, NULL }
 };
 
@@ -437,6 +466,7 @@ static const maas_case_t  split_bad[] = {
     { "axis=1 | f32[3,4] =i64[1]{3}", "sum to 3" },
     { "axis=1 | f32[3,4] =i64[2]{2,2}", "2 parts for 1 outputs" },
     { "axis=4 | f32[3,4]", "axis 4 is out of range" },
+    { "num_outputs=3 | f32[3,4]", "num_outputs is 3, but there are 1" },
     { NULL, NULL }
 };
 
@@ -452,7 +482,7 @@ const maas_op_t  maas_ops_concat_split[] = {
         .cases = concat_cases, .bad = concat_bad
     },
     {
-        .name = "Split", .domain = "", .since = 13, .first = 2,
+        .name = "Split", .domain = "", .since = 18, .first = 2,
         .flags = MAAS_OP_PURE,
         MAAS_IO(split_in, split_out),
         MAAS_ATTRS(split_attrs, axis_attr_t),

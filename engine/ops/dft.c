@@ -1,5 +1,5 @@
 /*
- * DFT-17 and STFT-17.  The transform splits n into its smallest factors
+ * DFT-20 and STFT-17.  The transform splits n into its smallest factors
  * (n log n where they are small), in double, with one table of n roots of
  * unity.  Real input has a last axis of 1, complex of 2; output has 2.
  *
@@ -15,7 +15,6 @@
 #define DFT_MAX  (1 << 28)
 
 typedef struct {
-    int64_t  axis;
     int64_t  inverse;
     int64_t  onesided;
 } dft_attr_t;
@@ -33,6 +32,7 @@ typedef struct {
     dft_num_t  *tmp;
 } dft_t;
 
+enum { DFT_LENGTH = 1, DFT_AXIS };
 enum { STFT_SIGNAL = 0, STFT_STEP, STFT_WINDOW, STFT_LENGTH };
 
 
@@ -199,6 +199,30 @@ dft_bins(maas_infer_t *c, maas_dim_t n, bool onesided)
 }
 
 
+/* The axis, from an input since opset 20; -2 without it. */
+static maas_status_t
+dft_infer_axis(maas_infer_t *c, int *axis)
+{
+    int         n;
+    maas_dim_t  v = -2;
+
+    if (maas_infer_has(c, DFT_AXIS)) {
+        MAAS_TRY(maas_ival_vector(c, DFT_AXIS, "axis", 1, &v, &n));
+
+        if (n != 1) {
+            return maas_err(c->err, MAAS_EINVAL,
+                            "axis has %d elements, expected 1", n);
+        }
+
+        if (!maas_dim_known(v)) {
+            return MAAS_INFER_NEED(c, DFT_AXIS);
+        }
+    }
+
+    return maas_axis(v, c->in[0].type->rank, axis, c->err);
+}
+
+
 static maas_status_t
 dft_infer(maas_infer_t *c)
 {
@@ -208,7 +232,7 @@ dft_infer(maas_infer_t *c)
     const dft_attr_t   *a = c->attr;
     const maas_type_t  *t = c->in[0].type;
 
-    MAAS_TRY(maas_axis(a->axis, t->rank, &axis, c->err));
+    MAAS_TRY(dft_infer_axis(c, &axis));
 
     if (axis == t->rank - 1) {
         return maas_err(c->err, MAAS_EINVAL, "axis %d is the last, which has "
@@ -331,10 +355,21 @@ stft_infer(maas_infer_t *c)
 
 /* -- steps --------------------------------------------------------------- */
 
+/* -1: it is not known yet. */
 static int
-dft_axis(const dft_attr_t *a, int rank)
+dft_axis(const maas_tensor_t *in, int n_formal)
 {
-    return (int) (a->axis < 0 ? a->axis + rank : a->axis);
+    int64_t  axis = -2;
+
+    if (n_formal > DFT_AXIS && in[DFT_AXIS].dtype != MAAS_NODTYPE) {
+        if (in[DFT_AXIS].data == NULL) {
+            return -1;
+        }
+
+        axis = maas_move_int(&in[DFT_AXIS], 0);
+    }
+
+    return (int) (axis < 0 ? axis + in[0].rank : axis);
 }
 
 
@@ -367,9 +402,13 @@ dft_check(maas_slot_t *slot, const dft_attr_t *a, int64_t n, int64_t bins)
 static bool
 dft_setup(maas_setup_t *u)
 {
-    int                   axis = dft_axis(u->attr, u->in[0].rank);
-    int64_t               bins = u->out[0].dims[axis];
+    int                   axis = dft_axis(u->in, u->n_formal);
+    int64_t               bins = 0;
     const maas_tensor_t  *y = &u->out[0];
+
+    for (int i = 0; i < y->rank - 1; i++) {
+        bins = axis < 0 || axis == i ? maas_max(bins, y->dims[i]) : bins;
+    }
 
     dft_cost(u, bins == 0 ? 0 : maas_tensor_count(y) / 2 / bins, bins);
     return true;
@@ -386,7 +425,7 @@ dft_run(const maas_step_t *s, maas_slot_t *slot, int64_t first, int64_t last)
     const dft_attr_t     *a = s->attr;
     const maas_tensor_t  *x = &s->in[0], *y = &s->out[0];
 
-    axis = dft_axis(a, x->rank);
+    axis = dft_axis(s->in, s->n_formal);
     len = x->dims[axis];
     bins = y->dims[axis];
     n = s->n_formal > 1 && s->in[1].dtype != MAAS_NODTYPE
@@ -478,13 +517,29 @@ stft_run(const maas_step_t *s, maas_slot_t *slot, int64_t first, int64_t last)
 }
 
 
+/* Before 20 the axis was an attribute, 1 by default. */
+static maas_status_t
+dft_upgrade(maas_import_t *im, maas_raw_node_t *n, int opset, maas_err_t *err)
+{
+    int64_t  axis = 1;
+
+    (void) opset;
+    (void) err;
+
+    return maas_raw_attr(n, "axis") != NULL
+           ? maas_raw_attr_to_input(im, n, "axis", DFT_AXIS)
+           : maas_raw_input_ints(im, n, DFT_AXIS, &axis, 1, true);
+}
+
+
 /* -- rows ---------------------------------------------------------------- */
 
 #define DFT_INT  (MAAS_D(I32) | MAAS_D(I64))
 
 static const maas_formal_t  dft_in[] = {
     { "input", MAAS_D_FLOAT, 'T', 0 },
-    { "dft_length", DFT_INT, 0, MAAS_OPT }
+    { "dft_length", DFT_INT, 0, MAAS_OPT },
+    { "axis", DFT_INT, 0, MAAS_OPT }
 };
 
 static const maas_formal_t  stft_in[] = {
@@ -499,8 +554,6 @@ static const maas_formal_t  dft_outs[] = {
 };
 
 static const maas_attr_row_t  dft_attrs[] = {
-    { .name = "axis", .type = MAAS_ATTR_INT, .i = 1,
-      .off = offsetof(dft_attr_t, axis) },
     { .name = "inverse", .type = MAAS_ATTR_INT, .min = 0, .max = 1,
       .off = offsetof(dft_attr_t, inverse) },
     { .name = "onesided", .type = MAAS_ATTR_INT, .min = 0, .max = 1,
@@ -522,11 +575,11 @@ static const maas_kernel_row_t  stft_kernel[] = {
 
 static const maas_case_t  dft_cases[] = {
     { "| f32[2,16,1]", NULL },
-    { "onesided=1 axis=2 | f32[2,3,17,1]", NULL },
-    { "inverse=1 | f64[3,30,2,2]", NULL },
-    { "axis=-2 | f32[2,9,2] =i64[]{12}", NULL },
+    { "onesided=1 | f32[2,3,17,1] - =i64[]{2}", NULL },
+    { "inverse=1 | f64[3,30,2,2] - i64[]{1}", NULL },
+    { "| f32[2,9,2] =i64[]{12} =i32[]{-2}", NULL },
     { "onesided=1 | f32[2,9,1] i64[]{6}", NULL },
-    { "axis=0 | f32[97,40,1]", NULL },
+    { "| f32[97,40,1] - i64[]{0}", NULL },
     { "| f32[1,1,2]", NULL },
     { "| f32[0,4,1]", NULL },
     { "| f16[1,8,1]", NULL },
@@ -534,9 +587,10 @@ static const maas_case_t  dft_cases[] = {
 };
 
 static const maas_case_t  dft_bad[] = {
-    { "axis=2 | f32[2,9,1]", "axis 2 is the last" },
-    { "axis=3 | f32[2,9,1]", "axis 3 is out of range" },
-    { "| f32[2,9]", "axis 1 is the last" },
+    { "| f32[2,9,1] - =i64[]{2}", "axis 2 is the last" },
+    { "| f32[2,9,1] - =i64[]{3}", "axis 3 is out of range" },
+    { "| f32[2,9] - =i64[]{1}", "axis 1 is the last" },
+    { "| f32[2,9,1] - =i64[2]{1,1}", "axis has 2 elements" },
     { "| f32[2,9,3]", "the last axis has 3 items" },
     { "onesided=1 | f32[2,9,2]", "the input is complex" },
     { "onesided=1 inverse=1 | f32[2,9,1]", "are both 1" },
@@ -569,11 +623,11 @@ static const maas_case_t  stft_bad[] = {
 
 const maas_op_t  maas_ops_dft[] = {
     {
-        .name = "DFT", .domain = "", .since = 17, .first = 17,
+        .name = "DFT", .domain = "", .since = 20, .first = 17,
         .flags = MAAS_OP_PURE,
         MAAS_IO(dft_in, dft_outs),
         MAAS_ATTRS(dft_attrs, dft_attr_t),
-        .infer = dft_infer,
+        .upgrade = dft_upgrade, .infer = dft_infer,
         MAAS_KERNELS(dft_kernel),
         .cases = dft_cases, .bad = dft_bad
     },

@@ -1,6 +1,6 @@
 /*
- * GridSample-16: samples the images [N, C, H, W] of X at the points of a
- * grid [N, H_out, W_out, 2] of (x, y) in [-1, 1].
+ * GridSample-20: samples the images [N, C, H, W] of X at the points of a
+ * grid [N, H_out, W_out, 2] of (x, y) in [-1, 1], or those of three axes.
  *
  * A point becomes one, two or four taps on each axis, each a position and a
  * weight; all channels of the point use them.  A point outside is first
@@ -18,8 +18,9 @@
 enum { GRID_LINEAR = 0, GRID_NEAREST, GRID_CUBIC };
 enum { GRID_ZEROS = 0, GRID_BORDER, GRID_REFLECTION };
 
-static const char *const  grid_modes[] = { "bilinear", "nearest", "bicubic",
-                                           NULL };
+/* The names of opset 20, then those of 16. */
+static const char *const  grid_modes[] = { "linear", "nearest", "cubic",
+                                           "bilinear", "bicubic", NULL };
 static const char *const  grid_paddings[] = { "zeros", "border",
                                               "reflection", NULL };
 
@@ -29,6 +30,19 @@ typedef struct {
     int64_t  padding;
 } grid_attr_t;
 
+#define GRID_AXES  3
+
+static inline int
+grid_mode(const grid_attr_t *a)
+{
+    static const int  modes[] = {
+        GRID_LINEAR, GRID_NEAREST, GRID_CUBIC, GRID_LINEAR, GRID_CUBIC
+    };
+
+    return modes[a->mode];
+}
+
+
 /* The taps of a point on one axis. */
 typedef struct {
     int      n;
@@ -37,25 +51,46 @@ typedef struct {
 } grid_taps_t;
 
 
+/* Sizes of an image, outer axes of 1 where it has less than three. */
+typedef struct {
+    int64_t  in[GRID_AXES];
+    int64_t  image;
+    int64_t  points;            /* of an image of the output */
+} grid_geom_t;
+
+
 static maas_status_t
 grid_infer(maas_infer_t *c)
 {
-    maas_dim_t          dims[4], two;
+    int                 nd, rank = c->in[0].type->rank;
+    maas_dim_t          dims[GRID_AXES + 2], n;
     const maas_type_t  *x = c->in[0].type, *g = c->in[1].type;
+    const grid_attr_t  *a = c->attr;
 
-    if (x->rank != 4 || g->rank != 4) {
+    if (g->rank != rank || rank < 4 || rank > GRID_AXES + 2) {
         return maas_err(c->err, MAAS_EINVAL, "X has rank %d, grid rank %d, "
-                        "expected 4 and 4", x->rank, g->rank);
+                        "expected 4 and 4 or 5 and 5", rank, g->rank);
+    }
+
+    nd = rank - 2;
+
+    if (nd == 3 && grid_mode(a) == GRID_CUBIC) {
+        return maas_err(c->err, MAAS_EUNSUPPORTED,
+                        "mode cubic over 3 axes is not defined; linear and "
+                        "nearest are");
     }
 
     MAAS_TRY(maas_infer_merge(c, x->dims[0], g->dims[0], &dims[0],
                               "the batch of X and grid"));
-    MAAS_TRY(maas_infer_merge(c, g->dims[3], 2, &two,
-                              "the last axis of grid, and 2"));
+    MAAS_TRY(maas_infer_merge(c, g->dims[nd + 1], nd, &n,
+                              "the last axis of grid, and X's axes"));
     dims[1] = x->dims[1];
-    dims[2] = g->dims[1];
-    dims[3] = g->dims[2];
-    maas_infer_set(c, 0, x->dtype, 4, dims);
+
+    for (int i = 0; i < nd; i++) {
+        dims[2 + i] = g->dims[1 + i];
+    }
+
+    maas_infer_set(c, 0, x->dtype, rank, dims);
 
     return MAAS_OK;
 }
@@ -65,12 +100,13 @@ static bool
 grid_setup(maas_setup_t *u)
 {
     double             taps;
+    int                nd = u->in[0].rank - 2, mode = grid_mode(u->attr);
     int64_t            n = maas_tensor_count(&u->out[0]);
-    const maas_dim_t  *d = u->in[1].dims;
-    const grid_attr_t  *a = u->attr;
 
-    taps = a->mode == GRID_CUBIC ? 16 : a->mode == GRID_NEAREST ? 1 : 4;
-    u->units = maas_max(maas_min(n / 2048, d[0] * d[1] * d[2]), 1);
+    taps = mode == GRID_CUBIC ? 4 : mode == GRID_NEAREST ? 1 : 2;
+    taps *= nd == 3 ? taps * taps : taps;
+    u->units = maas_max(maas_min(n / 2048,
+                        maas_dims_count(u->in[1].dims, nd + 1)), 1);
     u->cost = 50 + (double) n * (10 + 2 * taps);
     return true;
 }
@@ -103,7 +139,7 @@ grid_weights(const grid_attr_t *a, double t, double *w)
 {
     double  s = t + 1, A = -0.75;
 
-    if (a->mode == GRID_LINEAR) {
+    if (grid_mode(a) == GRID_LINEAR) {
         w[0] = 1 - t;
         w[1] = t;
         return;
@@ -121,6 +157,7 @@ grid_weights(const grid_attr_t *a, double t, double *w)
 static void
 grid_taps(grid_taps_t *p, const grid_attr_t *a, double v, int64_t n)
 {
+    int      mode = grid_mode(a);
     double   lo, hi, whole;
     int64_t  m, at, first;
 
@@ -129,16 +166,16 @@ grid_taps(grid_taps_t *p, const grid_attr_t *a, double v, int64_t n)
     v = a->align_corners ? (v + 1) / 2 * ((double) n - 1)
                          : ((v + 1) * (double) n - 1) / 2;
     v = isnan(v) ? -2 : fmax(fmin(v, 1e15), -1e15);
-    v = a->mode == GRID_NEAREST ? rint(v) : v;
+    v = mode == GRID_NEAREST ? rint(v) : v;
 
     if ((v < lo || v > hi) && a->padding != GRID_ZEROS) {
         v = a->padding == GRID_BORDER ? fmax(fmin(v, (double) n - 1), 0)
                                       : grid_mirror(v, lo, hi);
     }
 
-    whole = a->mode == GRID_NEAREST ? rint(v) : floor(v);
-    first = (int64_t) whole - (a->mode == GRID_CUBIC);
-    m = a->mode == GRID_NEAREST ? 1 : a->mode == GRID_LINEAR ? 2 : 4;
+    whole = mode == GRID_NEAREST ? rint(v) : floor(v);
+    first = (int64_t) whole - (mode == GRID_CUBIC);
+    m = mode == GRID_NEAREST ? 1 : mode == GRID_LINEAR ? 2 : 4;
     p->n = 0;
     p->w[0] = 1;
 
@@ -171,28 +208,34 @@ grid_taps(grid_taps_t *p, const grid_attr_t *a, double v, int64_t n)
 #define GRID_POINT(D, type)                                                   \
     static void                                                               \
     grid_point_##D(const maas_tensor_t *x, const maas_tensor_t *y,            \
-        int64_t from, int64_t to, const grid_taps_t *tx,                      \
-        const grid_taps_t *ty)                                                \
+        const grid_geom_t *g, int64_t from, int64_t to,                       \
+        const grid_taps_t *t)                                                 \
     {                                                                         \
-        double       sum, row;                                                \
-        int64_t      plane = y->dims[2] * y->dims[3], w = x->dims[3];         \
-        const type  *p;                                                       \
+        double       sum, part, row;                                          \
+        const type  *p, *q;                                                   \
                                                                               \
         for (int64_t c = 0; c < x->dims[1]; c++) {                            \
-            p = (const type *) x->data + from + c * x->dims[2] * w;           \
+            p = (const type *) x->data + from + c * g->image;                 \
             sum = 0;                                                          \
                                                                               \
-            for (int i = 0; i < ty->n; i++) {                                 \
-                row = 0;                                                      \
+            for (int k = 0; k < t[0].n; k++) {                                \
+                part = 0;                                                     \
                                                                               \
-                for (int j = 0; j < tx->n; j++) {                             \
-                    row += (double) p[ty->at[i] * w + tx->at[j]] * tx->w[j];  \
+                for (int i = 0; i < t[1].n; i++) {                            \
+                    q = p + (t[0].at[k] * g->in[1] + t[1].at[i]) * g->in[2];  \
+                    row = 0;                                                  \
+                                                                              \
+                    for (int j = 0; j < t[2].n; j++) {                        \
+                        row += (double) q[t[2].at[j]] * t[2].w[j];            \
+                    }                                                         \
+                                                                              \
+                    part += row * t[1].w[i];                                  \
                 }                                                             \
                                                                               \
-                sum += row * ty->w[i];                                        \
+                sum += part * t[0].w[k];                                      \
             }                                                                 \
                                                                               \
-            ((type *) y->data)[to + c * plane] = (type) sum;                  \
+            ((type *) y->data)[to + c * g->points] = (type) sum;              \
         }                                                                     \
     }
 
@@ -200,45 +243,51 @@ GRID_POINT(F32, float)
 GRID_POINT(F64, double)
 
 
+static double
+grid_coordinate(const maas_tensor_t *g, int64_t i)
+{
+    return g->dtype == MAAS_F64 ? ((const double *) g->data)[i]
+                                : (double) ((const float *) g->data)[i];
+}
+
+
 static maas_status_t
 grid_run(const maas_step_t *s, maas_slot_t *slot, int64_t first, int64_t last)
 {
-    double                vx, vy;
-    int64_t               p, to, b, plane, from, into;
-    grid_taps_t           tx = { 0 }, ty = { 0 };
+    int                   nd = s->in[0].rank - 2;
+    int64_t               p, to, b, from, into, batch = s->in[1].dims[0];
+    grid_geom_t           geom = { .in = { 1, 1, 1 } };
+    grid_taps_t           t[GRID_AXES] = { { 1, { 0 }, { 1 } } };
     const maas_tensor_t  *x = &s->in[0], *g = &s->in[1], *y = &s->out[0];
 
     (void) slot;
 
-    plane = g->dims[1] * g->dims[2];
-    p = maas_move_start(g->dims[0] * plane, s->units, first);
-    to = maas_move_start(g->dims[0] * plane, s->units, last);
+    for (int i = 0; i < nd; i++) {
+        geom.in[GRID_AXES - nd + i] = x->dims[2 + i];
+    }
+
+    geom.image = geom.in[0] * geom.in[1] * geom.in[2];
+    geom.points = maas_dims_count(y->dims + 2, nd);
+    p = maas_move_start(batch * geom.points, s->units, first);
+    to = maas_move_start(batch * geom.points, s->units, last);
 
     for (; p < to; p++) {
-        b = p / plane;
-        from = b * x->dims[1] * x->dims[2] * x->dims[3];
-        into = b * x->dims[1] * plane + p % plane;
+        b = p / geom.points;
+        from = b * x->dims[1] * geom.image;
+        into = b * x->dims[1] * geom.points + p % geom.points;
 
-        if (g->dtype == MAAS_F64) {
-            vx = ((const double *) g->data)[2 * p];
-            vy = ((const double *) g->data)[2 * p + 1];
-
-        } else {
-            vx = (double) ((const float *) g->data)[2 * p];
-            vy = (double) ((const float *) g->data)[2 * p + 1];
-        }
-
-        /* An empty image has no taps: zeros. */
-        if (x->dims[2] != 0 && x->dims[3] != 0) {
-            grid_taps(&tx, s->attr, vx, x->dims[3]);
-            grid_taps(&ty, s->attr, vy, x->dims[2]);
+        /* The grid has the last axis first.  An empty image has no taps. */
+        for (int i = 0; geom.image != 0 && i < nd; i++) {
+            grid_taps(&t[GRID_AXES - 1 - i], s->attr,
+                      grid_coordinate(g, nd * p + i),
+                      geom.in[GRID_AXES - 1 - i]);
         }
 
         if (x->dtype == MAAS_F64) {
-            grid_point_F64(x, y, from, into, &tx, &ty);
+            grid_point_F64(x, y, &geom, from, into, t);
 
         } else {
-            grid_point_F32(x, y, from, into, &tx, &ty);
+            grid_point_F32(x, y, &geom, from, into, t);
         }
     }
 
@@ -280,7 +329,12 @@ static const maas_case_t  grid_cases[] = {
       "f64[1,5,3,2]:inf", NULL },
     { "mode=nearest padding_mode=reflection | f32[1,2,2,4] f32[1,5,3,2]:nan",
       NULL },
-    { "mode=bicubic | f32[1,5,33,31] f32[1,40,40,2]", NULL },
+    { "mode=cubic | f32[1,5,33,31] f32[1,40,40,2]", NULL },
+    { "mode=linear | f32[2,3,4,5,6] f32[2,2,3,4,3]", NULL },
+    { "mode=nearest padding_mode=border | f64[1,2,4,5,6] f32[1,2,3,4,3]:inf",
+      NULL },
+    { "padding_mode=reflection align_corners=1 | f32[1,2,4,5,6] "
+      "f32[1,2,3,4,3]", NULL },
     { "padding_mode=border | f16[1,2,4,4] f16[1,3,3,2]", NULL },
     { "| f32[1,2,0,4] f32[1,3,3,2]", NULL },
     { "| f32[0,2,4,4] f32[0,3,3,2]", NULL },
@@ -288,7 +342,8 @@ static const maas_case_t  grid_cases[] = {
 };
 
 static const maas_case_t  grid_bad[] = {
-    { "| f32[1,2,4] f32[1,3,2]", "expected 4 and 4" },
+    { "| f32[1,2,4] f32[1,3,2]", "expected 4 and 4 or 5 and 5" },
+    { "mode=cubic | f32[1,1,2,3,4] f32[1,2,2,2,3]", "mode cubic" },
     { "| f32[1,2,4,4] f32[1,3,3,3]", "the last axis of grid" },
     { "| f32[1,2,4,4] f32[2,3,3,2]", "the batch of X and grid" },
     { "mode=area | f32[1,2,4,4] f32[1,3,3,2]", "mode" },
@@ -298,7 +353,7 @@ static const maas_case_t  grid_bad[] = {
 
 const maas_op_t  maas_ops_gridsample[] = {
     {
-        .name = "GridSample", .domain = "", .since = 16, .first = 16,
+        .name = "GridSample", .domain = "", .since = 20, .first = 16,
         .flags = MAAS_OP_PURE,
         MAAS_IO(grid_in, grid_out),
         MAAS_ATTRS(grid_attrs, grid_attr_t),

@@ -9,16 +9,7 @@
 
 #include <math.h>
 
-#include "graph/op.h"
-
-
-typedef struct {
-    float    epsilon;
-    float    momentum;
-    int64_t  training_mode;
-    int64_t  axis;
-    int64_t  stash_type;
-} norm_attr_t;
+#include "ops/norm.h"
 
 
 /* images x channels x pixels */
@@ -36,26 +27,6 @@ norm_geom(norm_geom_t *g, const maas_tensor_t *x)
 
     for (int i = 2; i < x->rank; i++) {
         g->hw *= x->dims[i];
-    }
-}
-
-
-static inline double
-norm_at(const maas_tensor_t *t, int64_t i)
-{
-    return t->dtype == MAAS_F32 ? (double) ((const float *) t->data)[i]
-                                : ((const double *) t->data)[i];
-}
-
-
-static inline void
-norm_put(const maas_tensor_t *t, int64_t i, double v)
-{
-    if (t->dtype == MAAS_F32) {
-        ((float *) t->data)[i] = (float) v;
-
-    } else {
-        ((double *) t->data)[i] = v;
     }
 }
 
@@ -415,8 +386,8 @@ in_run(const maas_step_t *s, maas_slot_t *slot, int64_t first, int64_t last)
 /* -- LayerNormalization -------------------------------------------------- */
 
 /* Scale and B must broadcast to X in one direction. */
-static maas_status_t
-ln_broadcasts(maas_infer_t *c, int i)
+maas_status_t
+norm_broadcasts(maas_infer_t *c, int i)
 {
     int                 d;
     char                text[2][MAAS_DIMS_TEXT];
@@ -450,10 +421,10 @@ ln_infer(maas_infer_t *c)
     const norm_attr_t  *a = c->attr;
 
     MAAS_TRY(maas_axis(a->axis, x->rank, &axis, c->err));
-    MAAS_TRY(ln_broadcasts(c, 1));
+    MAAS_TRY(norm_broadcasts(c, 1));
 
     if (maas_infer_has(c, 2)) {
-        MAAS_TRY(ln_broadcasts(c, 2));
+        MAAS_TRY(norm_broadcasts(c, 2));
     }
 
     for (i = 0; i < x->rank; i++) {
@@ -468,48 +439,15 @@ ln_infer(maas_infer_t *c)
 }
 
 
-/* Rows and their length. */
-static void
-ln_geom(const norm_attr_t *a, const maas_tensor_t *x, int64_t *rows,
-    int64_t *n)
-{
-    int  i, axis = 0;
-
-    (void) maas_axis(a->axis, x->rank, &axis, NULL);
-    *rows = *n = 1;
-
-    for (i = 0; i < x->rank; i++) {
-        *(i < axis ? rows : n) *= x->dims[i];
-    }
-}
-
-
 static bool
 ln_setup(maas_setup_t *u)
 {
     int64_t  rows, n;
 
-    ln_geom(u->attr, &u->in[0], &rows, &n);
+    norm_rows(u->attr, &u->in[0], &rows, &n);
     u->units = maas_max(rows, 1);
     u->cost = (double) u->in[0].bytes / 4;
     return true;
-}
-
-
-/* The element of a parameter that belongs to element i of X. */
-static int64_t
-ln_at(const maas_tensor_t *x, const maas_tensor_t *p, int64_t i)
-{
-    int64_t  at = 0, mul = 1, n;
-
-    for (int d = 1; d <= p->rank; d++) {
-        n = p->dims[p->rank - d];
-        at += (n == 1 ? 0 : i % x->dims[x->rank - d]) * mul;
-        mul *= n;
-        i /= x->dims[x->rank - d];
-    }
-
-    return at;
 }
 
 
@@ -542,8 +480,8 @@ ln_row(const maas_step_t *s, int64_t u, int64_t n, double *mean, double *inv)
 
     for (i = u * n; i < (u + 1) * n; i++) {
         v = (norm_at(&s->in[0], i) - *mean) * *inv
-            * norm_at(&s->in[1], ln_at(&s->in[0], &s->in[1], i));
-        v += b != NULL ? norm_at(b, ln_at(&s->in[0], b, i)) : 0;
+            * norm_at(&s->in[1], norm_param(&s->in[0], &s->in[1], i));
+        v += b != NULL ? norm_at(b, norm_param(&s->in[0], b, i)) : 0;
         norm_put(&s->out[0], i, v);
     }
 }
@@ -560,7 +498,7 @@ ln_run(const maas_step_t *s, maas_slot_t *slot, int64_t first, int64_t last)
 
     (void) slot;
 
-    ln_geom(a, &s->in[0], &rows, &n);
+    norm_rows(a, &s->in[0], &rows, &n);
 
     if (maas_tensor_count(&s->out[0]) == 0) {
         return MAAS_OK;

@@ -155,6 +155,37 @@ maas_upgrade_axis(maas_import_t *im, maas_raw_node_t *n, int opset,
 }
 
 
+maas_status_t
+maas_upgrade_word(maas_import_t *im, maas_raw_node_t *n, const char *name,
+    maas_str_t word)
+{
+    maas_raw_attr_t  *a;
+
+    MAAS_TRY(maas_raw_attr_int(im, n, name, 0));
+    a = maas_raw_attr(n, name);
+    a->type = MAAS_ATTR_STRING;
+    a->s = word;
+    return MAAS_OK;
+}
+
+
+maas_status_t
+maas_upgrade_before(maas_import_t *im, maas_raw_node_t *n, uint32_t index,
+    const char *op, const maas_str_t *in, uint32_t n_in,
+    const maas_raw_attr_t *attr, uint32_t n_attr)
+{
+    maas_str_t  out = maas_raw_fresh(im);
+
+    if (out.data == NULL) {
+        return MAAS_ENOMEM;
+    }
+
+    MAAS_TRY(maas_raw_emit(im, op, in, n_in, &out, 1, attr, n_attr));
+    n->in[index] = out;
+    return MAAS_OK;
+}
+
+
 void
 maas_lanes(maas_lanes_t *v, const maas_tensor_t *x, int64_t axis,
     bool flatten, int64_t block)

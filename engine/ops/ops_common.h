@@ -179,6 +179,25 @@ maas_status_t maas_upgrade_axis(maas_import_t *im, maas_raw_node_t *n,
 maas_status_t maas_upgrade_trailing(maas_import_t *im, maas_raw_node_t *n,
     uint32_t index, int rank, int count);
 
+/* Sets a STRING attribute of a raw node. */
+maas_status_t maas_upgrade_word(maas_import_t *im, maas_raw_node_t *n,
+    const char *name, maas_str_t word);
+
+/*
+ * Emits op(in[0], in[1]) and makes its output input `index` of n; attr NULL:
+ * no attribute.
+ */
+maas_status_t maas_upgrade_before(maas_import_t *im, maas_raw_node_t *n,
+    uint32_t index, const char *op, const maas_str_t *in, uint32_t n_in,
+    const maas_raw_attr_t *attr, uint32_t n_attr);
+
+/* Input i of a raw node is there. */
+static inline bool
+maas_raw_has(const maas_raw_node_t *n, uint32_t i)
+{
+    return i < n->n_in && n->in[i].len != 0;
+}
+
 /* A run that met a dtype which its formals exclude: our own bug. */
 maas_status_t maas_err_dtype(maas_slot_t *slot, int dtype);
 

@@ -1,5 +1,5 @@
 /*
- * Pad: constant, reflect and edge; negative pads crop.  Axes that are not
+ * Pad: constant, reflect, edge and wrap; negative pads crop.  Axes that are not
  * padded join their neighbours, so that a row of work is as long as it can
  * be: its middle is one copy, its ends are filled or looked up.
  */
@@ -14,12 +14,14 @@ typedef struct {
 enum {
     PAD_CONSTANT = 0,
     PAD_REFLECT,
-    PAD_EDGE
+    PAD_EDGE,
+    PAD_WRAP
 };
 
 enum {
     PAD_PADS = 1,
-    PAD_VALUE
+    PAD_VALUE,
+    PAD_AXES
 };
 
 typedef struct {
@@ -38,16 +40,61 @@ typedef struct {
 } pad_job_t;
 
 
+/* Pads of some axes to pads of all; *n of them, or -1. */
+static maas_status_t
+pad_axes(maas_infer_t *c, maas_dim_t *v, int *n)
+{
+    int         count, at[MAAS_IVAL_MAX], rank = c->in[0].type->rank;
+    uint32_t    set;
+    maas_dim_t  axes[MAAS_IVAL_MAX], all[2 * MAAS_RANK_MAX] = { 0 };
+
+    if (!maas_infer_has(c, PAD_AXES)) {
+        return MAAS_OK;
+    }
+
+    if (maas_ival_vector(c, PAD_AXES, "axes", MAAS_RANK_MAX, axes, &count)
+        != MAAS_OK)
+    {
+        *n = -1;
+        return MAAS_INFER_NEED(c, PAD_AXES);
+    }
+
+    MAAS_TRY(maas_ival_axes(c, axes, count, rank, &set, at));
+
+    if (*n >= 0 && *n != 2 * count) {
+        return maas_err(c->err, MAAS_EINVAL, "pads has %d elements, expected "
+                        "%d for %d axes", *n, 2 * count, count);
+    }
+
+    for (int i = 0; *n >= 0 && i < count; i++) {
+        all[at[i]] = v[i];
+        all[at[i] + rank] = v[i + count];
+    }
+
+    if (*n >= 0) {
+        memcpy(v, all, (size_t) (2 * rank) * sizeof(maas_dim_t));
+        *n = 2 * rank;
+    }
+
+    return MAAS_OK;
+}
+
+
 static maas_status_t
 pad_infer(maas_infer_t *c)
 {
     int                 n;
     maas_dim_t          d, v[MAAS_IVAL_MAX], dims[MAAS_RANK_MAX];
-    maas_status_t       rc;
+    maas_status_t       rc, axes;
     const pad_attr_t   *a = c->attr;
     const maas_type_t  *t = c->in[0].type;
 
     rc = maas_ival_vector(c, PAD_PADS, "pads", 2 * MAAS_RANK_MAX, v, &n);
+
+    if (rc == MAAS_OK || rc == MAAS_NEED) {
+        axes = pad_axes(c, v, &n);
+        rc = axes != MAAS_OK ? axes : rc;
+    }
 
     if (rc == MAAS_NEED && n == -1) {
         for (int i = 0; i < t->rank; i++) {
@@ -105,6 +152,9 @@ pad_source(int mode, int64_t p, int64_t n)
         return -1;
     case PAD_EDGE:
         return p < 0 ? 0 : n - 1;
+    case PAD_WRAP:
+        p %= n;
+        return p < 0 ? p + n : p;
     default:
         if (n == 1) {
             return 0;
@@ -114,6 +164,33 @@ pad_source(int mode, int64_t p, int64_t n)
         p %= period;
         p = p < 0 ? p + period : p;
         return p < n ? p : period - p;
+    }
+}
+
+
+/* What is added before and behind axis i. */
+static void
+pad_amounts(const maas_step_t *s, int i, int64_t *begin, int64_t *end)
+{
+    int64_t               a, n, rank = s->in[0].rank;
+    const maas_tensor_t  *axes = &s->in[PAD_AXES];
+
+    if (s->n_formal <= PAD_AXES || axes->dtype == MAAS_NODTYPE) {
+        *begin = maas_move_int(&s->in[PAD_PADS], i);
+        *end = maas_move_int(&s->in[PAD_PADS], i + rank);
+        return;
+    }
+
+    *begin = *end = 0;
+    n = maas_tensor_count(axes);
+
+    for (int64_t j = 0; j < n; j++) {
+        a = maas_move_int(axes, j);
+
+        if (a == i || a + rank == i) {
+            *begin = maas_move_int(&s->in[PAD_PADS], j);
+            *end = maas_move_int(&s->in[PAD_PADS], j + n);
+        }
     }
 }
 
@@ -143,8 +220,7 @@ pad_job(const maas_step_t *s, maas_slot_t *slot, pad_job_t *j)
     maas_move_strides(x, ss);
 
     for (int i = 0; i < x->rank; i++) {
-        begin = maas_move_int(&s->in[PAD_PADS], i);
-        end = maas_move_int(&s->in[PAD_PADS], i + x->rank);
+        pad_amounts(s, i, &begin, &end);
 
         if (x->dims[i] + begin + end != y->dims[i]) {
             return maas_err(slot->err, MAAS_EINVAL, "pads of axis %d are not "
@@ -313,12 +389,13 @@ pad_upgrade(maas_import_t *im, maas_raw_node_t *n, int opset,
 /* -- rows ---------------------------------------------------------------- */
 
 static const char *const  pad_modes[] = { "constant", "reflect", "edge",
-                                          NULL };
+                                          "wrap", NULL };
 
 static const maas_formal_t  pad_in[] = {
     { "data", MAAS_D_FIXED, 'T', 0 },
     { "pads", MAAS_D(I64), 0, 0 },
-    { "constant_value", MAAS_D_FIXED, 'T', MAAS_OPT }
+    { "constant_value", MAAS_D_FIXED, 'T', MAAS_OPT },
+    { "axes", MAAS_D(I32) | MAAS_D(I64), 0, MAAS_OPT }
 };
 
 static const maas_formal_t  pad_out[] = {
@@ -346,13 +423,20 @@ static const maas_case_t  pad_cases[] = {
     { "| bool[2,2] =i64[4]{1,0,0,1}", NULL },
     { "| f32[130,131] =i64[4]{1,1,1,1}", NULL },
     { "| f32[] =i64[0]", NULL },
+    { "mode=wrap | f32[3,4] =i64[4]{2,9,3,5}", NULL },
+    { "mode=wrap | u8[3,4] =i64[4]{-1,2,0,5}", NULL },
+    { "| f32[2,3,4] =i64[4]{1,2,3,-1} =f32[]{0.5} =i64[2]{-1,0}", NULL },
+    { "mode=reflect | f64[2,3,4] i64[2]{1,2} - i32[1]{2}", NULL },
+    { "| f32[2,3] =i64[0] - =i64[0]", NULL },
     { NULL, NULL }
 };
 
 static const maas_case_t  pad_bad[] = {
     { "| f32[2,3] =i64[2]{1,1}", "expected 4 for rank 2" },
     { "| f32[2] =i64[2]{-2,-1}", "leave axis 0 an extent of -1" },
-    { "mode=wrap | f32[2] =i64[2]{1,1}", "wrap" },
+    { "mode=mirror | f32[2] =i64[2]{1,1}", "mirror" },
+    { "| f32[2,3] =i64[4]{1,1,1,1} - =i64[1]{1}", "expected 2 for 1 axes" },
+    { "| f32[2,3] =i64[4]{1,1,1,1} - =i64[2]{1,-1}", "axis" },
     { "mode=edge | f32[0] =i64[2]{1,1}", "axis 0 is empty" },
     { NULL, NULL }
 };
@@ -360,7 +444,7 @@ static const maas_case_t  pad_bad[] = {
 
 const maas_op_t  maas_ops_pad[] = {
     {
-        .name = "Pad", .domain = "", .since = 13, .first = 2,
+        .name = "Pad", .domain = "", .since = 19, .first = 2,
         .flags = MAAS_OP_PURE,
         MAAS_IO(pad_in, pad_out),
         MAAS_ATTRS(pad_attrs, pad_attr_t),

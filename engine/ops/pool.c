@@ -1,5 +1,5 @@
 /*
- * MaxPool-12, AveragePool-11 and LpPool-11.
+ * MaxPool-12, AveragePool-19 and LpPool-18.
  *
  * A unit is a plane (one channel of one image).  An output row is folded
  * from the input rows under its window, tap by tap in ascending order, so
@@ -285,17 +285,18 @@ maxpool_run(const maas_step_t *s, maas_slot_t *slot, int64_t first,
 
 /* -- average and norm ---------------------------------------------------- */
 
-/* Taps of output position o on an axis that count; no dilation. */
+/* Taps of output position o on an axis that count. */
 static int64_t
 pool_count(const maas_window_t *w, int d, int64_t o, bool pads)
 {
-    int64_t  start, lo, hi;
+    int64_t  lo, hi, first, last;
 
-    start = o * w->s[d] - w->p0[d];
     lo = pads ? -w->p0[d] : 0;
     hi = w->in[d] + (pads ? w->p1[d] : 0);
+    maas_window_range(w->k[d], w->d[d], o * w->s[d] - w->p0[d] - lo, hi - lo,
+                      &first, &last);
 
-    return maas_min(start + w->k[d], hi) - maas_max(start, lo);
+    return last - first;
 }
 
 
@@ -505,6 +506,7 @@ static const maas_attr_row_t  averagepool_attrs[] = {
     MAAS_WINDOW_AUTO_PAD,
     MAAS_WINDOW_FLAG(ceil_mode),
     MAAS_WINDOW_FLAG(count_include_pad),
+    MAAS_WINDOW_LIST(dilations),
     MAAS_WINDOW_LIST(kernel_shape),
     MAAS_WINDOW_LIST(pads),
     MAAS_WINDOW_LIST(strides)
@@ -512,6 +514,8 @@ static const maas_attr_row_t  averagepool_attrs[] = {
 
 static const maas_attr_row_t  lppool_attrs[] = {
     MAAS_WINDOW_AUTO_PAD,
+    MAAS_WINDOW_FLAG(ceil_mode),
+    MAAS_WINDOW_LIST(dilations),
     MAAS_WINDOW_LIST(kernel_shape),
     { "p", MAAS_ATTR_INT, false, offsetof(maas_window_attr_t, p), 2, 0, NULL,
       1, INT32_MAX },
@@ -565,6 +569,10 @@ static const maas_case_t  averagepool_cases[] = {
     { "kernel_shape=[3,3] strides=[2,2] ceil_mode=1 | f32[1,1,4,6]", NULL },
     { "kernel_shape=[3] auto_pad=SAME_UPPER | f32[2,3,19]", NULL },
     { "kernel_shape=[2,2,2] | f64[1,2,4,5,6]", NULL },
+    { "kernel_shape=[3,2] dilations=[2,3] pads=[2,1,0,3] | f32[1,2,7,9]",
+      NULL },
+    { "kernel_shape=[2,2,3] dilations=[1,2,1] strides=[2,1,2] ceil_mode=1 "
+      "count_include_pad=1 pads=[0,1,1,1,0,1] | f32[1,2,5,6,7]", NULL },
     { NULL, NULL }
 };
 
@@ -577,6 +585,9 @@ static const maas_case_t  lppool_cases[] = {
     { "kernel_shape=[2,2] | f32[2,3,8,9]", NULL },
     { "kernel_shape=[2,2] p=1 pads=[1,1,0,0] | f32[2,3,8,9]", NULL },
     { "kernel_shape=[3] p=3 strides=[2] | f64[2,3,9]", NULL },
+    { "kernel_shape=[3,2] dilations=[2,1] ceil_mode=1 strides=[2,2] | "
+      "f32[1,2,8,9]", NULL },
+    { "kernel_shape=[2,2,2] | f32[1,2,4,5,6]", NULL },
     { NULL, NULL }
 };
 
@@ -597,7 +608,7 @@ const maas_op_t  maas_ops_pool[] = {
         .cases = maxpool_cases, .bad = maxpool_bad
     },
     {
-        .name = "AveragePool", .domain = "", .since = 11,
+        .name = "AveragePool", .domain = "", .since = 19,
         .flags = MAAS_OP_PURE,
         MAAS_IO(pool_in, pool_out),
         MAAS_ATTRS(averagepool_attrs, maas_window_attr_t),
@@ -606,7 +617,7 @@ const maas_op_t  maas_ops_pool[] = {
         .cases = averagepool_cases, .bad = averagepool_bad
     },
     {
-        .name = "LpPool", .domain = "", .since = 11,
+        .name = "LpPool", .domain = "", .since = 18,
         .flags = MAAS_OP_PURE,
         MAAS_IO(pool_in, pool_out),
         MAAS_ATTRS(lppool_attrs, maas_window_attr_t),

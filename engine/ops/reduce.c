@@ -89,6 +89,10 @@ RED_T(RED_ABS, sumabs)
 RED_T(RED_MAX, max)
 RED_T(RED_MIN, min)
 
+/* The greater of two booleans is their or, the lesser their and. */
+RED_MAX(max, BOOL, uint8_t)
+RED_MIN(min, BOOL, uint8_t)
+
 #define ROW_ENTRY(name, D, type)   [MAAS_##D] = name##_row_##D,
 #define FOLD_ENTRY(name, D, type)  [MAAS_##D] = name##_fold_##D,
 
@@ -97,8 +101,8 @@ static const red_row_pt  red_rows[MAAS_REDUCES][MAAS_DTYPES] = {
     [MAAS_R_PROD] = { RED_T(ROW_ENTRY, prod) },
     [MAAS_R_SUMSQ] = { RED_T(ROW_ENTRY, sumsq) },
     [MAAS_R_SUMABS] = { RED_T(ROW_ENTRY, sumabs) },
-    [MAAS_R_MAX] = { RED_T(ROW_ENTRY, max) },
-    [MAAS_R_MIN] = { RED_T(ROW_ENTRY, min) }
+    [MAAS_R_MAX] = { RED_T(ROW_ENTRY, max) ROW_ENTRY(max, BOOL, uint8_t) },
+    [MAAS_R_MIN] = { RED_T(ROW_ENTRY, min) ROW_ENTRY(min, BOOL, uint8_t) }
 };
 
 static const red_fold_pt  red_folds[MAAS_REDUCES][MAAS_DTYPES] = {
@@ -106,8 +110,8 @@ static const red_fold_pt  red_folds[MAAS_REDUCES][MAAS_DTYPES] = {
     [MAAS_R_PROD] = { RED_T(FOLD_ENTRY, prod) },
     [MAAS_R_SUMSQ] = { RED_T(FOLD_ENTRY, sumsq) },
     [MAAS_R_SUMABS] = { RED_T(FOLD_ENTRY, sumabs) },
-    [MAAS_R_MAX] = { RED_T(FOLD_ENTRY, max) },
-    [MAAS_R_MIN] = { RED_T(FOLD_ENTRY, min) }
+    [MAAS_R_MAX] = { RED_T(FOLD_ENTRY, max) FOLD_ENTRY(max, BOOL, uint8_t) },
+    [MAAS_R_MIN] = { RED_T(FOLD_ENTRY, min) FOLD_ENTRY(min, BOOL, uint8_t) }
 };
 
 
@@ -136,6 +140,8 @@ static const red_fold_pt  red_folds[MAAS_REDUCES][MAAS_DTYPES] = {
 #define TOP_I8   INT8_MAX
 #define LOW_U8   0
 #define TOP_U8   UINT8_MAX
+#define LOW_BOOL  0
+#define TOP_BOOL  1
 
 /* n neutral elements. */
 static void
@@ -143,6 +149,7 @@ red_fill(void *y, int dtype, int fn, int64_t n)
 {
     switch (dtype) {
     FILL(-, F32, float)
+    FILL(-, BOOL, uint8_t)
     RED_T(FILL, -)
     }
 }
@@ -470,19 +477,11 @@ red_finish(const maas_step_t *s, red_after_t after, int64_t count,
 /* -- the operators ------------------------------------------------------- */
 
 typedef struct {
-    int64_t      keepdims;
-    int64_t      noop;
-    maas_list_t  axes;
+    int64_t  keepdims;
+    int64_t  noop;
 } red_attr_t;
 
 static const maas_attr_row_t  red_attrs[] = {
-    { .name = "axes", .type = MAAS_ATTR_INTS,
-      .off = offsetof(red_attr_t, axes) },
-    { .name = "keepdims", .type = MAAS_ATTR_INT,
-      .off = offsetof(red_attr_t, keepdims), .i = 1, .min = 0, .max = 1 }
-};
-
-static const maas_attr_row_t  red_sum_attrs[] = {
     { .name = "keepdims", .type = MAAS_ATTR_INT,
       .off = offsetof(red_attr_t, keepdims), .i = 1, .min = 0, .max = 1 },
     { .name = "noop_with_empty_axes", .type = MAAS_ATTR_INT,
@@ -533,12 +532,9 @@ red_infer(maas_infer_t *c)
             }
         }
 
-        MAAS_TRY(red_mark(at, axes, n, x->rank, mark, c->err));
-
-    } else {
-        MAAS_TRY(red_mark(at, maas_list_ints(at, &at->axes), at->axes.n,
-                          x->rank, mark, c->err));
     }
+
+    MAAS_TRY(red_mark(at, axes, n, x->rank, mark, c->err));
 
     for (int d = 0; d < x->rank; d++) {
         if (!mark[d]) {
@@ -584,7 +580,7 @@ lse_setup(maas_setup_t *u)
 }
 
 
-/* The axes of a step, from the input or the attribute. */
+/* The axes of a step. */
 static maas_status_t
 red_axes(const maas_step_t *s, maas_slot_t *slot, bool *mark)
 {
@@ -593,8 +589,7 @@ red_axes(const maas_step_t *s, maas_slot_t *slot, bool *mark)
     const maas_tensor_t  *t;
 
     if (s->n_formal < 2 || s->in[1].dtype == MAAS_NODTYPE) {
-        return red_mark(at, maas_list_ints(at, &at->axes), at->axes.n,
-                        s->in[0].rank, mark, slot->err);
+        return red_mark(at, NULL, 0, s->in[0].rank, mark, slot->err);
     }
 
     t = &s->in[1];
@@ -686,7 +681,18 @@ RED_OP(log_sum_exp, MAAS_R_MAX, RED_LSE, lse_setup)
 RED_OP(sum_square, MAAS_R_SUMSQ, RED_NONE, red_setup)
 
 
-/* Before 13 the axes of ReduceSum were an attribute. */
+/* The axes were an attribute before 18, those of ReduceSum before 13. */
+static maas_status_t
+red_upgrade(maas_import_t *im, maas_raw_node_t *n, int opset,
+    maas_err_t *err)
+{
+    (void) opset;
+    (void) err;
+
+    return maas_raw_attr_to_input(im, n, "axes", 1);
+}
+
+
 static maas_status_t
 red_sum_upgrade(maas_import_t *im, maas_raw_node_t *n, int opset,
     maas_err_t *err)
@@ -701,42 +707,46 @@ red_sum_upgrade(maas_import_t *im, maas_raw_node_t *n, int opset,
 
 #define RED_WIDE  (MAAS_D_FLOAT | MAAS_D(I32) | MAAS_D(I64) | MAAS_D(U32)     \
                    | MAAS_D(U64))
-#define RED_ANY   (RED_WIDE | MAAS_D(I8) | MAAS_D(U8))
+#define RED_ANY   (RED_WIDE | MAAS_D(I8) | MAAS_D(U8) | MAAS_D(BOOL))
 
-static const maas_formal_t  wide_in[] = { { "data", RED_WIDE, 'T', 0 } };
-static const maas_formal_t  wide_out[] = { { "reduced", RED_WIDE, 'T', 0 } };
-static const maas_formal_t  any_in[] = { { "data", RED_ANY, 'T', 0 } };
-static const maas_formal_t  any_out[] = { { "reduced", RED_ANY, 'T', 0 } };
+#define RED_AXES  { "axes", MAAS_D(I64), 0, MAAS_OPT }
 
-static const maas_formal_t  sum_in[] = {
-    { "data", RED_WIDE, 'T', 0 },
-    { "axes", MAAS_D(I64), 0, MAAS_OPT }
+static const maas_formal_t  wide_in[] = {
+    { "data", RED_WIDE, 'T', 0 }, RED_AXES
 };
+static const maas_formal_t  wide_out[] = { { "reduced", RED_WIDE, 'T', 0 } };
+static const maas_formal_t  any_in[] = {
+    { "data", RED_ANY, 'T', 0 }, RED_AXES
+};
+static const maas_formal_t  any_out[] = { { "reduced", RED_ANY, 'T', 0 } };
 
 static const maas_case_t  red_cases[] = {
     { "| f32[3,5,17]", NULL },
-    { "axes=[1] | f32[3,5,17]", NULL },
-    { "axes=[-1] keepdims=0 | f32[3,5,33]", NULL },
-    { "axes=[0,2] | f32[3,5,17]:pos", NULL },
-    { "axes=[1,3] keepdims=0 | f32[2,3,4,5]:pos", NULL },
-    { "axes=[0,2] | f32[2,3,4,5]:nan", NULL },
+    { "| f32[3,5,17] =i64[1]{1}", NULL },
+    { "keepdims=0 | f32[3,5,33] =i64[1]{-1}", NULL },
+    { "| f32[3,5,17]:pos =i64[2]{0,2}", NULL },
+    { "keepdims=0 | f32[2,3,4,5]:pos =i64[2]{1,3}", NULL },
+    { "| f32[2,3,4,5]:nan =i64[2]{0,2}", NULL },
     { "| f32[]", NULL },
-    { "axes=[1] | f32[2,0,3]", NULL },
-    { "axes=[0] | f32[2,0,3]", NULL },
-    { "axes=[1] | f64[3,7]:inf", NULL },
-    { "axes=[0] | i32[5,9]", NULL },
+    { "| f32[2,0,3] =i64[1]{1}", NULL },
+    { "| f32[2,0,3] =i64[1]{0}", NULL },
+    { "| f64[3,7]:inf =i64[1]{1}", NULL },
+    { "| i32[5,9] =i64[1]{0}", NULL },
     { "| i64[4]{1,2,3,4}", NULL },
-    { "axes=[0,1] | f32[40,50,60]", NULL },
+    { "| f32[40,50,60] =i64[2]{0,1}", NULL },
     { NULL, NULL }
 };
 
 static const maas_case_t  any_cases[] = {
     { "| f32[3,5,17]:nan", NULL },
-    { "axes=[1] | f32[3,5,17]:inf", NULL },
-    { "axes=[0,2] keepdims=0 | f64[3,5,4]", NULL },
-    { "axes=[0] | i8[5,9]", NULL },
-    { "axes=[1] | u8[5,33]", NULL },
+    { "| f32[3,5,17]:inf =i64[1]{1}", NULL },
+    { "keepdims=0 | f64[3,5,4] =i64[2]{0,2}", NULL },
+    { "| i8[5,9] =i64[1]{0}", NULL },
+    { "| u8[5,33] =i64[1]{1}", NULL },
     { "| u64[0]", NULL },
+    { "| bool[3,5] =i64[1]{1}", NULL },
+    { "keepdims=0 | bool[3,5,2] =i64[1]{0}", NULL },
+    { "noop_with_empty_axes=1 | f32[3,5]", NULL },
     { NULL, NULL }
 };
 
@@ -752,9 +762,9 @@ static const maas_case_t  sum_cases[] = {
 };
 
 static const maas_case_t  red_bad[] = {
-    { "axes=[3] | f32[2,3]", "axis 3" },
-    { "axes=[0,-2] | f32[2,3]", "twice" },
-    { "| bool[2,3]", "bool" },
+    { "| f32[2,3] =i64[1]{3}", "axis 3" },
+    { "| f32[2,3] =i64[2]{0,-2}", "twice" },
+    { "| str[2,3]", "string" },
     { NULL, NULL }
 };
 
@@ -765,10 +775,11 @@ static const maas_case_t  sum_bad[] = {
 };
 
 #define RED_ROW(NAME, id, io, c)                                              \
-    { .name = NAME, .domain = "", .since = 13, .first = 6,                    \
+    { .name = NAME, .domain = "", .since = 18, .first = 6,                    \
       .flags = MAAS_OP_PURE, MAAS_IO(io##_in, io##_out),                      \
-      MAAS_ATTRS(red_attrs, red_attr_t), .infer = red_infer,                  \
-      MAAS_KERNELS(id##_kernel), .cases = c, .bad = red_bad }
+      MAAS_ATTRS(red_attrs, red_attr_t), .upgrade = red_upgrade,              \
+      .infer = red_infer, MAAS_KERNELS(id##_kernel), .cases = c,              \
+      .bad = red_bad }
 
 const maas_op_t  maas_ops_reduce[] = {
 
@@ -783,8 +794,8 @@ const maas_op_t  maas_ops_reduce[] = {
     RED_ROW("ReduceSumSquare", sum_square, wide, red_cases),
 
     { .name = "ReduceSum", .domain = "", .since = 13, .first = 6,
-      .flags = MAAS_OP_PURE, MAAS_IO(sum_in, wide_out),
-      MAAS_ATTRS(red_sum_attrs, red_attr_t), .upgrade = red_sum_upgrade,
+      .flags = MAAS_OP_PURE, MAAS_IO(wide_in, wide_out),
+      MAAS_ATTRS(red_attrs, red_attr_t), .upgrade = red_sum_upgrade,
       .infer = red_infer, MAAS_KERNELS(total_kernel), .cases = sum_cases,
       .bad = sum_bad },
 

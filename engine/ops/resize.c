@@ -1,16 +1,17 @@
 /*
- * Resize-13: shapes, and the older forms Resize-10, Resize-11, Upsample-7
+ * Resize-19: shapes, and the older forms Resize-10, Resize-11, Upsample-7
  * and Upsample-9.  The kernel is in resize_rows.c.
  */
 
 #include <math.h>
 
+#include "ops/ops_common.h"
 #include "ops/resize.h"
 
 
 static const char *const  rs_coordinates[] = {
     "half_pixel", "pytorch_half_pixel", "align_corners", "asymmetric",
-    "tf_crop_and_resize", "tf_half_pixel_for_nn", NULL
+    "tf_crop_and_resize", "tf_half_pixel_for_nn", "half_pixel_symmetric", NULL
 };
 
 static const char *const  rs_modes[] = { "nearest", "linear", "cubic", NULL };
@@ -21,6 +22,11 @@ static const char *const  rs_nearest_modes[] = {
 };
 
 
+static const char *const  rs_policies[] = {
+    "stretch", "not_larger", "not_smaller", NULL
+};
+
+
 /* -- shapes -------------------------------------------------------------- */
 
 static bool
@@ -28,6 +34,46 @@ rs_given(const maas_infer_t *c, int i)
 {
     return maas_infer_has(c, i)
            && !(c->in[i].type->rank == 1 && c->in[i].type->dims[0] == 0);
+}
+
+
+int
+rs_place(const rs_attr_t *a, int d, int rank, int *count)
+{
+    const int64_t  *axes = maas_list_ints(a, &a->axes);
+
+    *count = a->axes.n == 0 ? rank : (int) a->axes.n;
+
+    for (int i = 0; i < (int) a->axes.n; i++) {
+        if (axes[i] == d || axes[i] + rank == d) {
+            return i;
+        }
+    }
+
+    return a->axes.n == 0 ? d : -1;
+}
+
+
+static maas_status_t
+rs_infer_axes(maas_infer_t *c)
+{
+    int                axis;
+    uint32_t           seen = 0;
+    const rs_attr_t   *a = c->attr;
+
+    for (uint32_t i = 0; i < a->axes.n; i++) {
+        MAAS_TRY(maas_axis(maas_list_ints(a, &a->axes)[i],
+                           c->in[RS_X].type->rank, &axis, c->err));
+
+        if (seen >> axis & 1) {
+            return maas_err(c->err, MAAS_EINVAL, "axis %d is given twice",
+                            axis);
+        }
+
+        seen |= 1u << axis;
+    }
+
+    return MAAS_OK;
 }
 
 
@@ -55,20 +101,19 @@ rs_scaled(maas_syms_t *s, maas_dim_t in, float scale)
 static maas_status_t
 rs_infer_scales(maas_infer_t *c, maas_dim_t *dims)
 {
-    int                 i;
+    int                 i, at, n;
     float               scale, f;
     const float        *v = c->in[RS_SCALES].data, *roi = NULL;
     const maas_type_t  *x = c->in[RS_X].type, *t = c->in[RS_SCALES].type;
     const rs_attr_t    *a = c->attr;
 
-    if (t->rank != 1 || (maas_dim_known(t->dims[0])
-                         && t->dims[0] != x->rank))
-    {
+    (void) rs_place(a, 0, x->rank, &n);
+
+    if (t->rank != 1 || (maas_dim_known(t->dims[0]) && t->dims[0] != n)) {
         return maas_err(c->err, MAAS_EINVAL,
                         "scales has %lld values, expected %d, one for each "
                         "axis of X",
-                        (long long) (t->rank == 1 ? t->dims[0] : -1),
-                        x->rank);
+                        (long long) (t->rank == 1 ? t->dims[0] : -1), n);
     }
 
     if (v == NULL) {
@@ -84,15 +129,22 @@ rs_infer_scales(maas_infer_t *c, maas_dim_t *dims)
     }
 
     for (i = 0; i < x->rank; i++) {
-        scale = v[i];
+        at = rs_place(a, i, x->rank, &n);
+
+        if (at < 0) {
+            dims[i] = x->dims[i];
+            continue;
+        }
+
+        scale = v[at];
 
         if (!(scale > 0) || scale > 1e6f) {
             return maas_err(c->err, MAAS_EINVAL,
-                            "scales[%d] is %g, expected more than 0", i,
+                            "scales[%d] is %g, expected more than 0", at,
                             (double) scale);
         }
 
-        f = roi != NULL ? roi[x->rank + i] - roi[i] : 1;
+        f = roi != NULL ? roi[n + at] - roi[at] : 1;
 
         if (!(f >= 0) || f > 1e6f) {
             return maas_err(c->err, MAAS_EINVAL,
@@ -110,12 +162,75 @@ rs_infer_scales(maas_infer_t *c, maas_dim_t *dims)
 }
 
 
+/* One scale for all axes, so that they keep their proportions. */
+float
+rs_policy_scale(const rs_attr_t *a, const maas_dim_t *in, int rank,
+    const maas_dim_t *sizes)
+{
+    int    at, count;
+    float  s, scale = 0;
+    bool   first = true;
+
+    for (int d = 0; d < rank; d++) {
+        at = rs_place(a, d, rank, &count);
+
+        if (at < 0 || in[d] == 0) {
+            continue;
+        }
+
+        s = (float) sizes[at] / (float) in[d];
+
+        if (first || (a->policy == RS_NOT_LARGER ? s < scale : s > scale)) {
+            scale = s;
+        }
+
+        first = false;
+    }
+
+    return scale;
+}
+
+
+static maas_status_t
+rs_infer_policy(maas_infer_t *c, const maas_dim_t *sizes, int n,
+    maas_dim_t *dims)
+{
+    int                 count;
+    bool                known = true;
+    float               scale;
+    const rs_attr_t    *a = c->attr;
+    const maas_type_t  *x = c->in[RS_X].type;
+
+    for (int i = 0; i < n; i++) {
+        known = known && maas_dim_known(sizes[i]);
+    }
+
+    for (int d = 0; d < x->rank; d++) {
+        known = known && (rs_place(a, d, x->rank, &count) < 0
+                          || maas_dim_known(x->dims[d]));
+    }
+
+    scale = known ? rs_policy_scale(a, x->dims, x->rank, sizes) : 0;
+
+    for (int d = 0; d < x->rank; d++) {
+        if (rs_place(a, d, x->rank, &count) >= 0) {
+            dims[d] = known ? (maas_dim_t) floorf(scale * (float) x->dims[d]
+                                                  + 0.5f)
+                            : MAAS_DIM_NONE;
+        }
+    }
+
+    return MAAS_OK;
+}
+
+
 static maas_status_t
 rs_infer_sizes(maas_infer_t *c, maas_dim_t *dims)
 {
-    int                 i, n;
+    int                 i, n, at, count;
     maas_dim_t          v[MAAS_IVAL_MAX];
     maas_status_t       rc;
+    const rs_attr_t    *a = c->attr;
     const maas_type_t  *x = c->in[RS_X].type;
 
     rc = maas_infer_ints(c, RS_SIZES, v, &n);
@@ -123,10 +238,12 @@ rs_infer_sizes(maas_infer_t *c, maas_dim_t *dims)
         return rc;
     }
 
-    if (n != x->rank) {
+    (void) rs_place(a, 0, x->rank, &count);
+
+    if (n != count) {
         return maas_err(c->err, MAAS_EINVAL,
                         "sizes has %d values, expected %d, one for each axis "
-                        "of X", n, x->rank);
+                        "of X", n, count);
     }
 
     for (i = 0; i < n; i++) {
@@ -136,17 +253,22 @@ rs_infer_sizes(maas_infer_t *c, maas_dim_t *dims)
                             (long long) v[i]);
         }
 
-        dims[i] = v[i];
     }
 
-    return MAAS_OK;
+    for (i = 0; i < x->rank; i++) {
+        at = rs_place(a, i, x->rank, &count);
+        dims[i] = at < 0 ? x->dims[i] : v[at];
+    }
+
+    return a->policy != RS_STRETCH ? rs_infer_policy(c, v, n, dims)
+                                   : MAAS_OK;
 }
 
 
 static maas_status_t
 rs_infer(maas_infer_t *c)
 {
-    int                 i;
+    int                 i, n;
     maas_dim_t          dims[MAAS_RANK_MAX];
     const maas_type_t  *x = c->in[RS_X].type, *roi;
     const rs_attr_t    *a = c->attr;
@@ -154,6 +276,14 @@ rs_infer(maas_infer_t *c)
     if (x->rank < 1) {
         return maas_err(c->err, MAAS_EINVAL,
                         "X has rank 0, expected 1 or more");
+    }
+
+    MAAS_TRY(rs_infer_axes(c));
+    (void) rs_place(a, 0, x->rank, &n);
+
+    if (a->antialias && a->coordinates == RS_TF_CROP) {
+        return maas_err(c->err, MAAS_EUNSUPPORTED,
+                        "antialias with tf_crop_and_resize is not served");
     }
 
     if (rs_given(c, RS_SCALES) == rs_given(c, RS_SIZES)) {
@@ -167,11 +297,11 @@ rs_infer(maas_infer_t *c)
 
         if (roi == NULL || roi->rank != 1
             || (maas_dim_known(roi->dims[0])
-                && roi->dims[0] != 2 * x->rank))
+                && roi->dims[0] != 2 * n))
         {
             return maas_err(c->err, MAAS_EINVAL,
                             "tf_crop_and_resize without roi of %d values",
-                            2 * x->rank);
+                            2 * n);
         }
     }
 
@@ -196,20 +326,6 @@ rs_infer(maas_infer_t *c)
 
 /* -- older forms --------------------------------------------------------- */
 
-static maas_status_t
-rs_set_word(maas_import_t *im, maas_raw_node_t *n, const char *name,
-    maas_str_t word)
-{
-    maas_raw_attr_t  *a;
-
-    MAAS_TRY(maas_raw_attr_int(im, n, name, 0));
-    a = maas_raw_attr(n, name);
-    a->type = MAAS_ATTR_STRING;
-    a->s = word;
-    return MAAS_OK;
-}
-
-
 /* (X, scales) to (X, no roi, scales). */
 static maas_status_t
 rs_old_inputs(maas_import_t *im, maas_raw_node_t *n, maas_str_t nearest)
@@ -221,9 +337,9 @@ rs_old_inputs(maas_import_t *im, maas_raw_node_t *n, maas_str_t nearest)
     n->in[1] = maas_str("");
     n->in[2] = scales;
 
-    MAAS_TRY(rs_set_word(im, n, "coordinate_transformation_mode",
-                         maas_str("asymmetric")));
-    return rs_set_word(im, n, "nearest_mode", nearest);
+    MAAS_TRY(maas_upgrade_word(im, n, "coordinate_transformation_mode",
+                               maas_str("asymmetric")));
+    return maas_upgrade_word(im, n, "nearest_mode", nearest);
 }
 
 
@@ -289,6 +405,9 @@ static const maas_formal_t  rs_out[] = { { "Y", RS_TYPES, 'T', 0 } };
       words }
 
 static const maas_attr_row_t  rs_attrs[] = {
+    { "antialias", MAAS_ATTR_INT, false, offsetof(rs_attr_t, antialias), 0, 0,
+      NULL, 0, 1 },
+    { "axes", MAAS_ATTR_INTS, false, offsetof(rs_attr_t, axes) },
     RS_WORD("coordinate_transformation_mode", coordinates, rs_coordinates,
             RS_HALF_PIXEL),
     { "cubic_coeff_a", MAAS_ATTR_FLOAT, false, offsetof(rs_attr_t, cubic_a),
@@ -297,6 +416,7 @@ static const maas_attr_row_t  rs_attrs[] = {
       offsetof(rs_attr_t, exclude_outside), 0, 0, NULL, 0, 1 },
     { "extrapolation_value", MAAS_ATTR_FLOAT, false,
       offsetof(rs_attr_t, extrapolation) },
+    RS_WORD("keep_aspect_ratio_policy", policy, rs_policies, RS_STRETCH),
     RS_WORD("mode", mode, rs_modes, RS_NEAREST),
     RS_WORD("nearest_mode", nearest_mode, rs_nearest_modes, RS_PREFER_FLOOR)
 };
@@ -320,6 +440,17 @@ static const maas_case_t  rs_cases[] = {
     { "mode=linear | u8[1,1,5,4] - =f32[4]{1,1,2,2}", NULL },
     { "| f32[0,2] - =f32[2]{2,2}", NULL },
     { "mode=linear | f64[33] - - =i64[1]{17}", NULL },
+    { "mode=linear antialias=1 | f32[1,2,17,19] - - =i64[4]{1,2,5,8}", NULL },
+    { "mode=cubic antialias=1 axes=[2,-1] | f32[1,2,17,19] - "
+      "=f32[2]{0.3,0.6}", NULL },
+    { "mode=cubic antialias=1 exclude_outside=1 axes=[3,2] | "
+      "u8[1,2,17,19] - - =i64[2]{9,40}", NULL },
+    { "mode=linear keep_aspect_ratio_policy=not_larger axes=[1,2] | "
+      "f32[2,5,7] - - =i64[2]{12,9}", NULL },
+    { "keep_aspect_ratio_policy=not_smaller axes=[1,2] | f32[2,5,7] - - "
+      "i64[2]{2,6}", NULL },
+    { "mode=linear coordinate_transformation_mode=half_pixel_symmetric | "
+      "f32[1,9] - =f32[2]{1,0.4}", NULL },
     { NULL, NULL }
 };
 
@@ -328,6 +459,9 @@ static const maas_case_t  rs_bad[] = {
     { "| f32[2,3] - =f32[3]{1,1,1}", "scales has 3 values, expected 2" },
     { "| f32[2,3] - =f32[2]{0,1}", "scales[0] is 0" },
     { "| f32[2,3] - - =i64[1]{4}", "sizes has 1 values, expected 2" },
+    { "axes=[1] | f32[2,3] - - =i64[2]{4,4}", "expected 1" },
+    { "axes=[1,-1] | f32[2,3] - - =i64[2]{4,4}", "axis 1 is given twice" },
+    { "axes=[2] | f32[2,3] - - =i64[1]{4}", "axis 2" },
     { "coordinate_transformation_mode=tf_crop_and_resize | f32[2,3] - "
       "=f32[2]{1,1}", "without roi of 4 values" },
     { NULL, NULL }
@@ -342,7 +476,7 @@ static const maas_formal_t  upsample_in[] = {
 
 const maas_op_t  maas_ops_resize[] = {
     {
-        .name = "Resize", .domain = "", .since = 13,
+        .name = "Resize", .domain = "", .since = 19,
         .flags = MAAS_OP_PURE,
         MAAS_IO(rs_in, rs_out),
         MAAS_ATTRS(rs_attrs, rs_attr_t),

@@ -2,7 +2,7 @@
  * The kernel of Resize.
  *
  * Every axis gets a table: for each output position up to four source
- * positions with weights.  An output row sums the source rows that the
+ * positions (more with antialias) with weights.  An output row sums the source rows that the
  * tables of the outer axes name, then applies the table of the last axis;
  * so nearest, linear and cubic over any number of axes are one loop.
  * Coordinates are computed in float32, as ONNX Runtime does.
@@ -19,11 +19,21 @@
 #define RS_ROWS  64
 
 typedef struct {
-    float    w[4];
-    int32_t  at[4];
-    int32_t  n;
-    int32_t  outside;           /* of the crop: the extrapolation value */
+    float    *w;
+    int32_t  *at;
+    int32_t   n;
+    int32_t   outside;          /* of the crop: the extrapolation value */
 } rs_tap_t;
+
+/* How an axis is resized. */
+typedef struct {
+    float    scale;
+    float    in, out;
+    float    len;               /* out as align_corners wants it */
+    float    roi[2];
+    int64_t  n_in;
+    int64_t  room;              /* taps of a position */
+} rs_axis_t;
 
 
 /* -- tables -------------------------------------------------------------- */
@@ -50,6 +60,9 @@ rs_coordinate(const rs_attr_t *a, float i, float scale, float in, float out,
 
     case RS_TF_HALF_PIXEL_NN:
         return (i + 0.5f) / scale;
+
+    case RS_HALF_PIXEL_SYMMETRIC:
+        return in / 2 * (1 - out / (in * scale)) + (i + 0.5f) / scale - 0.5f;
 
     default:
         return (i + 0.5f) / scale - 0.5f;
@@ -88,11 +101,34 @@ rs_cubic(float *w, float a, float f)
 }
 
 
+/* Moves taps into the axis; exclude_outside: those out of it weigh 0. */
+static void
+rs_tap_place(const rs_attr_t *a, rs_tap_t *t, int64_t at, int64_t in)
+{
+    int    i;
+    float  sum = 0;
+
+    for (i = 0; i < t->n; i++, at++) {
+        if (a->exclude_outside && (at < 0 || at >= in)) {
+            t->w[i] = 0;
+        }
+
+        t->at[i] = (int32_t) maas_min(maas_max(at, 0), in - 1);
+        sum += t->w[i];
+    }
+
+    for (i = 0; (a->exclude_outside || a->antialias) && i < t->n && sum != 0;
+         i++)
+    {
+        t->w[i] /= sum;
+    }
+}
+
+
 static void
 rs_tap(const rs_attr_t *a, rs_tap_t *t, float x, float scale, int64_t in)
 {
-    int      i, n;
-    float    base, f, sum = 0;
+    float    base, f;
     int64_t  at;
 
     x = fminf(fmaxf(x, -1e9f), 1e9f);
@@ -110,78 +146,169 @@ rs_tap(const rs_attr_t *a, rs_tap_t *t, float x, float scale, int64_t in)
     at = (int64_t) base;
 
     if (f == 0 && at >= 0 && at < in) {
-        n = 1;
+        t->n = 1;
         t->w[0] = 1;
 
     } else if (a->mode == RS_LINEAR) {
-        n = 2;
+        t->n = 2;
         t->w[0] = 1 - f;
         t->w[1] = f;
 
     } else {
-        n = 4;
+        t->n = 4;
         rs_cubic(t->w, a->cubic_a, f);
         at--;
     }
 
-    t->n = n;
+    rs_tap_place(a, t, at, in);
+}
 
-    for (i = 0; i < n; i++, at++) {
-        if (a->exclude_outside && (at < 0 || at >= in)) {
-            t->w[i] = 0;
+
+/* The filter is stretched where the axis shrinks. */
+static void
+rs_tap_antialias(const rs_attr_t *a, rs_tap_t *t, float x,
+    const rs_axis_t *ax)
+{
+    float    v, w, base, scale = fminf(ax->scale, 1);
+    int64_t  first, n;
+
+    x = fminf(fmaxf(x, -1e9f), 1e9f);
+    base = floorf(x);
+    first = (int64_t) floorf((a->mode == RS_LINEAR ? -1 : -2) / scale) + 1;
+    n = maas_min(2 - 2 * first, ax->room);
+
+    for (int64_t i = 0; i < n; i++) {
+        v = fabsf(((float) (first + i) - (x - base)) * scale);
+
+        if (a->mode == RS_LINEAR) {
+            w = fmaxf(1 - v, 0);
+
+        } else if (v <= 1) {
+            w = ((a->cubic_a + 2) * v - (a->cubic_a + 3)) * v * v + 1;
+
+        } else {
+            w = v < 2 ? ((v - 5) * v + 8) * v * a->cubic_a - 4 * a->cubic_a
+                      : 0;
         }
 
-        t->at[i] = (int32_t) maas_min(maas_max(at, 0), in - 1);
-        sum += t->w[i];
+        t->w[i] = w;
     }
 
-    for (i = 0; a->exclude_outside && i < n && sum != 0; i++) {
-        t->w[i] /= sum;
+    t->n = (int32_t) n;
+    rs_tap_place(a, t, (int64_t) base + first, ax->n_in);
+}
+
+
+/* Room for the taps of a position on axis d. */
+static int64_t
+rs_room(const rs_attr_t *a, const maas_tensor_t *x, const maas_tensor_t *y,
+    int d)
+{
+    double  shrink = (double) x->dims[d] / ((double) y->dims[d] - 0.5);
+
+    if (a->mode == RS_NEAREST) {
+        return 1;
     }
+
+    if (!a->antialias || shrink <= 1) {
+        return 4;
+    }
+
+    return 2 * (int64_t) ceil((a->mode == RS_LINEAR ? 1 : 2) * shrink) + 2;
+}
+
+
+/* The policy's scale; infer() rounded the extents from the same one. */
+static float
+rs_sizes_scale(const maas_step_t *s)
+{
+    int64_t               sizes[MAAS_RANK_MAX] = { 0 };
+    const maas_tensor_t  *t = &s->in[RS_SIZES];
+
+    for (int i = 0; i < MAAS_RANK_MAX && i < t->dims[0]; i++) {
+        sizes[i] = ((const int64_t *) t->data)[i];
+    }
+
+    return rs_policy_scale(s->attr, s->in[RS_X].dims, s->in[RS_X].rank,
+                           sizes);
 }
 
 
 static void
-rs_axis(const maas_step_t *s, int d, rs_tap_t *t)
+rs_axis_init(const maas_step_t *s, int d, rs_axis_t *ax)
 {
-    float                 scale, x, in, out, len, roi[2] = { 0, 1 };
-    int64_t               i;
+    int                   at, count;
     const float          *v;
     const rs_attr_t      *a = s->attr;
-    const maas_tensor_t  *p;
+    const maas_tensor_t  *x = &s->in[RS_X];
 
-    in = (float) s->in[RS_X].dims[d];
-    out = len = (float) s->out[0].dims[d];
-    scale = out / in;
+    at = rs_place(a, d, x->rank, &count);
+    ax->n_in = x->dims[d];
+    ax->in = (float) x->dims[d];
+    ax->out = ax->len = (float) s->out[0].dims[d];
+    ax->scale = ax->out / ax->in;
+    ax->roi[0] = 0;
+    ax->roi[1] = 1;
+    ax->room = rs_room(a, x, &s->out[0], d);
+
+    if (at < 0) {
+        return;
+    }
 
     if (s->n_formal > RS_SCALES && s->in[RS_SCALES].dtype != MAAS_NODTYPE
         && maas_tensor_count(&s->in[RS_SCALES]) > 0)
     {
-        scale = ((const float *) s->in[RS_SCALES].data)[d];
-        len = a->coordinates == RS_ALIGN_CORNERS ? in * scale : out;
+        ax->scale = ((const float *) s->in[RS_SCALES].data)[at];
+        ax->len = a->coordinates == RS_ALIGN_CORNERS ? ax->in * ax->scale
+                                                     : ax->out;
+
+    } else if (a->policy != RS_STRETCH) {
+        ax->scale = rs_sizes_scale(s);
     }
 
     if (a->coordinates == RS_TF_CROP) {
-        p = &s->in[RS_ROI];
-        v = p->data;
-        roi[0] = v[d];
-        roi[1] = v[d + s->in[RS_X].rank];
+        v = s->in[RS_ROI].data;
+        ax->roi[0] = v[at];
+        ax->roi[1] = v[at + count];
     }
+}
 
-    for (i = 0; i < s->out[0].dims[d]; i++, t++) {
+
+/* Fills the table of axis d, whose weights and positions lie in *pool. */
+static void
+rs_axis(const maas_step_t *s, int d, rs_tap_t *t, char **pool)
+{
+    float             x;
+    rs_axis_t         ax;
+    const rs_attr_t  *a = s->attr;
+
+    rs_axis_init(s, d, &ax);
+
+    for (int64_t i = 0; i < s->out[0].dims[d]; i++, t++) {
         t->outside = 0;
+        t->w = (float *) *pool;
+        t->at = (int32_t *) (t->w + ax.room);
+        *pool += ax.room * (int64_t) (sizeof(float) + sizeof(int32_t));
 
-        if (in == out && scale == 1 && a->coordinates != RS_TF_CROP) {
+        if (ax.in == ax.out && ax.scale == 1
+            && a->coordinates != RS_TF_CROP)
+        {
             t->n = 1;
             t->w[0] = 1;
             t->at[0] = (int32_t) i;
             continue;
         }
 
-        x = rs_coordinate(a, (float) i, scale, in, len, roi);
+        x = rs_coordinate(a, (float) i, ax.scale, ax.in, ax.len, ax.roi);
         t->outside = a->coordinates == RS_TF_CROP
-                     && !(x >= 0 && x <= in - 1);
-        rs_tap(a, t, x, scale, s->in[RS_X].dims[d]);
+                     && !(x >= 0 && x <= ax.in - 1);
+
+        if (a->antialias && a->mode != RS_NEAREST && ax.scale < 1) {
+            rs_tap_antialias(a, t, x, &ax);
+
+        } else {
+            rs_tap(a, t, x, ax.scale, ax.n_in);
+        }
     }
 }
 
@@ -433,7 +560,7 @@ rs_row(const maas_step_t *s, const rs_t *r, int64_t o)
 bool
 rs_setup(maas_setup_t *u)
 {
-    int64_t               rows = 1, taps = 0;
+    int64_t               rows = 1, taps = 0, room = 1;
     const rs_attr_t      *a = u->attr;
     const maas_tensor_t  *x = &u->in[RS_X], *y = &u->out[0];
 
@@ -450,13 +577,15 @@ rs_setup(maas_setup_t *u)
 
     for (int i = 0; i < y->rank; i++) {
         rows *= i + 1 < y->rank ? y->dims[i] : 1;
-        taps += y->dims[i];
+        room = maas_max(room, rs_room(a, x, y, i));
+        taps += y->dims[i] * (int64_t) (sizeof(rs_tap_t)
+                + (size_t) rs_room(a, x, y, i) * 2 * sizeof(float));
     }
 
     u->units = maas_max((rows + RS_ROWS - 1) / RS_ROWS, 1);
-    u->scratch = (size_t) taps * sizeof(rs_tap_t)
+    u->scratch = (size_t) taps
                  + (size_t) x->dims[x->rank - 1] * sizeof(double) + 64;
-    u->cost = (double) maas_tensor_count(y) * (a->mode == RS_NEAREST ? 1 : 4);
+    u->cost = (double) maas_tensor_count(y) * (double) room;
     return true;
 }
 
@@ -466,6 +595,7 @@ rs_run(const maas_step_t *s, maas_slot_t *slot, int64_t first, int64_t last)
 {
     int                   d;
     rs_t                  r;
+    char                 *pool;
     int64_t               o, rows = 1, mul = 1;
     rs_tap_t             *t;
     const maas_tensor_t  *x = &s->in[RS_X], *y = &s->out[0];
@@ -479,6 +609,12 @@ rs_run(const maas_step_t *s, maas_slot_t *slot, int64_t first, int64_t last)
                       + maas_align((size_t) x->dims[x->rank - 1]
                                    * sizeof(double), 16));
 
+    pool = (char *) t;
+
+    for (d = 0; d < x->rank; d++) {
+        pool += (size_t) y->dims[d] * sizeof(rs_tap_t);
+    }
+
     r.last = x->rank - 1;
     r.in_row = x->dims[r.last];
     r.out_row = y->dims[r.last];
@@ -487,7 +623,7 @@ rs_run(const maas_step_t *s, maas_slot_t *slot, int64_t first, int64_t last)
         r.stride[d] = mul;
         mul *= x->dims[d];
         r.tap[d] = t;
-        rs_axis(s, d, t);
+        rs_axis(s, d, t, &pool);
         t += y->dims[d];
         rows *= d < r.last ? y->dims[d] : 1;
     }

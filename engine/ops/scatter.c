@@ -5,73 +5,62 @@
  */
 
 #include "ops/gather.h"
+#include "ops/ops_common.h"
 
 
 enum {
     SCATTER_NONE = 0,
     SCATTER_ADD,
-    SCATTER_MUL
+    SCATTER_MUL,
+    SCATTER_MAX,
+    SCATTER_MIN
 };
 
 
-#define SCATTER_ROW(T)                                                        \
-    do {                                                                      \
+/*
+ * Sums and products of integers are made in uint64_t, where overflow is
+ * defined and the low bits are the same.  A NaN that is met stays.
+ */
+#define SCATTER_ONE(T, W, a, b)                                               \
+    (op == SCATTER_ADD ? (T) ((W) (a) + (W) (b))                              \
+     : op == SCATTER_MUL ? (T) ((W) (a) * (W) (b))                            \
+     : op == SCATTER_MAX ? ((a) > (b) || (a) != (a) ? (a) : (b))              \
+     : ((a) < (b) || (a) != (a) ? (a) : (b)))
+
+#define SCATTER_ROW(D, T, W)                                                  \
+    case MAAS_##D: {                                                          \
         T        *d = dst;                                                    \
         const T  *u = src;                                                    \
         for (int64_t i = 0; i < n; i++) {                                     \
-            d[i] = op == SCATTER_ADD ? (T) (d[i] + u[i])                      \
-                                     : (T) (d[i] * u[i]);                     \
+            d[i] = SCATTER_ONE(T, W, d[i], u[i]);                             \
         }                                                                     \
-    } while (0)
+        break;                                                                \
+    }
 
-#define SCATTER_HALF(from, to)                                                \
-    do {                                                                      \
+#define SCATTER_INT(a, D, T)  SCATTER_ROW(D, T, uint64_t)
+
+#define SCATTER_HALF(D, from, to)                                             \
+    case MAAS_##D: {                                                          \
+        float            a, b;                                                \
         uint16_t        *d = dst;                                             \
         const uint16_t  *u = src;                                             \
         for (int64_t i = 0; i < n; i++) {                                     \
-            d[i] = op == SCATTER_ADD ? to(from(d[i]) + from(u[i]))            \
-                                     : to(from(d[i]) * from(u[i]));           \
+            a = from(d[i]);                                                   \
+            b = from(u[i]);                                                   \
+            d[i] = to(SCATTER_ONE(float, float, a, b));                       \
         }                                                                     \
-    } while (0)
+        break;                                                                \
+    }
 
-/* Unsigned types stand for signed ones: the low bits are the same. */
 static void
 scatter_reduce(int dtype, int op, void *dst, const void *src, int64_t n)
 {
     switch (dtype) {
-    case MAAS_F32:
-        SCATTER_ROW(float);
-        break;
-    case MAAS_F64:
-        SCATTER_ROW(double);
-        break;
-    case MAAS_F16:
-        SCATTER_HALF(maas_f16_to_f32, maas_f32_to_f16);
-        break;
-    case MAAS_BF16:
-        SCATTER_HALF(maas_bf16_to_f32, maas_f32_to_bf16);
-        break;
-    case MAAS_I8:
-    case MAAS_U8:
-        SCATTER_ROW(uint8_t);
-        break;
-    case MAAS_I16:
-    case MAAS_U16:
-        for (int64_t i = 0; i < n; i++) {
-            uint16_t        *d = dst;
-            const uint16_t  *u = src;
-
-            d[i] = (uint16_t) (op == SCATTER_ADD ? (uint32_t) d[i] + u[i]
-                                                 : (uint32_t) d[i] * u[i]);
-        }
-        break;
-    case MAAS_I32:
-    case MAAS_U32:
-        SCATTER_ROW(uint32_t);
-        break;
-    default:
-        SCATTER_ROW(uint64_t);
-        break;
+    SCATTER_ROW(F32, float, float)
+    SCATTER_ROW(F64, double, double)
+    SCATTER_HALF(F16, maas_f16_to_f32, maas_f32_to_f16)
+    SCATTER_HALF(BF16, maas_bf16_to_f32, maas_f32_to_bf16)
+    MAAS_T_INT(SCATTER_INT, -)
     }
 }
 
@@ -268,11 +257,11 @@ scatter_nd_run(const maas_step_t *s, maas_slot_t *slot, int64_t first,
 
 /* -- rows ---------------------------------------------------------------- */
 
-#define SCATTER_INT  (MAAS_D(I32) | MAAS_D(I64))
+#define SCATTER_INDEX  (MAAS_D(I32) | MAAS_D(I64))
 
 static const maas_formal_t  scatter_in[] = {
     { "data", MAAS_D_FIXED, 'T', 0 },
-    { "indices", SCATTER_INT, 0, 0 },
+    { "indices", SCATTER_INDEX, 0, 0 },
     { "updates", MAAS_D_FIXED, 'T', 0 }
 };
 
@@ -287,8 +276,9 @@ static const maas_formal_t  scatter_out[] = {
 };
 
 
-static const char *const  scatter_reductions[] = { "none", "add", "mul",
-                                                   NULL };
+static const char *const  scatter_reductions[] = {
+    "none", "add", "mul", "max", "min", NULL
+};
 
 static const maas_attr_row_t  scatter_old_attrs[] = {
     { .name = "axis", .type = MAAS_ATTR_INT,
@@ -336,6 +326,9 @@ static const maas_case_t  scatter_cases[] = {
     { "axis=1 reduction=add | f32[1,5] i64[1,3]{1,1,-1} f32[1,3]", NULL },
     { "axis=1 reduction=mul | i8[1,5] i32[1,3]{1,1,-1} i8[1,3]", NULL },
     { "reduction=add | f16[4] i64[3]{0,0,0} f16[3]", NULL },
+    { "reduction=max | f32[4]:nan i64[3]{0,0,2} f32[3]", NULL },
+    { "reduction=min | i8[4] i64[3]{0,0,2} i8[3]", NULL },
+    { "reduction=max | bf16[4] i64[3]{0,0,2} bf16[3]:nan", NULL },
     { "| u16[4] i64[0] u16[0]", NULL },
     { NULL, NULL }
 };
@@ -351,6 +344,8 @@ static const maas_case_t  scatter_nd_cases[] = {
     { "| f64[4,4,4] i64[2,1]{0,2} f64[2,4,4]", NULL },
     { "reduction=add | i16[4,3] i64[3,1]{0,0,-1} i16[3,3]", NULL },
     { "reduction=mul | bf16[2,2] i64[2,2]{0,1,0,1} bf16[2]", NULL },
+    { "reduction=min | f64[4,3] i64[3,1]{0,0,-1} f64[3,3]", NULL },
+    { "reduction=max | u32[4,3] i64[3,1]{0,0,-1} u32[3,3]", NULL },
     { "| f32[2,0] i64[1,1]{1} f32[1,0]", NULL },
     { NULL, NULL }
 };
@@ -374,7 +369,7 @@ const maas_op_t  maas_ops_scatter[] = {
         .cases = scatter_old_cases, .bad = scatter_bad
     },
     {
-        .name = "ScatterElements", .domain = "", .since = 16, .first = 11,
+        .name = "ScatterElements", .domain = "", .since = 18, .first = 11,
         .flags = MAAS_OP_PURE,
         MAAS_IO(scatter_in, scatter_out),
         MAAS_ATTRS(scatter_attrs, gather_attr_t),
@@ -383,7 +378,7 @@ const maas_op_t  maas_ops_scatter[] = {
         .cases = scatter_cases, .bad = scatter_bad
     },
     {
-        .name = "ScatterND", .domain = "", .since = 16, .first = 11,
+        .name = "ScatterND", .domain = "", .since = 18, .first = 11,
         .flags = MAAS_OP_PURE,
         MAAS_IO(scatter_nd_in, scatter_out),
         MAAS_ATTRS(scatter_nd_attrs, gather_attr_t),

@@ -39,6 +39,23 @@ d_softplus(double x)
 
 
 static double
+d_gelu_tanh(double x)
+{
+    double  c = fmax(fmin(x, 1e9), -1e9);
+
+    return x * d_sigmoid(c * ((double) 1.5957691f
+                              + (double) 0.071354814f * c * c));
+}
+
+
+static double
+d_mish(double x)
+{
+    return x * tanh(d_softplus(x));
+}
+
+
+static double
 d_elu(double x)
 {
     return x < 0 ? 1.5 * expm1(x) : x;
@@ -66,6 +83,9 @@ static const unary_t  unaries[] = {
     { "silu", MAAS_U_SILU, d_silu, 5, 1.5e-45, 0, 0 },
     { "gelu", MAAS_U_GELU, d_gelu, 4, 1.5e-7, 0, 0 },
     { "softplus", MAAS_U_SOFTPLUS, d_softplus, 4, 0, 0, 0 },
+    { "gelu by tanh", MAAS_U_SWISH, d_gelu_tanh, 5, 3e-7, 1.5957691f,
+      0.071354814f },
+    { "mish", MAAS_U_MISH, d_mish, 6, 1.5e-45, 0, 0 },
     { "sqrt", MAAS_U_SQRT, NULL, 0, 0, 0, 0 },
     { "recip", MAAS_U_RECIP, NULL, 0, 0, 0, 0 },
     { "abs", MAAS_U_ABS, NULL, 0, 0, 0, 0 },

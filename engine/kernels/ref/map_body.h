@@ -36,6 +36,26 @@ MAAS_K(softplus1)(float x)
 }
 
 
+/* Of x within +-1e9, where the cube is finite. */
+static inline float
+MAAS_K(swish1)(float x, float a, float b)
+{
+    return MAAS_K(sigmoid1)(x * MAAS_MADD(x * b, x, a));
+}
+
+
+/* tanh(log(1 + e)) = e (e + 2) / (e (e + 2) + 2), which is 1 from 20 on. */
+static inline float
+MAAS_K(mish1)(float x)
+{
+    float  e = expf(20.0f < x ? 20.0f : x);
+
+    e *= e + 2.0f;
+
+    return e / (e + 2.0f);
+}
+
+
 #define MAP_UNARY(op, expr)                                                   \
     void                                                                      \
     MAAS_K(op)(float *y, const float *x, int64_t n, float a, float b)         \
@@ -74,6 +94,8 @@ MAP_UNARY(silu, v * MAAS_K(sigmoid1)(v))
 MAP_UNARY(gelu, 0.5f * v * (1.0f + erff(v * 0.70710678118654752f)))
 MAP_UNARY(softplus, MAAS_K(softplus1)(v))
 MAP_UNARY(affine, MAAS_MADD(v, a, b))
+MAP_UNARY(swish, v * MAAS_K(swish1)(MAAS_K(clamp)(v, -1e9f, 1e9f), a, b))
+MAP_UNARY(mish, v * MAAS_K(mish1)(v))
 
 
 #define MAP_BINARY(op, expr)                                                  \

@@ -56,6 +56,8 @@ VMAP_UNARY(silu, v_mul(v, vm_sigmoid(v)))
 VMAP_UNARY(gelu, vm_gelu(v))
 VMAP_UNARY(softplus, vm_softplus(v))
 VMAP_UNARY(affine, v_fma(v, va, vb))
+VMAP_UNARY(swish, vm_swish(v, va, vb))
+VMAP_UNARY(mish, vm_mish(v))
 
 
 #define VMAP_BINARY(op, expr)                                                 \

@@ -199,6 +199,31 @@ vm_softplus(V x)
 }
 
 
+/* x * sigmoid(a * x + b * x^3); see ref/map_body.h for the limits. */
+V_INL V
+vm_swish(V x, V a, V b)
+{
+    V  c;
+
+    c = v_min(v_set1(1e9f), v_max(v_set1(-1e9f), x));
+    c = v_mul(c, v_fma(v_mul(c, b), c, a));
+
+    return v_mul(x, vm_sigmoid(c));
+}
+
+
+V_INL V
+vm_mish(V x)
+{
+    V  e, two = v_set1(2.0f);
+
+    e = vm_exp(v_min(v_set1(20.0f), x));
+    e = v_mul(e, v_add(e, two));
+
+    return v_mul(x, v_div(e, v_add(e, two)));
+}
+
+
 /* NaN when either is NaN, the second when they are equal. */
 V_INL V
 vm_max(V a, V b)
