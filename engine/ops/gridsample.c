@@ -4,8 +4,9 @@
  *
  * A point becomes one, two or four taps on each axis, each a position and a
  * weight; all channels of the point use them.  A point outside is first
- * clamped (border) or mirrored (reflection); a tap outside is clamped,
- * mirrored or, with zeros, dropped.  NaN counts as a point before the start.
+ * clamped (border, not with cubic, as in PyTorch and ONNX Runtime) or
+ * mirrored (reflection); a tap outside is clamped, mirrored or, with zeros,
+ * dropped.  NaN counts as a point before the start.
  *
  * Ownership: nothing is allocated.  Threads: points are independent.
  */
@@ -168,7 +169,10 @@ grid_taps(grid_taps_t *p, const grid_attr_t *a, double v, int64_t n)
     v = isnan(v) ? -2 : fmax(fmin(v, 1e15), -1e15);
     v = mode == GRID_NEAREST ? rint(v) : v;
 
-    if ((v < lo || v > hi) && a->padding != GRID_ZEROS) {
+    /* A cubic point may lie outside: its taps are clamped one by one. */
+    if ((v < lo || v > hi) && a->padding != GRID_ZEROS
+        && !(a->padding == GRID_BORDER && mode == GRID_CUBIC))
+    {
         v = a->padding == GRID_BORDER ? fmax(fmin(v, (double) n - 1), 0)
                                       : grid_mirror(v, lo, hi);
     }

@@ -6,7 +6,8 @@
 // "runs": [{"INPUT": "FILE.npy", ...}, ...]}.  LEVEL is a
 // graphOptimizationLevel.  Outputs of run R go to OUT/LEVEL/R/, one .npy
 // each, with outputs.json = {"output name": "file.npy"}, as `maas run` does.
-// "carry": {"INPUT": "OUTPUT"} gives an output of a run to the next one.
+// Many models in one process: "batch": [{"model", "out", "runs"}, ...]; what
+// ONNX Runtime says of one that it refuses goes to OUT/error.txt.
 // The last line on stdout is {"version": ..., "levels": {LEVEL: seconds}}.
 
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -19,7 +20,7 @@ const dtypes = {
     int16: ['<i2', Int16Array], uint16: ['<u2', Uint16Array],
     int32: ['<i4', Int32Array], uint32: ['<u4', Uint32Array],
     int64: ['<i8', BigInt64Array], uint64: ['<u8', BigUint64Array],
-    bool: ['|b1', Uint8Array],
+    bool: ['|b1', Uint8Array], float16: ['<f2', Uint16Array],
 };
 
 
@@ -73,36 +74,28 @@ const seconds = {};
 
 ort.env.logLevel = 'error';
 
-for (const level of job.levels) {
-    const start = process.hrtime.bigint();
-    const session = await ort.InferenceSession.create(job.model, {
+async function runModel(level, model, out, runs)
+{
+    const session = await ort.InferenceSession.create(model, {
         graphOptimizationLevel: level,
         intraOpNumThreads: 1,
         interOpNumThreads: 1,
         logSeverityLevel: 3,
     });
 
-    let last = null;
-
-    for (const [r, files] of job.runs.entries()) {
-        const dir = join(job.out, level, String(r));
+    for (const [r, files] of runs.entries()) {
+        const dir = join(out, level, String(r));
         const feeds = {}, names = {};
 
         for (const [name, file] of Object.entries(files)) {
             feeds[name] = npyRead(ort, file);
         }
 
-        for (const [to, from] of Object.entries(job.carry ?? {})) {
-            if (last !== null) {
-                feeds[to] = last[from];
-            }
-        }
-
-        const out = last = await session.run(feeds);
+        const result = await session.run(feeds);
         mkdirSync(dir, { recursive: true });
 
         for (const [i, name] of session.outputNames.entries()) {
-            npyWrite(join(dir, `${i}.npy`), out[name]);
+            npyWrite(join(dir, `${i}.npy`), result[name]);
             names[name] = `${i}.npy`;
         }
 
@@ -110,6 +103,24 @@ for (const level of job.levels) {
     }
 
     await session.release();
+}
+
+
+for (const level of job.levels) {
+    const start = process.hrtime.bigint();
+
+    if (job.batch === undefined) {
+        await runModel(level, job.model, job.out, job.runs);
+    }
+
+    for (const { model, out, runs } of job.batch ?? []) {
+        try {
+            await runModel(level, model, out, runs);
+        } catch (e) {
+            writeFileSync(join(out, 'error.txt'), String(e.message ?? e));
+        }
+    }
+
     seconds[level] = Number(process.hrtime.bigint() - start) / 1e9;
 }
 
