@@ -5,6 +5,14 @@ mlp.onnx   x f32[N,2] -> y f32[N,1]: 2-10-1, tanh
 echo.onnx  x f32[N,M] -> y f32[N,M]: Identity
 big.onnx   x f32[N,4096] -> y f32[N,4096]: 64 MB of weights
 outside.onnx  x f32[N,4] -> y f32[N,4]: x + w, w in weights.bin beside it
+half.onnx  x f16[N,2] -> y f16[N,2]: Identity; brain.onnx: bf16
+text.onnx  x string[N,M] -> y_bytes string[N,M]: Identity
+pair.onnx  a f32[N,2], b i64[N] -> s f32[N,2] = 2a, t i64[N] = b + 1
+maps.onnx  x f32[N,2] -> y: maps of "no" and "yes"
+many.onnx  x f32[1,5] -> y f32[5]: the elements of x
+lists.onnx x f32[N,2] -> y: a sequence of x and its sums; z f32[N,2] = 2x
+class/     x f32[N,4] -> y f32[N,4]: logits of classes, 3 with labels
+value/     x f32[N,2] -> z f32[N,2] = 2x, y f32[N,1]: the sum, a regression
 slow.onnx  x f32[N,1] -> y f32[N,1]: 60 products with one 1024x1024 matrix,
            0.126 GFLOP a row; N chooses how long it takes
 
@@ -139,6 +147,18 @@ def many(rng):
     ], [1, 5], [5], [tensor("shape", np.array([5], np.int64))])
 
 
+def lists(rng):
+    f32 = TensorProto.FLOAT
+    return whole("lists", [
+        helper.make_node("ReduceSum", ["x", "one"], ["s"], "sum"),
+        helper.make_node("SequenceConstruct", ["x", "s"], ["y"], "both"),
+        helper.make_node("Add", ["x", "x"], ["z"], "double"),
+    ], [value("x", f32, ["N", 2])],
+       [helper.make_tensor_sequence_value_info("y", f32, None),
+        value("z", f32, ["N", 2])],
+       [tensor("one", np.array([1], np.int64))])
+
+
 def classes(rng):
     return model("classes", [
         helper.make_node("Identity", ["x"], ["y"], "identity"),
@@ -182,12 +202,20 @@ def main():
     folder = sys.argv[1]
     os.makedirs(folder, exist_ok=True)
 
-    for make in (mlp, echo, big, outside, slow):
-        path = os.path.join(folder, make.__name__ + ".onnx")
-        if not os.path.exists(path):
-            tmp = f"{path}.{os.getpid()}"
-            save(make(np.random.default_rng(7)), tmp)
-            os.rename(tmp, path)
+    for name in "class", "value":
+        os.makedirs(os.path.join(folder, name), exist_ok=True)
+
+    for name, content in BESIDE.items():
+        put(os.path.join(folder, name), lambda p: put_text(p, content))
+
+    for make, name in [(classes, "class/model"), (regression, "value/model")]:
+        put(os.path.join(folder, name + ".onnx"),
+            lambda p: save(make(np.random.default_rng(7)), p))
+
+    for make in (mlp, echo, half, brain, text, pair, maps, many, lists, big,
+                 outside, slow):
+        put(os.path.join(folder, make.__name__ + ".onnx"),
+            lambda p: save(make(np.random.default_rng(7)), p))
 
 
 main()

@@ -407,12 +407,12 @@ test_refused(void)
     pb_t  g, n, m, f;
 
     refused(pb_new(), MAAS_ETRUNC, "empty", "no bytes");
-    refused(pb_model(graph_plain(), 8, 18), MAAS_EUNSUPPORTED,
+    refused(pb_model(graph_plain(), 8, 25), MAAS_EUNSUPPORTED,
             "opset 25 is not served; opsets 6 to 24", "a newer opset");
     refused(pb_model(graph_plain(), 8, 5), MAAS_EUNSUPPORTED,
             "node 'a' (Add, opset 5): this opset is not served; 6 to 24 are",
             "an older opset");
-    refused(pb_model(graph_plain(), 11, 17), MAAS_EUNSUPPORTED,
+    refused(pb_model(graph_plain(), 13, 17), MAAS_EUNSUPPORTED,
             "IR version 13 is not served", "a newer IR");
 
     g = graph_ports();

@@ -6,6 +6,7 @@
 // "runs": [{"INPUT": "FILE.npy", ...}, ...]}.  LEVEL is a
 // graphOptimizationLevel.  Outputs of run R go to OUT/LEVEL/R/, one .npy
 // each, with outputs.json = {"output name": "file.npy"}, as `maas run` does.
+// "carry": {"INPUT": "OUTPUT"} gives an output of a run to the next one.
 // Many models in one process: "batch": [{"model", "out", "runs"}, ...]; what
 // ONNX Runtime says of one that it refuses goes to OUT/error.txt.
 // The last line on stdout is {"version": ..., "levels": {LEVEL: seconds}}.
@@ -74,7 +75,7 @@ const seconds = {};
 
 ort.env.logLevel = 'error';
 
-async function runModel(level, model, out, runs)
+async function runModel(level, model, out, runs, carry)
 {
     const session = await ort.InferenceSession.create(model, {
         graphOptimizationLevel: level,
@@ -82,6 +83,8 @@ async function runModel(level, model, out, runs)
         interOpNumThreads: 1,
         logSeverityLevel: 3,
     });
+
+    let last = null;
 
     for (const [r, files] of runs.entries()) {
         const dir = join(out, level, String(r));
@@ -91,7 +94,13 @@ async function runModel(level, model, out, runs)
             feeds[name] = npyRead(ort, file);
         }
 
-        const result = await session.run(feeds);
+        for (const [to, from] of Object.entries(carry ?? {})) {
+            if (last !== null) {
+                feeds[to] = last[from];
+            }
+        }
+
+        const result = last = await session.run(feeds);
         mkdirSync(dir, { recursive: true });
 
         for (const [i, name] of session.outputNames.entries()) {
@@ -110,7 +119,7 @@ for (const level of job.levels) {
     const start = process.hrtime.bigint();
 
     if (job.batch === undefined) {
-        await runModel(level, job.model, job.out, job.runs);
+        await runModel(level, job.model, job.out, job.runs, job.carry);
     }
 
     for (const { model, out, runs } of job.batch ?? []) {
