@@ -150,6 +150,11 @@ maas_call_run(maas_call_t *call, maas_team_t *team)
 
     for (size_t i = 0; i < n; i++) {
         maas_run_output(call->run, i, &out[i], &keys[i]);
+
+        /* No dialect shall take a list for numbers. */
+        if (out[i].format == MAAS_FMT_ITEMS) {
+            out[i].dtype = MAAS_NODTYPE;
+        }
     }
 
     call->c.out = out;

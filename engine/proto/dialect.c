@@ -569,6 +569,11 @@ maas_proto_raw_part(maas_proto_call_t *c, const maas_tensor_t *t, size_t *len,
     size_t      bytes;
     maas_str_t  part;
 
+    if (t->format == MAAS_FMT_ITEMS) {
+        return maas_err(err, MAAS_EINVAL, "an output that is a list of "
+                        "tensors has no form as raw bytes");
+    }
+
     if (c->part == NULL) {
         c->part = maas_arena_array(c->arena, c->route.m->n_out,
                                    sizeof(maas_str_t));

@@ -182,7 +182,11 @@ typedef enum {
 void maas_json_put_elements(maas_buf_t *b, const maas_tensor_t *t,
     int64_t first, int64_t n, maas_json_special_t special);
 
-/* Nested lists from dimension `from` on, starting at an element. */
+/*
+ * Nested lists from dimension `from` on, starting at an element.  A sequence
+ * is a list of its items, a map an object, an optional its value or null;
+ * for these `from` and `first` are 0.
+ */
 void maas_json_put_nested(maas_buf_t *b, const maas_tensor_t *t, int from,
     int64_t first, maas_json_special_t special);
 

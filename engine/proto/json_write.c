@@ -8,6 +8,7 @@
 
 #include <math.h>
 
+#include "graph/raw.h"
 #include "proto/json.h"
 
 
@@ -146,12 +147,67 @@ maas_json_put_elements(maas_buf_t *b, const maas_tensor_t *t, int64_t first,
 }
 
 
-/* Recursion is bounded by the rank. */
+/* {key: value, ...}: two tensors of one dimension. */
+static void
+write_map(maas_buf_t *b, const maas_tensor_t *keys, const maas_tensor_t *t,
+    maas_json_special_t special)
+{
+    maas_tensor_t  row = *t;
+
+    row.rank = 2;
+    row.dims[1] = t->dims[0];
+    row.dims[0] = 1;
+    maas_json_put_map(b, &row, keys, 0, special);
+}
+
+
+static void
+write_items(maas_buf_t *b, const maas_items_t *l, maas_json_special_t special)
+{
+    uint8_t  kind = l->kind;
+
+    if (kind == MAAS_KIND_OPTIONAL) {
+        kind = l->has ? l->inner : MAAS_KIND_OPTIONAL;
+    }
+
+    if (kind == MAAS_KIND_OPTIONAL || (kind == MAAS_KIND_TENSOR && l->n == 0))
+    {
+        maas_buf_puts(b, "null");
+        return;
+    }
+
+    if (kind == MAAS_KIND_TENSOR) {
+        maas_json_put_nested(b, &l->item[0], 0, 0, special);
+        return;
+    }
+
+    if (kind == MAAS_KIND_MAP && l->n == 2) {
+        write_map(b, &l->item[0], &l->item[1], special);
+        return;
+    }
+
+    maas_buf_add(b, "[", 1);
+
+    for (uint32_t i = 0; i < l->n; i++) {
+        maas_buf_puts(b, i != 0 ? "," : "");
+        maas_json_put_nested(b, &l->item[i], 0, 0, special);
+    }
+
+    maas_buf_add(b, "]", 1);
+}
+
+
+/* Recursion is bounded by the rank; items are tensors. */
 void
 maas_json_put_nested(maas_buf_t *b, const maas_tensor_t *t, int from,
     int64_t first, maas_json_special_t special)
 {
     int64_t  inner = 1;
+
+    if (t->format == MAAS_FMT_ITEMS) {
+        write_items(b, t->data, special);
+        return;
+    }
 
     if (from >= t->rank) {
         maas_json_put_elements(b, t, first, 1, special);

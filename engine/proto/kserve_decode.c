@@ -542,6 +542,14 @@ kserve_wanted(maas_proto_call_t *c, maas_err_t *err)
         w->binary = w->binary < 0 ? k->binary_all : w->binary;
         port = &c->route.m->out[w->index];
 
+        if (maas_kind_is_list(port->kind)) {
+            return maas_err(err, MAAS_EINVAL, "output \"%.*s\" is a %s, "
+                            "which has no form in this protocol; request "
+                            "others with \"outputs\"",
+                            (int) maas_min(port->name.len, 64),
+                            port->name.data, maas_kind_name(port->kind));
+        }
+
         if (!w->binary && w->classes == 0
             && (port->dtype == MAAS_F16 || port->dtype == MAAS_BF16))
         {

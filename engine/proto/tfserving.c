@@ -440,7 +440,8 @@ tfs_decode(maas_proto_call_t *c, maas_err_t *err)
 static bool
 tfs_is_bytes(const maas_port_t *port)
 {
-    return port->dtype == MAAS_STRING && port->name.len >= 6
+    return port->dtype == MAAS_STRING && !maas_kind_is_list(port->kind)
+           && port->name.len >= 6
            && memcmp(port->name.data + port->name.len - 6, "_bytes", 6) == 0;
 }
 
@@ -557,7 +558,9 @@ tfs_encode(maas_proto_call_t *c, maas_err_t *err)
     n = c->in[0].rank != 0 ? c->in[0].dims[0] : 1;
 
     for (size_t i = 0; i < m->n_out; i++) {
-        if (c->out[i].rank == 0 || c->out[i].dims[0] != n) {
+        if (c->out[i].rank == 0 || c->out[i].dims[0] != n
+            || maas_kind_is_list(m->out[i].kind))
+        {
             return maas_err(err, MAAS_EINVAL,
                             "output \"%.*s\" has no dimension 0 of %lld "
                             "instances; use the column form (\"inputs\")",

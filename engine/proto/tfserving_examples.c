@@ -510,7 +510,7 @@ tfs_encode_classes(maas_proto_call_t *c, maas_err_t *err)
     const maas_tensor_t  *t = &c->out[k->out];
 
     if (t->rank != 2 || t->dims[0] != k->examples
-        || t->dtype == MAAS_STRING)
+        || t->dtype == MAAS_STRING || t->dtype == MAAS_NODTYPE)
     {
         return maas_err(err, MAAS_EINVAL, "the output that holds the classes "
                         "is not [examples, classes]; use :predict");
@@ -553,7 +553,8 @@ maas_tfs_encode_results(maas_proto_call_t *c, maas_err_t *err)
     } else {
         if (t->rank == 0 || t->dims[0] != k->examples
             || maas_tensor_count(t) != k->examples
-            || t->dtype == MAAS_STRING || t->dtype == MAAS_BOOL)
+            || t->dtype == MAAS_STRING || t->dtype == MAAS_BOOL
+            || t->dtype == MAAS_NODTYPE)
         {
             return maas_err(err, MAAS_EINVAL, "the output has not one number "
                             "for each example; use :predict");

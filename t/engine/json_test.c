@@ -6,6 +6,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "graph/raw.h"
 #include "proto/json.h"
 #include "tap.h"
 
@@ -606,6 +607,54 @@ test_rows(void)
 }
 
 
+/* Sequences, maps and optionals, as a run gives them. */
+static void
+test_items(void)
+{
+    float          f[] = { 1, NAN, 3 };
+    int64_t        keys[] = { 7, -8 };
+    maas_buf_t     out;
+    maas_items_t   l = { 0 };
+    maas_tensor_t  t = { .data = &l, .format = MAAS_FMT_ITEMS, .rank = 1 };
+    maas_tensor_t  item[] = {
+        { f, 8, MAAS_F32, 2, 0, { 2, 1 } },
+        { f + 2, 4, MAAS_F32, 0, 0, { 0 } }
+    };
+    maas_tensor_t  map[] = {
+        { keys, 16, MAAS_I64, 1, 0, { 2 } },
+        { f, 8, MAAS_F32, 1, 0, { 2 } }
+    };
+
+    static const struct {
+        uint8_t   kind, inner, n;
+        bool      has, map;
+    } cases[] = {
+        { MAAS_KIND_SEQUENCE, 0, 2, 0, 0 }, { MAAS_KIND_SEQUENCE, 0, 0, 0, 0 },
+        { MAAS_KIND_MAP, 0, 2, 0, 1 }, { MAAS_KIND_OPTIONAL, 0, 0, 0, 0 },
+        { MAAS_KIND_OPTIONAL, MAAS_KIND_TENSOR, 1, 1, 0 },
+        { MAAS_KIND_OPTIONAL, MAAS_KIND_SEQUENCE, 1, 1, 0 },
+        { MAAS_KIND_OPTIONAL, MAAS_KIND_SEQUENCE, 0, 1, 0 }
+    };
+
+    maas_buf_init(&out, &maas_host_libc);
+
+    for (size_t i = 0; i < maas_nelts(cases); i++) {
+        l.item = cases[i].map ? map : item;
+        l.n = cases[i].n;
+        l.kind = cases[i].kind;
+        l.inner = cases[i].inner;
+        l.has = cases[i].has;
+        maas_json_put_nested(&out, &t, 0, 0, MAAS_JSON_TOKENS);
+        maas_buf_add(&out, " ", 1);
+    }
+
+    maas_buf_add(&out, "", 1);
+    is_str(out.data, "[[[1.0],[NaN]],3.0] [] {\"7\":1.0,\"-8\":NaN} null "
+           "[[1.0],[NaN]] [[[1.0],[NaN]]] [] ", "lists of tensors");
+    maas_buf_destroy(&out);
+}
+
+
 int
 main(void)
 {
@@ -616,6 +665,7 @@ main(void)
     test_scan();
     test_tensor();
     test_rows();
+    test_items();
 
     return done();
 }

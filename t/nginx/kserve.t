@@ -23,6 +23,7 @@ my $http = <<'EOC';
     maas_model pair  { source %MODELS%/pair.onnx; }
     maas_model maps  { source %MODELS%/maps.onnx; }
     maas_model many  { source %MODELS%/many.onnx; }
+    maas_model lists { source %MODELS%/lists.onnx; }
     maas_model class { source %MODELS%/class; }
     maas_model two   { versions all; label canary=1; }
 
@@ -201,6 +202,14 @@ post("$all/maps/infer", infer([1, 2], 0.25, 0.75), 200,
      'maps');
 post("$all/two/versions/canary/infer", infer([1, 2], 1, 1), 200,
      qr/"model_version":"1"/, 'a version by its label');
+
+post("$all/lists/infer", infer([1, 2], 1, 2), 400, 'output "y" is a sequence, '
+     . 'which has no form in this protocol; request others with "outputs"',
+     'a sequence');
+$m = infer([1, 2], 1, 2);
+$m =~ s/^\{/{"outputs":[{"name":"z"}],/;
+post("$all/lists/infer", $m, 200, qr/"name":"z",.*"data":\[2.0,4.0\]/,
+     'the tensor beside it');
 
 # infer: binary
 

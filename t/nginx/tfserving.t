@@ -21,6 +21,7 @@ my $http = <<'EOC';
     maas_model pair  { source %MODELS%/pair.onnx; }
     maas_model maps  { source %MODELS%/maps.onnx; }
     maas_model many  { source %MODELS%/many.onnx; }
+    maas_model lists { source %MODELS%/lists.onnx; }
     maas_model class { source %MODELS%/class; }
     maas_model value { source %MODELS%/value; }
     maas_model slow  { source %MODELS%/slow.onnx; queue max=1; concurrency 1; }
@@ -36,6 +37,7 @@ my $http = <<'EOC';
         location /late { maas_api tfserving; maas_timeout 1ms; }
         location /closed { maas_api tfserving; deny all; }
         location = /mlp { maas_pass mlp; }
+        location = /lists { maas_pass lists; }
     }
 EOC
 
@@ -157,6 +159,16 @@ post('text:predict', '{"inputs":{"x":[["a"]]}}', 200,
      '{"outputs":[[{"b64":"YQ=="}]]}', 'base64');
 post('many:predict', '{"inputs":[[1,2,3,4,5]]}', 200,
      '{"outputs":[1.0,2.0,3.0,4.0,5.0]}', 'no rows');
+
+post('lists:predict', '{"inputs":[[1,2],[3,NaN]]}', 200, '{"outputs":{"y":[[['
+     . '1.0,2.0],[3.0,NaN]],[[3.0],[NaN]]],"z":[[2.0,4.0],[6.0,NaN]]}}',
+     'a sequence');
+post('lists:predict', '{"instances":[[1,2],[3,4]]}', 400, 'output "y" has no '
+     . 'dimension 0 of 2 instances; use the column form ("inputs")',
+     'a sequence is not rows');
+is($t->post('/lists', '[[1,2]]', 'Content-Type' => 'application/json')->{body},
+   '{"model":"lists","version":"1","outputs":{"y":[[[1.0,2.0]],[[3.0]]],'
+   . '"z":[[2.0,4.0]]}}', 'a sequence by maas_pass');
 
 # classify and regress
 
