@@ -191,7 +191,7 @@ def put(path, write):
 
 
 def put_text(path, text):
-    with open(path, "w") as f:
+    with open(path, "w", encoding="utf-8") as f:
         f.write(text)
 
 
