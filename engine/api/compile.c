@@ -61,6 +61,56 @@ compile_fixed(const maas_graph_t *g)
 }
 
 
+/* Text needs floats by step, and a label for every class. */
+static maas_status_t
+compile_ctc(const maas_graph_t *g, const maas_meta_t *meta, maas_err_t *err)
+{
+    int64_t             n, blank;
+    const maas_value_t *v = &g->value[g->out[meta->output]];
+    const maas_type_t  *t = &v->type;
+
+    if ((t->rank < 0 || t->dtype == MAAS_NODTYPE) && g->declared != NULL) {
+        t = &g->declared[meta->output];
+    }
+
+    if (t->rank < 0 || t->dtype == MAAS_NODTYPE) {
+        return MAAS_OK;
+    }
+
+    if ((t->rank != 2 && t->rank != 3) || !maas_dtypes[t->dtype].is_float) {
+        return maas_err(err, MAAS_EINVAL, "model.json: output.meaning "
+                        "\"ctc\": output \"%.*s\" is %s of rank %d; floats "
+                        "of rank 3 (rows, steps, classes) or 2 are expected",
+                        (int) maas_min(v->name.len, 60u), v->name.data,
+                        maas_dtype_name(t->dtype), t->rank);
+    }
+
+    n = t->dims[t->rank - 1];
+    blank = meta->blank;
+
+    if (!maas_dim_known(n)) {
+        return MAAS_OK;
+    }
+
+    if (blank >= n) {
+        return maas_err(err, MAAS_EINVAL, "model.json: output.blank is %lld, "
+                        "but there are %lld classes", (long long) blank,
+                        (long long) n);
+    }
+
+    if (meta->n_labels != n && meta->n_labels != n - 1) {
+        return maas_err(err, MAAS_EINVAL, "labels.txt has %u lines, but output "
+                        "\"%.*s\" has %lld classes: %lld lines are expected, "
+                        "or %lld without one for the blank",
+                        meta->n_labels, (int) maas_min(v->name.len, 60u),
+                        v->name.data, (long long) n, (long long) n,
+                        (long long) n - 1);
+    }
+
+    return MAAS_OK;
+}
+
+
 static maas_status_t
 compile_meta(const maas_graph_t *g, const compile_side_t *side,
     maas_meta_t **out, maas_err_t *err)
@@ -95,6 +145,15 @@ compile_meta(const maas_graph_t *g, const compile_side_t *side,
                          side != NULL ? side->labels.size : 0, &names, err);
 
     maas_free(maas_host_default(), name);
+
+    if (rc == MAAS_OK && (*out)->meaning == MAAS_MEANS_CTC) {
+        rc = compile_ctc(g, *out, err);
+
+        if (rc != MAAS_OK) {
+            maas_free(maas_host_default(), *out);
+            return rc;
+        }
+    }
 
     /* Nothing batches where the first dimension is fixed. */
     if (rc == MAAS_OK && (*out)->batch_axis == 0 && compile_fixed(g)) {

@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 
 #include "cli/cli.h"
-#include "proto/json.h"
+#include "proto/ctc.h"
 
 
 #define RUN_SHOWN  8            /* elements of an output */
@@ -270,6 +270,29 @@ run_classes(maas_buf_t *b, const maas_meta_t *meta, const maas_tensor_t *t)
 }
 
 
+/* A line for each row, as model.json has it. */
+static void
+run_ctc(maas_buf_t *b, const maas_meta_t *meta, const maas_tensor_t *t)
+{
+    double      score;
+    int64_t     rows = maas_ctc_rows(meta, t);
+    maas_buf_t  text;
+
+    maas_buf_init(&text, b->host);
+
+    for (int64_t row = 0; row < rows; row++) {
+        text.len = 0;
+        score = maas_ctc_row(meta, t, row, &text);
+        maas_buf_printf(b, "  %8.5f  ", score);
+        maas_buf_json(b, text.data, text.len);
+        maas_buf_puts(b, "\n");
+        b->failed |= text.failed;
+    }
+
+    maas_buf_destroy(&text);
+}
+
+
 static maas_status_t
 run_print(const cli_model_t *m, const maas_port_t *out, size_t n,
     const maas_run_t *run, bool json, maas_err_t *err)
@@ -292,7 +315,10 @@ run_print(const cli_model_t *m, const maas_port_t *out, size_t n,
 
         run_text_output(&b, &out[i], &t);
 
-        if (meta->output == i) {
+        if (maas_ctc_is(meta, i, &t)) {
+            run_ctc(&b, meta, &t);
+
+        } else if (meta->output == i) {
             run_classes(&b, meta, &t);
         }
     }

@@ -1,6 +1,6 @@
 /*
- * Image bytes -> prepared tensor: decode, invert, place (stretch, crop or
- * pad), normalise, lay out.  Pillow and torchvision define the rounding:
+ * Image bytes -> prepared tensor: decode, invert, place (stretch, crop, pad
+ * or scale), normalise, lay out.  Pillow and torchvision define the rounding:
  * the longer side is truncated, the crop is centred with half to even.
  *
  * Ownership: the tensor is the caller's; scratch is freed before return.
@@ -132,6 +132,50 @@ image_channels(const maas_prep_t *prep)
 }
 
 
+/* A side that is not given: bounded, rounded to a multiple, not empty. */
+static int64_t
+image_side(const maas_prep_t *prep, double side)
+{
+    double  m = prep->multiple > 0 ? prep->multiple : 1, n;
+
+    if (prep->longest > 0) {
+        side = fmin(side, prep->longest);
+    }
+
+    n = nearbyint(side / m);
+
+    if (prep->longest > 0 && n * m > prep->longest) {
+        n--;
+    }
+
+    return (int64_t) (fmin(fmax(n, 1), 2 * IMAGE_SIDE_MAX) * m);
+}
+
+
+/* Sides of 0 keep the aspect; a bound squeezes one, or scales both. */
+static void
+image_scale(const maas_prep_t *prep, const maas_image_size_t *size,
+    int64_t *w, int64_t *h)
+{
+    double  iw = size->width, ih = size->height, f = 1;
+
+    if (prep->width > 0) {
+        *h = image_side(prep, ih * prep->width / iw);
+
+    } else if (prep->height > 0) {
+        *w = image_side(prep, iw * prep->height / ih);
+
+    } else {
+        if (prep->longest > 0) {
+            f = fmin(1, prep->longest / fmax(iw, ih));
+        }
+
+        *w = image_side(prep, iw * f);
+        *h = image_side(prep, ih * f);
+    }
+}
+
+
 maas_status_t
 maas_image_dims(const maas_prep_t *prep, const maas_image_size_t *size,
     int64_t *dims, int *rank, maas_err_t *err)
@@ -146,6 +190,10 @@ maas_image_dims(const maas_prep_t *prep, const maas_image_size_t *size,
     w = prep->width > 0 ? prep->width : (int64_t) size->width;
     h = prep->height > 0 ? prep->height : (int64_t) size->height;
     c = image_channels(prep);
+
+    if (prep->fit == MAAS_FIT_SCALE) {
+        image_scale(prep, size, &w, &h);
+    }
 
     if (w <= 0 || h <= 0 || w > IMAGE_SIDE_MAX || h > IMAGE_SIDE_MAX) {
         return maas_err(err, MAAS_ELIMIT,
@@ -204,8 +252,16 @@ image_place(const maas_prep_t *prep, const maas_pixels_t *px,
     int64_t         w, h, iw = px->width, ih = px->height;
     maas_window_t  *win = &pl->window;
 
-    pl->width = prep->width > 0 ? (uint32_t) prep->width : px->width;
-    pl->height = prep->height > 0 ? (uint32_t) prep->height : px->height;
+    w = prep->width > 0 ? prep->width : iw;
+    h = prep->height > 0 ? prep->height : ih;
+
+    if (prep->fit == MAAS_FIT_SCALE) {
+        image_scale(prep, &(maas_image_size_t) { px->width, px->height }, &w,
+                    &h);
+    }
+
+    pl->width = (uint32_t) w;
+    pl->height = (uint32_t) h;
 
     switch (prep->fit) {
 

@@ -2,8 +2,8 @@
  * Dialect of maas_pass: the shortest way from bytes to an answer.  In: JSON
  * (a value for a single input, or an object keyed by input name), the raw
  * bytes of a single input, an image where the model says how to prepare
- * one.  Out: classes with labels where the model says that its output means
- * that, else nested lists; raw bytes if the client accepts these.
+ * one.  Out: classes with labels, or text, where the model says that its
+ * output means that, else nested lists; raw bytes if the client accepts these.
  *
  * Ownership: all hangs on the call; raw inputs point into the body, raw
  *            outputs at the result.
@@ -15,6 +15,7 @@
 #include <strings.h>
 
 #include "media/image.h"
+#include "proto/ctc.h"
 #include "proto/proto.h"
 
 
@@ -454,6 +455,18 @@ pass_is_classes(const maas_proto_call_t *c, size_t *out)
 }
 
 
+static bool
+pass_is_text(const maas_proto_call_t *c, size_t *out)
+{
+    const maas_meta_t  *meta = c->route.m->meta;
+
+    *out = meta != NULL ? meta->output : 0;
+
+    return *out < c->route.m->n_out
+           && maas_ctc_is(meta, *out, &c->out[*out]);
+}
+
+
 static void
 pass_put_output(maas_proto_call_t *c, size_t i)
 {
@@ -543,6 +556,12 @@ pass_encode(maas_proto_call_t *c, maas_err_t *err)
 
     if (pass_is_classes(c, &out)) {
         MAAS_TRY(pass_encode_classes(c, out, err));
+        maas_buf_puts(b, "}");
+        return MAAS_OK;
+    }
+
+    if (pass_is_text(c, &out)) {
+        MAAS_TRY(maas_ctc_encode(c, out, err));
         maas_buf_puts(b, "}");
         return MAAS_OK;
     }

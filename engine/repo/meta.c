@@ -8,6 +8,7 @@
  */
 
 #include <math.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <strings.h>
 
@@ -17,6 +18,7 @@
 
 
 #define META_SIDE_MAX    (1 << 20)
+#define META_MULTIPLE    4096
 #define META_LABELS_MAX  (1 << 20)
 #define META_TOP_K       5
 
@@ -28,12 +30,14 @@ typedef struct {
 } meta_at_t;
 
 
-static const char *const  meta_fits[] = { "stretch", "crop", "pad", NULL };
+static const char *const  meta_fits[] = { "stretch", "crop", "pad", "scale",
+                                             NULL };
 static const char *const  meta_layouts[] = { "NCHW", "NHWC", "flat", NULL };
 static const char *const  meta_colors[] = { "RGB", "BGR", "GRAY", NULL };
 static const char *const  meta_meanings[] = {
-    "raw", "classes", "regression", "embedding", NULL
+    "raw", "classes", "regression", "embedding", "ctc", NULL
 };
+static const char *const  meta_orders[] = { "NTC", "TNC", NULL };
 
 
 static void
@@ -231,6 +235,56 @@ meta_port(const meta_at_t *at, const maas_str_t *names, size_t n,
 }
 
 
+/* Sizes of the tensor, and which of them go together. */
+static maas_status_t
+meta_sizes(const meta_at_t *at, maas_prep_t *p)
+{
+    int64_t        v;
+    maas_status_t  rc = MAAS_OK;
+
+    static const struct {
+        const char  *key;
+        size_t       off;
+        int64_t      max;
+    } rows[] = {
+        { "width", offsetof(maas_prep_t, width), META_SIDE_MAX },
+        { "height", offsetof(maas_prep_t, height), META_SIDE_MAX },
+        { "resize", offsetof(maas_prep_t, resize), META_SIDE_MAX },
+        { "longest", offsetof(maas_prep_t, longest), META_SIDE_MAX },
+        { "multiple", offsetof(maas_prep_t, multiple), META_MULTIPLE }
+    };
+
+    for (size_t i = 0; i < maas_nelts(rows) && rc == MAAS_OK; i++) {
+        v = 0;
+        rc = meta_int(at, rows[i].key, 0, rows[i].max, &v);
+        *(int32_t *) ((char *) p + rows[i].off) = (int32_t) v;
+    }
+
+    if (rc == MAAS_OK && p->resize != 0 && p->fit != MAAS_FIT_CROP) {
+        return maas_err(at->err, MAAS_EINVAL,
+                        "%s.resize goes with \"fit\": \"crop\" only",
+                        at->where);
+    }
+
+    if (rc == MAAS_OK && (p->longest != 0 || p->multiple != 0)
+        && p->fit != MAAS_FIT_SCALE)
+    {
+        return maas_err(at->err, MAAS_EINVAL, "%s: longest and multiple go "
+                        "with \"fit\": \"scale\" only", at->where);
+    }
+
+    if (rc == MAAS_OK && p->width != 0 && p->height != 0
+        && p->fit == MAAS_FIT_SCALE)
+    {
+        return maas_err(at->err, MAAS_EINVAL, "%s: with \"fit\": \"scale\" "
+                        "give width or height; the other follows",
+                        at->where);
+    }
+
+    return rc;
+}
+
+
 static maas_status_t
 meta_image(const json_t *o, maas_prep_t *p, maas_err_t *err)
 {
@@ -240,24 +294,12 @@ meta_image(const json_t *o, maas_prep_t *p, maas_err_t *err)
     meta_at_t                  at = { "model.json: input.image", o, err };
     static const char *const   keys[] = {
         "width", "height", "fit", "resize", "layout", "color", "invert",
-        "pad", "scale", "mean", "std", NULL
+        "pad", "scale", "mean", "std", "longest", "multiple", NULL
     };
 
     MAAS_TRY(meta_keys(&at, keys));
 
     p->kind = MAAS_PREP_IMAGE;
-
-    v = 0;
-    MAAS_TRY(meta_int(&at, "width", 0, META_SIDE_MAX, &v));
-    p->width = (int32_t) v;
-
-    v = 0;
-    MAAS_TRY(meta_int(&at, "height", 0, META_SIDE_MAX, &v));
-    p->height = (int32_t) v;
-
-    v = 0;
-    MAAS_TRY(meta_int(&at, "resize", 0, META_SIDE_MAX, &v));
-    p->resize = (int32_t) v;
 
     v = 0;
     MAAS_TRY(meta_int(&at, "pad", 0, 255, &v));
@@ -267,12 +309,7 @@ meta_image(const json_t *o, maas_prep_t *p, maas_err_t *err)
     MAAS_TRY(meta_word(&at, "layout", meta_layouts, &p->layout));
     MAAS_TRY(meta_word(&at, "color", meta_colors, &p->color));
     MAAS_TRY(meta_bool(&at, "invert", &p->invert));
-
-    if (p->resize != 0 && p->fit != MAAS_FIT_CROP) {
-        return maas_err(err, MAAS_EINVAL,
-                        "%s.resize goes with \"fit\": \"crop\" only",
-                        at.where);
-    }
+    MAAS_TRY(meta_sizes(&at, p));
 
     channels = p->color == MAAS_COLOR_GRAY ? 1 : 3;
     scale[0] = p->scale;
@@ -304,6 +341,32 @@ meta_input(const json_t *o, maas_meta_t *m, const maas_meta_names_t *names,
 }
 
 
+/* How scores by step become text. */
+static maas_status_t
+meta_ctc(const meta_at_t *at, maas_meta_t *m)
+{
+    int64_t                   v = 0;
+    static const char *const  keys[] = { "blank", "merge_repeats", "order" };
+
+    for (size_t i = 0; i < maas_nelts(keys); i++) {
+        if (m->meaning != MAAS_MEANS_CTC
+            && json_object_get(at->object, keys[i]) != NULL)
+        {
+            return maas_err(at->err, MAAS_EINVAL,
+                            "%s.%s goes with \"meaning\": \"ctc\" only",
+                            at->where, keys[i]);
+        }
+    }
+
+    m->merge_repeats = m->meaning == MAAS_MEANS_CTC;
+    MAAS_TRY(meta_int(at, "blank", -1, INT32_MAX, &v));
+    m->blank = (int32_t) v;
+    MAAS_TRY(meta_bool(at, "merge_repeats", &m->merge_repeats));
+
+    return meta_word(at, "order", meta_orders, &m->order);
+}
+
+
 static maas_status_t
 meta_output(const json_t *o, maas_meta_t *m, const maas_meta_names_t *names,
     maas_err_t *err)
@@ -311,7 +374,8 @@ meta_output(const json_t *o, maas_meta_t *m, const maas_meta_names_t *names,
     int64_t                    k;
     meta_at_t                  at = { "model.json: output", o, err };
     static const char *const   keys[] = {
-        "name", "meaning", "softmax", "top_k", NULL
+        "name", "meaning", "softmax", "top_k", "blank", "merge_repeats",
+        "order", NULL
     };
 
     MAAS_TRY(meta_keys(&at, keys));
@@ -323,13 +387,14 @@ meta_output(const json_t *o, maas_meta_t *m, const maas_meta_names_t *names,
     MAAS_TRY(meta_int(&at, "top_k", 0, INT32_MAX, &k));
     m->top_k = (uint32_t) k;
 
-    if (m->softmax && m->meaning != MAAS_MEANS_CLASSES) {
-        return maas_err(err, MAAS_EINVAL,
-                        "%s.softmax goes with \"meaning\": \"classes\" only",
-                        at.where);
+    if (m->softmax && m->meaning != MAAS_MEANS_CLASSES
+        && m->meaning != MAAS_MEANS_CTC)
+    {
+        return maas_err(err, MAAS_EINVAL, "%s.softmax goes with \"meaning\": "
+                        "\"classes\" or \"ctc\" only", at.where);
     }
 
-    return MAAS_OK;
+    return meta_ctc(&at, m);
 }
 
 
@@ -547,6 +612,11 @@ maas_meta_parse(maas_meta_t **out, const maas_host_t *host, const char *json,
         rc = meta_json(root, &head, &description, names, err);
     }
 
+    if (rc == MAAS_OK && head.meaning == MAAS_MEANS_CTC && labels == NULL) {
+        rc = maas_err(err, MAAS_EINVAL, "model.json: output.meaning \"ctc\" "
+                      "needs a labels.txt with the text of each class");
+    }
+
     if (rc == MAAS_OK) {
         rc = meta_pack(out, host, &head, description, labels, labels_len,
                        err);
@@ -569,10 +639,11 @@ meta_wrong(const maas_meta_t *m, uint32_t n_in, uint32_t n_out)
 {
     const maas_prep_t  *p = &m->prep;
 
-    if (p->kind > MAAS_PREP_IMAGE || p->fit > MAAS_FIT_PAD
+    if (p->kind > MAAS_PREP_IMAGE || p->fit > MAAS_FIT_SCALE
         || p->layout > MAAS_LAYOUT_FLAT || p->color > MAAS_COLOR_GRAY
-        || p->invert > 1 || m->meaning > MAAS_MEANS_EMBEDDING
-        || m->softmax > 1)
+        || p->invert > 1 || m->meaning > MAAS_MEANS_CTC
+        || m->softmax > 1 || m->merge_repeats > 1
+        || m->order > MAAS_ORDER_TNC)
     {
         return "a value is out of its list";
     }
@@ -583,7 +654,10 @@ meta_wrong(const maas_meta_t *m, uint32_t n_in, uint32_t n_out)
 
     if (p->width < 0 || p->height < 0 || p->resize < 0
         || p->width > META_SIDE_MAX || p->height > META_SIDE_MAX
-        || p->resize > META_SIDE_MAX || m->profile_max < 0
+        || p->resize > META_SIDE_MAX || p->longest < 0
+        || p->longest > META_SIDE_MAX || p->multiple < 0
+        || p->multiple > META_MULTIPLE || m->blank < -1
+        || m->profile_max < 0
         || m->batch_axis < -1 || m->batch_axis >= MAAS_RANK_MAX)
     {
         return "a size is out of range";

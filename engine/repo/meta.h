@@ -23,7 +23,8 @@ typedef enum {
 typedef enum {
     MAAS_FIT_STRETCH = 0,       /* to width x height */
     MAAS_FIT_CROP,              /* shorter side to `resize`, centre crop */
-    MAAS_FIT_PAD                /* longer side fits, rest is `pad` */
+    MAAS_FIT_PAD,               /* longer side fits, rest is `pad` */
+    MAAS_FIT_SCALE              /* sides of 0 keep the aspect */
 } maas_fit_t;
 
 typedef enum {
@@ -50,6 +51,8 @@ typedef struct {
     uint32_t  input;            /* index of the model's input */
     int32_t   width, height;    /* of the tensor; 0: of the image */
     int32_t   resize;           /* shorter side before the crop; 0: none */
+    int32_t   longest;          /* SCALE: bound of sides of 0; 0: none */
+    int32_t   multiple;         /* SCALE: these are rounded to one of it */
     float     scale;
     float     mean[4];
     float     std[4];
@@ -59,8 +62,14 @@ typedef enum {
     MAAS_MEANS_RAW = 0,
     MAAS_MEANS_CLASSES,         /* scores along the last axis */
     MAAS_MEANS_REGRESSION,
-    MAAS_MEANS_EMBEDDING
+    MAAS_MEANS_EMBEDDING,
+    MAAS_MEANS_CTC              /* scores of labels and a blank, by step */
 } maas_meaning_t;
+
+typedef enum {
+    MAAS_ORDER_NTC = 0,         /* rows, steps, classes */
+    MAAS_ORDER_TNC
+} maas_order_t;
 
 typedef struct {
     uint32_t         size;      /* of the block with its strings */
@@ -69,7 +78,9 @@ typedef struct {
     maas_prep_t      prep;
     uint8_t          meaning;   /* maas_meaning_t of output `output` */
     uint8_t          softmax;   /* scores are logits: show probabilities */
-    uint8_t          pad[2];
+    uint8_t          merge_repeats; /* CTC: equal neighbours are one */
+    uint8_t          order;     /* CTC: maas_order_t */
+    int32_t          blank;     /* CTC: its index; -1: the last one */
     uint32_t         output;    /* index of the model's output */
     uint32_t         top_k;     /* 0: all */
     int32_t          batch_axis;    /* -1: the model does not batch */

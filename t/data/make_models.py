@@ -218,4 +218,5 @@ def main():
             lambda p: save(make(np.random.default_rng(7)), p))
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -112,7 +112,8 @@ for my $file (qw(README.md docs/directives.md docs/http-api.md
 # -- model.json --------------------------------------------------------------
 
 mkdir "$p/meta";
-symlink "$root/conf/models/digits/model.onnx", "$p/meta/model.onnx";
+symlink "$root/conf/models/digits/$_", "$p/meta/$_"
+    for qw(model.onnx labels.txt);
 
 for my $b (grep { $_->{lang} eq 'json' } blocks('docs/model-json.md')) {
     write_file("$p/meta/model.json", $b->{text});

@@ -113,7 +113,7 @@ my %told = map { $_ => 1 } map { /`(\w+)`/g } $doc =~ /^\| (`.*?) \|/mg;
 
 is(list(keys %told), list(keys %key), 'keys of model.json');
 
-for my $words ($meta =~ /meta_(?:fits|layouts|colors|meanings)\[\] = \{(.*?)\}/sg)
+for my $words ($meta =~ /meta_(?:fits|layouts|colors|meanings|orders)\[\] = \{(.*?)\}/sg)
 {
     like($doc, qr/`$_`/, "model.json: $_") for $words =~ /"(\w+)"/g;
 }

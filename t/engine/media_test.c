@@ -505,6 +505,64 @@ test_fits(void)
 }
 
 
+/* Sides of 0 follow; a ramp keeps its values at the ends. */
+static void
+test_scale(void)
+{
+    bytes_t        b;
+    uint8_t        px[40 * 16];
+    maas_prep_t    p;
+    maas_tensor_t  t;
+
+    static const struct {
+        int  width, height, longest, multiple, want_w, want_h;
+    } c[] = {
+        { 0, 8, 0, 0, 20, 8 },          /* the width follows */
+        { 20, 0, 0, 0, 20, 8 },
+        { 0, 7, 0, 0, 18, 7 },          /* 17.5: half to even */
+        { 0, 5, 0, 0, 12, 5 },          /* 12.5 */
+        { 0, 8, 15, 0, 15, 8 },         /* squeezed */
+        { 0, 0, 0, 0, 40, 16 },
+        { 0, 0, 20, 0, 20, 8 },
+        { 0, 0, 60, 0, 40, 16 },        /* no larger than it is */
+        { 0, 0, 0, 32, 32, 32 },
+        { 0, 0, 39, 32, 32, 32 },
+        { 0, 0, 47, 24, 24, 24 },       /* 48 would be longer */
+        { 0, 0, 20, 9, 18, 9 },
+        { 0, 24, 0, 32, 64, 24 },       /* the given side is as given */
+        { 0, 1, 0, 0, 2, 1 },
+        { 1, 0, 0, 0, 1, 1 },           /* never empty */
+    };
+
+    for (int i = 0; i < 640; i++) {
+        px[i] = (uint8_t) (i % 40 * 5);
+    }
+
+    b = make_png(40, 16, 8, 0, 0, px, 40, NULL, 0);
+
+    for (size_t i = 0; i < maas_nelts(c); i++) {
+        p = prep_of(c[i].width, c[i].height, MAAS_FIT_SCALE,
+                    MAAS_LAYOUT_NCHW, MAAS_COLOR_GRAY);
+        p.longest = c[i].longest;
+        p.multiple = c[i].multiple;
+        t = prepare(b, &p, MAAS_F32);
+        ok(t.data != NULL && t.dims[2] == c[i].want_h
+           && t.dims[3] == c[i].want_w,
+           "scale %dx%d, longest %d, multiple %d: %dx%d, expected %dx%d",
+           c[i].width, c[i].height, c[i].longest, c[i].multiple,
+           (int) t.dims[3], (int) t.dims[2], c[i].want_w, c[i].want_h);
+        free(t.data);
+    }
+
+    p = prep_of(0, 8, MAAS_FIT_SCALE, MAAS_LAYOUT_NCHW, MAAS_COLOR_GRAY);
+    t = prepare(b, &p, MAAS_F32);
+    ok(t.data != NULL && ((float *) t.data)[0] < 10
+       && ((float *) t.data)[19] > 185, "the whole image is there");
+    free(t.data);
+    free(b.data);
+}
+
+
 /* -- bad input ------------------------------------------------------------ */
 
 static maas_status_t
@@ -678,6 +736,7 @@ main(void)
     test_kinds();
     test_resize();
     test_fits();
+    test_scale();
     test_bad();
     test_nomem();
     return done();

@@ -111,6 +111,39 @@ test_all(void)
 
 
 static void
+test_ctc(void)
+{
+    maas_meta_t  *m;
+
+    m = parse("{\"input\": {\"image\": {\"height\": 48,"
+              "  \"fit\": \"scale\", \"longest\": 2000, \"multiple\": 8}},"
+              " \"output\": {\"meaning\": \"ctc\"}}", "a\nb\n");
+    ok(m != NULL && m->meaning == MAAS_MEANS_CTC && m->blank == 0
+       && m->merge_repeats == 1 && m->order == MAAS_ORDER_NTC
+       && m->prep.fit == MAAS_FIT_SCALE && m->prep.longest == 2000
+       && m->prep.multiple == 8 && m->prep.width == 0,
+       "ctc and its defaults; scale %s", err.text);
+    ok(m == NULL || maas_meta_check(m, m->size, 1, 1, &err) == MAAS_OK,
+       "checks");
+    free(m);
+
+    m = parse("{\"output\": {\"meaning\": \"ctc\", \"blank\": -1,"
+              " \"merge_repeats\": false, \"order\": \"tnc\","
+              " \"softmax\": true}}", "a\nb\n");
+    ok(m != NULL && m->blank == -1 && m->merge_repeats == 0
+       && m->order == MAAS_ORDER_TNC && m->softmax == 1,
+       "ctc, all keys %s", err.text);
+    free(m);
+
+    m = parse("{\"output\": {\"meaning\": \"ctc\", \"blank\": -2}}", "a");
+    ok(m == NULL && strstr(err.text, "from -1"), "%s", err.text);
+    m = parse("{\"output\": {\"meaning\": \"ctc\","
+              " \"order\": \"CTN\"}}", "a");
+    ok(m == NULL && strstr(err.text, "NTC, TNC"), "%s", err.text);
+}
+
+
+static void
 test_bad(void)
 {
     static const char *const  bad[][2] = {
@@ -134,15 +167,28 @@ test_bad(void)
         { "{\"input\": {\"image\": {\"pad\": 256}}}", "0 to 255" },
         { "{\"input\": {\"image\": {\"layout\": \"HWC\"}}}",
           "one of: NCHW, NHWC, flat" },
-        { "{\"input\": {\"image\": {\"fit\": 3}}}", "stretch, crop, pad" },
+        { "{\"input\": {\"image\": {\"fit\": 3}}}", "stretch, crop, pad, scale" },
         { "{\"input\": {\"image\": {\"resize\": 3}}}", "crop" },
         { "{\"input\": {\"image\": {\"std\": 0}}}", "nonzero" },
         { "{\"input\": {\"image\": {\"std\": [1, 1, 1e-60]}}}", "nonzero" },
         { "{\"input\": {\"image\": {\"scale\": 1e300}}}", "float32" },
         { "{\"input\": {\"image\": {\"mean\": [1, 2]}}}", "array of 3" },
         { "{\"input\": {\"image\": {\"mean\": [1, \"2\", 3]}}}", "numbers" },
+        { "{\"input\": {\"image\": {\"longest\": 9}}}",
+          "longest and multiple go with \"fit\": \"scale\" only" },
+        { "{\"input\": {\"image\": {\"multiple\": 9}}}", "scale" },
+        { "{\"input\": {\"image\": {\"fit\": \"scale\","
+          " \"multiple\": 9000}}}", "from 0 to 4096" },
+        { "{\"input\": {\"image\": {\"fit\": \"scale\","
+          " \"width\": 9, \"height\": 9}}}", "the other follows" },
         { "{\"output\": {\"meaning\": \"class\"}}",
-          "raw, classes, regression, embedding" },
+          "raw, classes, regression, embedding, ctc" },
+        { "{\"output\": {\"meaning\": \"ctc\"}}",
+          "needs a labels.txt" },
+        { "{\"output\": {\"blank\": 1}}",
+          "blank goes with \"meaning\": \"ctc\" only" },
+        { "{\"output\": {\"merge_repeats\": true}}", "merge_repeats goes" },
+        { "{\"output\": {\"order\": \"TNC\"}}", "order goes" },
         { "{\"output\": {\"softmax\": 1}}", "true or false" },
         { "{\"output\": {\"softmax\": true}}", "goes with" },
         { "{\"output\": {\"top_k\": -1}}", "integer" },
@@ -217,6 +263,7 @@ main(void)
 {
     test_defaults();
     test_all();
+    test_ctc();
     test_bad();
     test_lies();
     return done();
