@@ -133,7 +133,9 @@ def inputs(name):
 for name, file in FILES.items():
     key = INPUT.get(name, 'onnx::Flatten_0')
     x, batch = inputs(name)
-    m = models[name] = Model(name, HOME + file, {key: x}, FROM, floor=5e-7)
+    # Scores over 1536 products with embeddings up to 43: of hey_mycroft's,
+    # float64 puts ONNX Runtime off by 1.5e-6 and ours by 4e-6.
+    m = models[name] = Model(name, HOME + file, {key: x}, FROM, floor=5e-6)
     m.key = key
     m.check(batch=None if batch is None else {key: batch},
             planned=name != 'hey_jarvis')
