@@ -216,8 +216,7 @@ ngx_maas_warm_run(maas_task_t *t, maas_team_t *team)
 {
     ngx_maas_warm_t  *w = (ngx_maas_warm_t *) t;
 
-    (void) team;
-    (void) maas_model_warm(w->model, NULL);
+    (void) maas_model_warm(w->model, team, NULL);
 }
 
 

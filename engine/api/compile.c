@@ -164,51 +164,31 @@ compile_meta(const maas_graph_t *g, const compile_side_t *side,
 }
 
 
-/* Root plan at the profile's shapes: every open dimension 1. */
-static maas_status_t
-compile_plan(const maas_buf_t *b, maas_plan_t **out, maas_err_t *err)
-{
-    maas_model_t   *m;
-    maas_status_t   rc;
-
-    *out = NULL;
-    MAAS_TRY(maas_model_open(&m, b->data, b->len, NULL, err));
-
-    rc = model_profile_plan(m, out, err);
-    maas_model_release(m);
-
-    return rc;
-}
-
-
 /*
- * The plan may be impossible at these shapes alone (a window larger than an
- * input of 1): that is no reason to refuse the model, unless an operator
- * has no kernel at all.
+ * With the plan at the profile's shapes: every open dimension 1.  It may be
+ * impossible at these shapes alone (a window larger than an input of 1):
+ * that is no reason to refuse the model, unless an operator has no kernel at
+ * all.
  */
 static maas_status_t
 compile_seal(maas_buf_t *b, maas_err_t *err)
 {
-    maas_plan_t    *p;
+    maas_plan_t    *p = NULL;
+    maas_model_t   *m;
     maas_status_t   rc;
 
-    rc = compile_plan(b, &p, err);
+    MAAS_TRY(maas_model_open(&m, b->data, b->len, NULL, err));
 
-    if (rc == MAAS_ENOMEM || rc == MAAS_EUNSUPPORTED
-        || rc == MAAS_EINTERNAL || rc == MAAS_ETRUNC)
+    rc = model_profile_plan(m, &p, err);
+
+    if (rc != MAAS_ENOMEM && rc != MAAS_EUNSUPPORTED
+        && rc != MAAS_EINTERNAL && rc != MAAS_ETRUNC)
     {
-        maas_plan_release(p, maas_host_default());
-        return rc;
+        rc = maas_image_seal(b, rc == MAAS_OK ? p : NULL, err);
     }
 
-    if (rc != MAAS_OK) {
-        maas_plan_release(p, maas_host_default());
-        p = NULL;
-    }
-
-    rc = maas_image_seal(b, p, err);
-    maas_plan_release(p, maas_host_default());
-
+    maas_plan_release(p, m->src.host);
+    maas_model_release(m);
     return rc;
 }
 

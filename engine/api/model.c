@@ -1,11 +1,8 @@
 /*
  * model.c: a mapped image, its plans and its runs.
  *
- * Plans are found by a key: the dims of all inputs at the root, the contents
- * that chose it below.  One thread plans at a time in a model (a second one
- * that wants the same plan waits and finds it); look-ups are not held up by
- * planning.  Each plan keeps the contexts that are idle; a run takes one, or
- * makes one.
+ * Plans and where they are kept: plancache.c; what they may cost: budget.c.
+ * Each plan keeps the contexts that are idle; a run takes one, or makes one.
  *
  * Ownership: the model owns image view, plans and idle contexts; a run owns
  *            its contexts until it is released.
@@ -24,17 +21,7 @@
 #define MODEL_ELEMENTS  (64ull << 20)
 #define MODEL_PLANS     16
 #define MODEL_MEMORY    (8ull << 30)
-
-
-static _Atomic(uint64_t)  memory_budget;
-static _Atomic(uint64_t)  memory_used;
-
-
-void
-maas_memory_budget(uint64_t bytes)
-{
-    atomic_store(&memory_budget, bytes);
-}
+#define MODEL_STALE     (10ull * 1000 * 1000 * 1000)
 
 
 /* -- opening and closing ------------------------------------------------- */
@@ -168,6 +155,15 @@ model_same_plan(const maas_plan_t *p, const maas_plan_t *q)
 }
 
 
+/* These limits may be narrower than the compiler's: runs will say so. */
+static bool
+model_narrow(const maas_model_t *m, maas_status_t rc)
+{
+    return rc == MAAS_ELIMIT
+           || (rc == MAAS_ENOMEM && atomic_load(&m->refused) != 0);
+}
+
+
 /*
  * Kernels trust a plan: steps of other shapes than the nodes give would write
  * anywhere.  So the stored plan has to be the one that planning gives here.
@@ -183,16 +179,15 @@ model_stored_plan(maas_model_t *m, maas_err_t *err)
         return MAAS_OK;
     }
 
-    MAAS_TRY(maas_image_plan(&p, m->image, m->src.host, err));
+    rc = maas_image_plan(&p, m->image, m->src.host, err);
 
-    if (p == NULL) {
-        return MAAS_OK;
+    if (rc != MAAS_OK || p == NULL) {
+        return model_narrow(m, rc) ? MAAS_OK : rc;
     }
 
     rc = model_profile_plan(m, &q, err);
 
-    /* These limits may be narrower than the compiler's. */
-    if (rc == MAAS_ELIMIT) {
+    if (model_narrow(m, rc)) {
         maas_plan_release(p, m->src.host);
         return MAAS_OK;
     }
@@ -209,6 +204,9 @@ model_stored_plan(maas_model_t *m, maas_err_t *err)
         return rc;
     }
 
+    /* The plan of the warm-up counts as asked for again. */
+    p->hits = 1;
+    p->seen_ns = maas_now_ns();
     p->next = m->plans;
     m->plans = p;
     m->n_plan++;
@@ -221,12 +219,13 @@ static maas_status_t
 model_setup(maas_model_t *m, const void *p, size_t size,
     const maas_limits_t *limits, maas_err_t *err)
 {
-    m->src.host = maas_host_default();
+    m->src.host = &m->host;
+    m->stale_ns = MODEL_STALE;
     m->src.k = maas_kernels(maas_cpu_in_use());
     m->bytes = size;
     model_limits(m, limits);
 
-    MAAS_TRY(maas_image_load(&m->image, m->src.host, p, size, err));
+    MAAS_TRY(maas_image_load(&m->image, maas_host_default(), p, size, err));
 
     m->src.graph = m->image->graph;
     m->src.n_graph = m->image->n_graph;
@@ -256,6 +255,7 @@ maas_model_open(maas_model_t **out, const void *image, size_t size,
     atomic_init(&m->refs, 1);
     pthread_mutex_init(&m->lock, NULL);
     pthread_mutex_init(&m->planning, NULL);
+    model_join(m);
 
     rc = model_setup(m, image, size, limits, err);
 
@@ -305,29 +305,6 @@ maas_model_retain(maas_model_t *m)
 }
 
 
-/* The plan, its children and the contexts they keep. */
-static void
-model_drop_plan(maas_model_t *m, maas_plan_t *p)
-{
-    maas_plan_t     *child;
-    maas_run_ctx_t  *c;
-
-    p->dropped = true;
-
-    while ((child = p->children) != NULL) {
-        p->children = child->next;
-        model_drop_plan(m, child);
-    }
-
-    while ((c = p->idle) != NULL) {
-        p->idle = c->next;
-        model_ctx_free(m, c);
-    }
-
-    maas_plan_release(p, m->src.host);
-}
-
-
 void
 maas_model_release(maas_model_t *m)
 {
@@ -337,12 +314,14 @@ maas_model_release(maas_model_t *m)
         return;
     }
 
+    model_leave(m);
+
     while ((p = m->plans) != NULL) {
         m->plans = p->next;
         model_drop_plan(m, p);
     }
 
-    maas_image_unload(m->image, m->src.host);
+    maas_image_unload(m->image, maas_host_default());
 
     if (m->mapped != NULL) {
         munmap(m->mapped, m->bytes);
@@ -354,223 +333,7 @@ maas_model_release(maas_model_t *m)
 }
 
 
-/* -- memory -------------------------------------------------------------- */
-
-/* Takes bytes of both budgets, or none. */
-static bool
-model_charge(maas_model_t *m, uint64_t bytes)
-{
-    uint64_t  budget = atomic_load(&memory_budget);
-
-    if (atomic_fetch_add(&m->memory, bytes) + bytes > m->limits.max_memory) {
-        atomic_fetch_sub(&m->memory, bytes);
-        return false;
-    }
-
-    if (atomic_fetch_add(&memory_used, bytes) + bytes > budget
-        && budget != 0)
-    {
-        atomic_fetch_sub(&memory_used, bytes);
-        atomic_fetch_sub(&m->memory, bytes);
-        return false;
-    }
-
-    return true;
-}
-
-
-static void
-model_uncharge(maas_model_t *m, uint64_t bytes)
-{
-    atomic_fetch_sub(&m->memory, bytes);
-    atomic_fetch_sub(&memory_used, bytes);
-}
-
-
-static uint64_t
-ctx_tree_bytes(const maas_run_ctx_t *c)
-{
-    uint64_t  n = c->bytes;
-
-    for (const maas_run_ctx_t *k = c->children; k != NULL; k = k->next) {
-        n += ctx_tree_bytes(k);
-    }
-
-    return n;
-}
-
-
-void
-model_ctx_free(maas_model_t *m, maas_run_ctx_t *c)
-{
-    model_uncharge(m, ctx_tree_bytes(c));
-    maas_ctx_destroy(c, m->src.host);
-}
-
-
-/* Gives back the idle contexts of every plan.  Under the lock. */
-static void
-model_trim(maas_model_t *m)
-{
-    maas_run_ctx_t  *c;
-
-    for (maas_plan_t *p = m->plans; p != NULL; p = p->next) {
-        while ((c = p->idle) != NULL) {
-            p->idle = c->next;
-            model_ctx_free(m, c);
-        }
-    }
-}
-
-
-maas_status_t
-model_ctx_make(maas_model_t *m, maas_plan_t *p, maas_run_ctx_t *parent,
-    uint32_t slots, maas_run_ctx_t **out, maas_err_t *err)
-{
-    uint64_t       bytes = maas_ctx_bytes(p, slots);
-    maas_status_t  rc;
-
-    if (!model_charge(m, bytes)) {
-        pthread_mutex_lock(&m->lock);
-        model_trim(m);
-        pthread_mutex_unlock(&m->lock);
-
-        if (!model_charge(m, bytes)) {
-            return maas_err(err, MAAS_ENOMEM,
-                            "%llu bytes of working memory are not to be had "
-                            "now: the budget is spent",
-                            (unsigned long long) bytes);
-        }
-    }
-
-    rc = maas_ctx_create(out, &m->src, p, parent, slots, err);
-    if (rc != MAAS_OK) {
-        model_uncharge(m, bytes);
-    }
-
-    return rc;
-}
-
-
-/* -- plans --------------------------------------------------------------- */
-
-/* Moves the plan to the newest tick and returns it with a reference. */
-static maas_plan_t *
-model_find(maas_model_t *m, maas_plan_t *list, const void *key, size_t len)
-{
-    for (maas_plan_t *p = list; p != NULL; p = p->next) {
-        if (p->key_len == len && memcmp(p->key, key, len) == 0) {
-            p->used = ++m->tick;
-            atomic_fetch_add(&p->refs, 1);
-            return p;
-        }
-    }
-
-    return NULL;
-}
-
-
-/* Drops the least recently used plan of a full list.  Under the lock. */
-static void
-model_evict(maas_model_t *m, maas_plan_t **list, uint32_t *n)
-{
-    maas_plan_t  **at, **oldest = list, *p;
-
-    if (*n < m->limits.max_plans) {
-        return;
-    }
-
-    for (at = list; *at != NULL; at = &(*at)->next) {
-        if ((*at)->used < (*oldest)->used) {
-            oldest = at;
-        }
-    }
-
-    p = *oldest;
-    *oldest = p->next;
-    (*n)--;
-    model_drop_plan(m, p);
-}
-
-
-static maas_status_t
-model_make(maas_model_t *m, maas_plan_t *parent, const maas_tensor_t *in,
-    const void *key, size_t len, maas_plan_t **out, maas_err_t *err)
-{
-    uint32_t      *n;
-    maas_plan_t   *p, **list;
-    maas_status_t  rc;
-
-    rc = parent == NULL ? maas_plan_make(&p, &m->src, in, err)
-                        : maas_plan_child(&p, &m->src, parent, key, err);
-    if (rc != MAAS_OK) {
-        return rc;
-    }
-
-    p->key = maas_arena_dup(&p->mem, key, maas_max(len, 1u));
-    if (p->key == NULL) {
-        maas_plan_release(p, m->src.host);
-        return maas_err_nomem(err);
-    }
-
-    p->key_len = len;
-
-    pthread_mutex_lock(&m->lock);
-
-    /* A parent that was dropped meanwhile lends its child to this run. */
-    if (parent == NULL || !parent->dropped) {
-        list = parent != NULL ? &parent->children : &m->plans;
-        n = parent != NULL ? &parent->n_child : &m->n_plan;
-        model_evict(m, list, n);
-        p->next = *list;
-        *list = p;
-        (*n)++;
-        p->used = ++m->tick;
-        atomic_fetch_add(&p->refs, 1);
-
-    } else {
-        /* Nor may it keep children: they hold it, and nobody drops it. */
-        p->dropped = true;
-    }
-
-    pthread_mutex_unlock(&m->lock);
-
-    *out = p;
-    return MAAS_OK;
-}
-
-
-/* A plan with a reference; made when it is not there. */
-maas_status_t
-model_plan(maas_model_t *m, maas_plan_t *parent, const maas_tensor_t *in,
-    const void *key, size_t len, maas_plan_t **out, maas_err_t *err)
-{
-    maas_status_t  rc = MAAS_OK;
-
-    pthread_mutex_lock(&m->lock);
-    *out = model_find(m, parent != NULL ? parent->children : m->plans, key,
-                      len);
-    pthread_mutex_unlock(&m->lock);
-
-    if (*out != NULL) {
-        return MAAS_OK;
-    }
-
-    pthread_mutex_lock(&m->planning);
-
-    pthread_mutex_lock(&m->lock);
-    *out = model_find(m, parent != NULL ? parent->children : m->plans, key,
-                      len);
-    pthread_mutex_unlock(&m->lock);
-
-    if (*out == NULL) {
-        rc = model_make(m, parent, in, key, len, out, err);
-    }
-
-    pthread_mutex_unlock(&m->planning);
-    return rc;
-}
-
+/* -- keys ---------------------------------------------------------------- */
 
 /* What a plan depends on of one tensor; false: no room. */
 static bool

@@ -67,12 +67,33 @@ run_root(maas_model_t *m, const maas_tensor_t *in, uint32_t slots,
 }
 
 
+/*
+ * Frees what other contents left under this run's contexts; those that it
+ * runs in are the first of their lists.
+ */
+static void
+run_shed(maas_model_t *m, maas_run_ctx_t *c)
+{
+    maas_run_ctx_t  *k, **at;
+
+    for (at = &c->children; c != NULL; c = c->parent) {
+        while ((k = *at) != NULL) {
+            *at = k->next;
+            model_ctx_free(m, k);
+        }
+
+        at = c->parent != NULL ? &c->parent->children->next : NULL;
+    }
+}
+
+
 /* The context of a child plan under c: there already, or made. */
 static maas_status_t
 run_child(maas_model_t *m, maas_run_ctx_t *c, maas_plan_t *p,
     maas_run_ctx_t **out, maas_err_t *err)
 {
     int              n = 0;
+    maas_status_t    rc;
     maas_run_ctx_t  *k, **at;
 
     for (at = &c->children; (k = *at) != NULL; at = &k->next, n++) {
@@ -90,7 +111,14 @@ run_child(maas_model_t *m, maas_run_ctx_t *c, maas_plan_t *p,
     }
 
     if (k == NULL) {
-        MAAS_TRY(model_ctx_make(m, p, c, c->slots, &k, err));
+        rc = model_ctx_make(m, p, c, c->slots, &k, err);
+
+        if (rc == MAAS_ENOMEM) {
+            run_shed(m, c);
+            rc = model_ctx_make(m, p, c, c->slots, &k, err);
+        }
+
+        MAAS_TRY(rc);
     }
 
     k->next = c->children;
@@ -118,8 +146,14 @@ run_steps(maas_model_t *m, maas_run_ctx_t *c, maas_exec_t *x,
         }
 
         maas_ctx_tensor(c, &m->src, &c->plan->need, x->in, &t);
-        MAAS_TRY(model_plan(m, c->plan, NULL, t.data, t.bytes, &p, err));
+        rc = model_plan(m, c->plan, NULL, t.data, t.bytes, &p, err);
 
+        if (rc == MAAS_ENOMEM) {
+            run_shed(m, c);
+            rc = model_plan(m, c->plan, NULL, t.data, t.bytes, &p, err);
+        }
+
+        MAAS_TRY(rc);
         rc = run_child(m, c, p, &c, err);
         maas_plan_release(p, m->src.host);
         MAAS_TRY(rc);
@@ -144,6 +178,7 @@ run_give_back(maas_model_t *m, maas_run_ctx_t *c)
     if (n < RUN_IDLE_MAX) {
         for (maas_plan_t *q = m->plans; q != NULL; q = q->next) {
             if (q == p) {
+                model_prune(m, c);
                 c->next = p->idle;
                 p->idle = c;
                 kept = true;
@@ -270,7 +305,7 @@ warm_inputs(const maas_model_t *m, maas_tensor_t *in, maas_arena_t *a,
 
 
 maas_status_t
-maas_model_warm(maas_model_t *m, maas_err_t *err)
+maas_model_warm(maas_model_t *m, maas_team_t *team, maas_err_t *err)
 {
     size_t           n;
     maas_run_t      *run;
@@ -290,7 +325,7 @@ maas_model_warm(maas_model_t *m, maas_err_t *err)
     rc = in == NULL ? maas_err_nomem(err) : warm_inputs(m, in, &a, err);
 
     if (rc == MAAS_OK) {
-        rc = maas_model_run(m, in, NULL, NULL, &run, err);
+        rc = maas_model_run(m, in, team, NULL, &run, err);
         if (rc == MAAS_OK) {
             maas_run_release(run);
         }

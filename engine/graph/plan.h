@@ -119,6 +119,8 @@ struct maas_plan_s {
     maas_plan_t         *next;
     bool                 dropped;       /* no cache knows it any more */
     uint64_t             used;          /* tick of the last use */
+    uint64_t             seen_ns;       /* time of it */
+    uint32_t             hits;          /* uses after the first, aging */
     struct maas_run_ctx_s  *idle;       /* contexts that may be taken */
 };
 

@@ -134,6 +134,7 @@ maas_status_t maas_image_verify(const void *image, size_t size,
 /* -- models -------------------------------------------------------------- */
 
 typedef struct maas_model_s  maas_model_t;
+typedef struct maas_team_s   maas_team_t;       /* see below */
 
 typedef struct {
     uint64_t  max_elements;     /* of one input of one request; 0: 64 Mi */
@@ -160,8 +161,12 @@ void maas_model_release(maas_model_t *m);
 size_t maas_model_image_bytes(const maas_model_t *m);
 size_t maas_model_memory(const maas_model_t *m);
 
-/* Touches every page and runs the warm-up input once.  On a team thread. */
-maas_status_t maas_model_warm(maas_model_t *m, maas_err_t *err);
+/*
+ * Touches every page and runs the warm-up input once.  On a thread of the
+ * team, whose size the memory that is kept for the next run has.
+ */
+maas_status_t maas_model_warm(maas_model_t *m, maas_team_t *team,
+    maas_err_t *err);
 
 
 /* -- catalog ------------------------------------------------------------- */
@@ -237,7 +242,6 @@ maas_status_t maas_catalog_stats(maas_catalog_t *c, maas_str_t name,
  * Threads that carry calls and split their steps.  All signals but SIGSEGV,
  * SIGBUS, SIGILL and SIGFPE are blocked in them.
  */
-typedef struct maas_team_s  maas_team_t;
 typedef struct maas_task_s  maas_task_t;
 
 struct maas_task_s {
