@@ -13,6 +13,9 @@ many.onnx  x f32[1,5] -> y f32[5]: the elements of x
 lists.onnx x f32[N,2] -> y: a sequence of x and its sums; z f32[N,2] = 2x
 class/     x f32[N,4] -> y f32[N,4]: logits of classes, 3 with labels
 value/     x f32[N,2] -> z f32[N,2] = 2x, y f32[N,1]: the sum, a regression
+shapes.onnx  x f32[N,M] -> y f32[N,M]: x - 1 by way of six tensors of that size
+contents.onnx  x f32[1], s1 i64[2], s2 i64[3] -> y: x - 1 expanded to s1, s2,
+           which choose plans by their contents
 slow.onnx  x f32[N,1] -> y f32[N,1]: 60 products with one 1024x1024 matrix,
            0.126 GFLOP a row; N chooses how long it takes
 
@@ -84,6 +87,32 @@ def outside(rng):
     return model("outside", [
         helper.make_node("Add", ["x", "w"], ["y"], "plus"),
     ], ["N", 4], ["N", 4], [w])
+
+
+def shapes(rng):
+    node = helper.make_node
+    return model("shapes", [
+        node("Softmax", ["x"], ["s"], "softmax"),
+        node("Sub", ["x", "one"], ["t"], "less"),
+        node("Mul", ["t", "s"], ["u"], "weigh"),
+        node("Sub", ["u", "u"], ["v"], "zero"),
+        node("Add", ["t", "v"], ["y"], "sum"),
+    ], ["N", "M"], ["N", "M"], [tensor("one", np.float32(1))])
+
+
+def contents(rng):
+    node = helper.make_node
+    m = model("contents", [
+        node("Sub", ["x", "one"], ["a"], "less"),
+        node("Expand", ["a", "s1"], ["b"], "first"),
+        node("Neg", ["b"], ["c"], "neg"),
+        node("Expand", ["c", "s2"], ["d"], "second"),
+        node("Neg", ["d"], ["y"], "neg2"),
+    ], [1], ["A", "B", "C"], [tensor("one", np.float32(1))])
+    for name, n in (("s1", 2), ("s2", 3)):
+        m.graph.input.append(helper.make_tensor_value_info(
+            name, TensorProto.INT64, [n]))
+    return m
 
 
 def slow(rng):
@@ -213,7 +242,7 @@ def main():
             lambda p: save(make(np.random.default_rng(7)), p))
 
     for make in (mlp, echo, half, brain, text, pair, maps, many, lists, big,
-                 outside, slow):
+                 outside, shapes, contents, slow):
         put(os.path.join(folder, make.__name__ + ".onnx"),
             lambda p: save(make(np.random.default_rng(7)), p))
 
