@@ -270,6 +270,12 @@ sparse_numbers(const sparse_t *s)
     size_t    size = maas_dtype_size(s->t->dtype), bytes;
     int64_t   at = -1;
 
+    if (maas_dtypes[s->t->dtype].block_elems != 1) {
+        return maas_err(s->c->err, MAAS_EUNSUPPORTED, "%s is packed, which "
+                        "is not served in sparse tensors",
+                        maas_dtype_name(s->t->dtype));
+    }
+
     if (!maas_dtype_bytes(s->t->dtype, s->count, &bytes)) {
         return maas_err(s->c->err, MAAS_EINVAL, "its shape overflows");
     }

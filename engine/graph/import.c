@@ -498,15 +498,45 @@ imp_node_outputs(maas_import_t *im, const maas_op_t *op,
 }
 
 
+/* An If need not list the last outputs of its branches: nobody wants them. */
+static maas_status_t
+imp_branch_outputs(maas_import_t *im, const imp_scope_t *body,
+    uint32_t n_body, maas_raw_node_t *n)
+{
+    uint32_t     count;
+    maas_str_t  *out;
+
+    count = n_body == 2 ? body[0].g->n_out : 0;
+
+    if (count <= n->n_out || body[1].g->n_out != count) {
+        return MAAS_OK;
+    }
+
+    out = maas_arena_array(&im->tmp, count, sizeof(maas_str_t));
+    if (out == NULL) {
+        return maas_err_nomem(im->err);
+    }
+
+    for (uint32_t i = 0; i < count; i++) {
+        out[i] = i < n->n_out ? n->out[i] : maas_str("");
+    }
+
+    n->out = out;
+    n->n_out = count;
+    return MAAS_OK;
+}
+
+
 maas_status_t
 imp_build(maas_import_t *im, const maas_op_t *op, const maas_raw_node_t *n)
 {
-    void          *attr;
-    uint32_t       n_in = 0, n_out = 0, bytes, n_body = 0, formals;
-    maas_body_t    counts;
-    maas_vid_t    *in, *out;
-    imp_scope_t   *body = NULL;
-    maas_node_t   *node;
+    void             *attr;
+    uint32_t          n_in = 0, n_out = 0, bytes, n_body = 0, formals;
+    maas_body_t       counts;
+    maas_vid_t       *in, *out;
+    imp_scope_t      *body = NULL;
+    maas_node_t      *node;
+    maas_raw_node_t   raw = *n;
 
     MAAS_TRY(maas_formals_count(op, n, im->err));
     MAAS_TRY(maas_attr_parse(&im->tmp, op, n->attr, n->n_attr, &attr, &bytes,
@@ -519,7 +549,11 @@ imp_build(maas_import_t *im, const maas_op_t *op, const maas_raw_node_t *n)
         MAAS_TRY(imp_captures(im, op, body, n_body, &in, &n_in, &formals));
     }
 
-    MAAS_TRY(imp_node_outputs(im, op, n, &out, &n_out));
+    if (op->control == MAAS_CONTROL_IF) {
+        MAAS_TRY(imp_branch_outputs(im, body, n_body, &raw));
+    }
+
+    MAAS_TRY(imp_node_outputs(im, op, &raw, &out, &n_out));
 
     node = maas_graph_node(im->scope->g, op, attr, bytes, in, n_in, out,
                            n_out);

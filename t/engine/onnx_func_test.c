@@ -161,7 +161,6 @@ test_bodies(void)
     pb_t                f, n, g, m, set;
     static const float  yes[4] = { 1, -1, 3, -2 };
     static const float  no[4] = { 1, 4, 9, 16 };
-    static const float  both[4] = { 2, 3, 12, 14 };
 
     for (int c = 0; c < 2; c++) {
         f = pb_func("Choose", "cond a", "b", 17);
@@ -210,7 +209,44 @@ test_bodies(void)
                        pb_node("Add", "", "p q", "r")));
     run_is(m, NULL, 1, (const float[]) { 2, 2, 12, 12 },
            "a call in a branch of the graph");
-    (void) both;
+}
+
+
+/* Branches of two outputs, of which the node names none, one or the last. */
+static void
+test_unnamed(void)
+{
+    pb_t                n, g, b, port;
+    static const struct {
+        const char  *out;
+        float        want[4];
+    } row[] = {
+        { "y", { 1, 0, 3, 0 } }, { "y -", { 1, 0, 3, 0 } },
+        { "- y", { -1, 2, -3, 4 } }
+    };
+
+    for (size_t i = 0; i < maas_nelts(row); i++) {
+        n = pb_node("If", "choice", "c", row[i].out);
+
+        for (int k = 0; k < 2; k++) {
+            b = pb_new();
+            port = pb_new();
+            pb_str(&port, 1, "p");
+            pb_put(&b, 12, port);
+            port = pb_new();
+            pb_str(&port, 1, "q");
+            pb_put(&b, 12, port);
+            pb_put(&b, 1, pb_node(k ? "Abs" : "Relu", "", "x", "p"));
+            pb_put(&b, 1, pb_node("Neg", "", "x", "q"));
+            n = pb_with(n, pb_attr_graph(k ? "else_branch" : "then_branch",
+                                         b));
+        }
+
+        g = ports();
+        pb_put(&g, 11, pb_port("c", 9, 0, NULL));
+        pb_put(&g, 1, n);
+        run_is(pb_model(g, 8, 17), NULL, 1, row[i].want, row[i].out);
+    }
 }
 
 
@@ -412,6 +448,7 @@ main(void)
     test_attributes();
     test_nesting();
     test_bodies();
+    test_unnamed();
     test_opsets();
     test_formals();
     test_cycles();
