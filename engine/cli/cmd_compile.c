@@ -13,6 +13,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -115,6 +116,11 @@ cli_compile_into(const char *dir, const char *key, const char *file,
     *made = true;
     rc = maas_image_write(dir, key, image, size, fd, err);
     maas_image_free(image);
+
+    if (rc == MAAS_OK) {
+        maas_images_sweep(dir, key, *fd);
+    }
+
     return rc;
 }
 
@@ -180,6 +186,9 @@ compile_child(const char *dir, const char *key, const char *file,
     {
         return child_error(err.text);
     }
+
+    /* Whoever gets the descriptor holds the image: see maas_images_sweep(). */
+    (void) flock(fd, LOCK_SH | LOCK_NB);
 
     return child_send("OK\n", 3, fd);
 }

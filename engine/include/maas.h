@@ -126,6 +126,13 @@ maas_status_t maas_image_write(const char *dir, const char *name,
  */
 bool maas_image_fresh(int fd, const char *path);
 
+/*
+ * Removes the images in dir that this one replaces: of the same model file,
+ * CPU level and numerics, under another name than keep.  One that somebody
+ * holds with a shared flock() stays.
+ */
+void maas_images_sweep(const char *dir, const char *keep, int fd);
+
 /* Header, sections, every offset, and the payload's checksum. */
 maas_status_t maas_image_verify(const void *image, size_t size,
     maas_err_t *err);

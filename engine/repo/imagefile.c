@@ -3,15 +3,19 @@
  * reserved first (a full disk shows now, not as SIGBUS in a worker that has
  * it mapped), the bytes go into a file without a name, which is synced,
  * made read-only and linked; a file of the same name is replaced by a
- * rename, so that those who mapped the old one keep it.
+ * rename, so that those who mapped the old one keep it.  An image whose
+ * model file has changed since has another name; it is removed when the next
+ * one is made and nobody holds it.
  */
 
 #define _GNU_SOURCE
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -198,15 +202,14 @@ failed:
 
 /* The section FILES of an image, from its descriptor; NULL: it has none. */
 static char *
-image_files(int fd, size_t *n)
+image_files(int fd, maas_img_header_t *h, size_t *n)
 {
     char                       *p;
-    maas_img_header_t           h;
-    const maas_img_section_t   *s = &h.section[MAAS_SEC_FILES];
+    const maas_img_section_t   *s = &h->section[MAAS_SEC_FILES];
 
-    if (pread(fd, &h, sizeof(h), 0) != (ssize_t) sizeof(h)
-        || memcmp(h.magic, MAAS_IMAGE_MAGIC, sizeof(h.magic)) != 0
-        || h.abi != MAAS_IMAGE_ABI || h.sections != MAAS_SECTIONS
+    if (pread(fd, h, sizeof(*h), 0) != (ssize_t) sizeof(*h)
+        || memcmp(h->magic, MAAS_IMAGE_MAGIC, sizeof(h->magic)) != 0
+        || h->abi != MAAS_IMAGE_ABI || h->sections != MAAS_SECTIONS
         || s->size == 0 || s->size > IMAGE_FILES_MAX || s->off > INT64_MAX)
     {
         return NULL;
@@ -230,11 +233,12 @@ image_files(int fd, size_t *n)
 bool
 maas_image_fresh(int fd, const char *path)
 {
-    bool    same;
-    char   *lines, dir[IMAGE_PATH_MAX];
-    size_t  n, skip;
+    bool                same;
+    char               *lines, dir[IMAGE_PATH_MAX];
+    size_t              n, skip;
+    maas_img_header_t   h;
 
-    lines = image_files(fd, &n);
+    lines = image_files(fd, &h, &n);
     if (lines == NULL) {
         return false;
     }
@@ -245,4 +249,74 @@ maas_image_fresh(int fd, const char *path)
     free(lines);
 
     return same;
+}
+
+
+/* -- images that were replaced -------------------------------------------- */
+
+/* Of the same model file, for the same CPU level and numerics? */
+static bool
+image_replaced(int fd, const maas_img_header_t *own, const char *path)
+{
+    bool                same;
+    char               *lines;
+    size_t              n;
+    maas_img_header_t   h;
+
+    lines = image_files(fd, &h, &n);
+    same = lines != NULL && strcmp(lines, path) == 0 && h.cpu == own->cpu
+           && h.numerics == own->numerics;
+    free(lines);
+
+    return same;
+}
+
+
+static void
+images_sweep_one(int dir, const char *name, const maas_img_header_t *own,
+    const char *path)
+{
+    int  fd;
+
+    fd = openat(dir, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    if (fd == -1) {
+        return;
+    }
+
+    /* Servers that have it hold a shared lock. */
+    if (image_replaced(fd, own, path) && flock(fd, LOCK_EX | LOCK_NB) == 0) {
+        (void) unlinkat(dir, name, 0);
+    }
+
+    close(fd);
+}
+
+
+void
+maas_images_sweep(const char *dir, const char *keep, int fd)
+{
+    DIR                *d;
+    char               *path;
+    size_t              n;
+    struct dirent      *e;
+    maas_img_header_t   own;
+
+    path = image_files(fd, &own, &n);
+    d = path != NULL && path[0] != '\0' ? opendir(dir) : NULL;
+
+    while (d != NULL && (e = readdir(d)) != NULL) {
+        n = strlen(e->d_name);
+
+        if (n > 5 && strcmp(e->d_name + n - 5, ".maas") == 0
+            && e->d_name[0] != '.' && strcmp(e->d_name, keep) != 0)
+        {
+            images_sweep_one(dirfd(d), e->d_name, &own, path);
+        }
+    }
+
+    if (d != NULL) {
+        closedir(d);
+    }
+
+    free(path);
 }
