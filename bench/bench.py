@@ -11,6 +11,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 import bench_engine
 import bench_http
+import bench_trees
 from bench_base import BUILD, MAAS, PAIRS, ROOT, SECONDS, report, run, say
 
 
@@ -45,7 +46,8 @@ def machine():
 
 
 def main():
-    what = sys.argv[1:] or ['engine', 'http']
+    every = ['engine', 'trees', 'http']
+    what = sys.argv[1:] or every
     start = time.time()
 
     say('# Benchmarks')
@@ -57,10 +59,12 @@ def main():
 
     if 'engine' in what:
         bench_engine.main()
+    if 'trees' in what:
+        bench_trees.main()
     if 'http' in what:
         bench_http.main()
 
-    if what == ['engine', 'http']:
+    if what == every:
         os.makedirs(ROOT + '/docs', exist_ok=True)
         with open(ROOT + '/docs/benchmarks.md', 'w') as f:
             f.write('\n'.join(report) + '\n')

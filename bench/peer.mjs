@@ -1,16 +1,18 @@
 // Latency of a model in ONNX Runtime, one thread, all optimisations.
 //
-//     node peer.mjs NPM_DIR MODEL.onnx SECONDS [THREADS]
+//     node peer.mjs NPM_DIR MODEL.onnx SECONDS [THREADS] [INPUT=FILE.npy]...
 //
-// Fills float inputs uniformly from [-1, 1) and integers with 1; open
-// dimensions are 1.  Calls the addon itself, synchronously and with feeds
-// made once: what JavaScript adds is one call (some microseconds).  Prints
-// {"median_ms", "min_ms", "p99_ms", "runs", "version"}.
+// Reads the inputs that are named (float32), fills other float inputs
+// uniformly from [-1, 1) and integers with 1; open dimensions are 1.  Calls
+// the addon itself, synchronously and with feeds made once: what JavaScript
+// adds is one call (some microseconds).  Prints {"median_ms", "min_ms",
+// "p99_ms", "runs", "version"}.
 
+import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { resolve } from 'node:path';
 
-const [, , dir, model, seconds, threads] = process.argv;
+const [, , dir, model, seconds, threads, ...files] = process.argv;
 const npm = createRequire(resolve(dir, 'package.json'));
 const ort = npm('onnxruntime-node');
 const { binding, initOrt } = npm('onnxruntime-node/dist/binding.js');
@@ -37,7 +39,22 @@ const options = {
 const described = await ort.InferenceSession.create(model, options);
 const feeds = {}, fetches = {};
 
+for (const file of files) {
+    const at = file.indexOf('=');
+    const buf = readFileSync(file.slice(at + 1));
+    const start = 10 + buf.readUInt16LE(8);
+    const dims = /'shape': *\(([^)]*)\)/.exec(buf.toString('latin1', 0, start))
+        [1].split(',').filter(s => s.trim() !== '').map(Number);
+    const data = new Float32Array(Uint8Array.from(buf.subarray(start)).buffer);
+
+    feeds[file.slice(0, at)] = new ort.Tensor('float32', data, dims);
+}
+
 for (const meta of described.inputMetadata) {
+    if (feeds[meta.name] !== undefined) {
+        continue;
+    }
+
     const dims = meta.shape.map(d => typeof d === 'number' ? d : 1);
     const count = dims.reduce((a, b) => a * b, 1);
 

@@ -22,7 +22,7 @@ static const struct {
     int64_t      max;
 } imp_domains[] = {
     { "", 6, 24 },
-    { "ai.onnx.ml", 1, 3 }
+    { "ai.onnx.ml", 1, 5 }
 };
 
 

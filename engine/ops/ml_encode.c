@@ -13,9 +13,15 @@
  */
 
 #include "ops/ml_common.h"
+#include "ops/ml_label.h"
 
 
 typedef struct {
+    maas_list_t  keys_double;   /* bits of float64, as int64 */
+    maas_list_t  values_double;
+    int64_t      default_double;
+    int64_t      key_type;      /* of a tensor; 0: a list's */
+    int64_t      value_type;
     maas_list_t  keys_int;
     maas_list_t  keys_float;
     maas_list_t  keys_string;
@@ -33,6 +39,10 @@ typedef struct {
     { .name = label, .type = MAAS_ATTR_##kind,                                \
       .off = offsetof(enc_attr_t, member) }
 
+#define ENC_INT(label, member, value)                                         \
+    { .name = label, .type = MAAS_ATTR_INT, .i = value,                       \
+      .off = offsetof(enc_attr_t, member) }
+
 #define ENC_DEFAULTS                                                          \
     { .name = "default_int64", .type = MAAS_ATTR_INT, .i = -1,                \
       .off = offsetof(enc_attr_t, default_int) },                             \
@@ -46,6 +56,11 @@ static const maas_attr_row_t  label_attrs[] = {
     ENC_LIST("values_floats", FLOATS, values_float),
     ENC_LIST("values_strings", STRINGS, values_string),
     ENC_LIST("classes_strings", STRINGS, classes),
+    ENC_LIST("keys_doubles", INTS, keys_double),
+    ENC_LIST("values_doubles", INTS, values_double),
+    ENC_INT("key_type", key_type, 0),
+    ENC_INT("value_type", value_type, 0),
+    ENC_INT("default_double", default_double, INT64_MIN),     /* -0.0 */
     ENC_DEFAULTS,
     { .name = "default_float", .type = MAAS_ATTR_FLOAT, .f = -0.0f,
       .off = offsetof(enc_attr_t, default_float) }
@@ -71,7 +86,7 @@ typedef struct {
     const enc_attr_t   *at;
     const maas_list_t  *keys;
     const maas_list_t  *values;     /* NULL: the index is the value */
-    int                 key;        /* dtype: I64, F32, STRING */
+    int                 key;        /* STRING, F32, F64, I64: any integer */
     int                 value;
     bool                last;       /* of equal keys the last one counts */
     bool                direct;     /* the key is the index */
@@ -104,12 +119,35 @@ enc_float(float f)
 }
 
 
+static int64_t
+enc_double(double d)
+{
+    int64_t  bits;
+
+    if (d == 0) {
+        return 0;
+    }
+
+    if (d != d) {
+        return INT64_MAX;
+    }
+
+    memcpy(&bits, &d, sizeof(bits));
+    return bits;
+}
+
+
 static enc_key_t
 enc_key(const enc_t *e, uint32_t i)
 {
+    double     d;
     enc_key_t  k = { 0 };
 
     switch (e->key) {
+    case MAAS_F64:
+        memcpy(&d, maas_list_ints(e->at, e->keys) + i, sizeof(d));
+        k.i = enc_double(d);
+        break;
     case MAAS_STRING:
         k.s = maas_list_strings(e->at, e->keys, i);
         break;
@@ -179,6 +217,9 @@ enc_find(const enc_t *e, const maas_tensor_t *x, int64_t i)
         memcpy(&f, (const float *) x->data + i, sizeof(f));
         k.i = enc_float(f);
 
+    } else if (e->key == MAAS_F64) {
+        k.i = enc_double(((const double *) x->data)[i]);
+
     } else {
         maas_cast_row(&k.i, MAAS_I64, (const char *) x->data
                       + (size_t) i * maas_dtype_size(x->dtype), x->dtype, 1);
@@ -205,9 +246,14 @@ enc_default(const enc_attr_t *at)
 static void
 enc_put(const enc_t *e, maas_tensor_t *y, int64_t n, int64_t i, int64_t at)
 {
+    int64_t            v;
     const enc_attr_t  *a = e->at;
 
     switch (e->value) {
+    case MAAS_F64:
+        memcpy((double *) y->data + i, at < 0 ? &a->default_double
+               : maas_list_ints(a, e->values) + at, sizeof(double));
+        return;
     case MAAS_STRING:
         maas_ml_put(y, n, i, at < 0 ? enc_default(a)
                     : maas_list_strings(a, e->values, (uint32_t) at));
@@ -217,9 +263,11 @@ enc_put(const enc_t *e, maas_tensor_t *y, int64_t n, int64_t i, int64_t at)
                                         : maas_list_floats(a, e->values)[at];
         return;
     default:
-        ((int64_t *) y->data)[i]
-            = at < 0 ? a->default_int
-              : e->values == NULL ? at : maas_list_ints(a, e->values)[at];
+        v = at < 0 ? a->default_int
+            : e->values == NULL ? at : maas_list_ints(a, e->values)[at];
+        maas_cast_row((char *) y->data
+                      + (size_t) i * maas_dtype_size(y->dtype), y->dtype, &v,
+                      MAAS_I64, 1);
     }
 }
 
@@ -273,6 +321,7 @@ enc_setup(maas_setup_t *u)
 
     n = maas_max(maas_max(at->keys_int.n, at->keys_float.n),
                  maas_max(at->keys_string.n, at->classes.n));
+    n = maas_max(n, at->keys_double.n);
     u->scratch = maas_ml_slots(n) * sizeof(uint32_t);
     u->cost = 100 + 10.0 * n + 15.0 * (double) maas_tensor_count(&u->out[0]);
     return true;
@@ -281,10 +330,39 @@ enc_setup(maas_setup_t *u)
 
 /* -- LabelEncoder -------------------------------------------------------- */
 
+/* The list that is there, of those that a type may have. */
+static const maas_list_t *
+label_values(const enc_attr_t *at, int *dtype)
+{
+    static const uint8_t  types[] = {
+        MAAS_STRING, MAAS_F32, MAAS_F64, MAAS_I64
+    };
+    const maas_list_t    *lists[] = {
+        &at->values_string, &at->values_float, &at->values_double,
+        &at->values_int
+    };
+
+    for (int i = 0; i < 3; i++) {
+        if (lists[i]->n != 0) {
+            *dtype = types[i];
+            return lists[i];
+        }
+    }
+
+    *dtype = at->value_type == MAAS_I16 || at->value_type == MAAS_I32
+             ? (int) at->value_type : MAAS_I64;
+    return lists[3];
+}
+
+
 static void
 label_table(const enc_attr_t *at, int dtype, enc_t *e)
 {
-    *e = (enc_t) { .at = at, .key = dtype };
+    bool  real = dtype == MAAS_F32 || dtype == MAAS_F64;
+
+    *e = (enc_t) {
+        .at = at, .key = real || dtype == MAAS_STRING ? dtype : MAAS_I64
+    };
 
     if (at->classes.n != 0) {
         e->keys = &at->classes;
@@ -296,20 +374,9 @@ label_table(const enc_attr_t *at, int dtype, enc_t *e)
     }
 
     e->keys = dtype == MAAS_STRING ? &at->keys_string
-              : dtype == MAAS_F32 ? &at->keys_float : &at->keys_int;
-
-    if (at->values_string.n != 0) {
-        e->values = &at->values_string;
-        e->value = MAAS_STRING;
-
-    } else if (at->values_float.n != 0) {
-        e->values = &at->values_float;
-        e->value = MAAS_F32;
-
-    } else {
-        e->values = &at->values_int;
-        e->value = MAAS_I64;
-    }
+              : dtype == MAAS_F32 ? &at->keys_float
+              : dtype == MAAS_F64 ? &at->keys_double : &at->keys_int;
+    e->values = label_values(at, &e->value);
 }
 
 
@@ -321,22 +388,27 @@ label_infer(maas_infer_t *c)
     const enc_attr_t  *at = c->attr;
 
     keys = (at->keys_int.n != 0) + (at->keys_float.n != 0)
-           + (at->keys_string.n != 0);
+           + (at->keys_string.n != 0) + (at->keys_double.n != 0);
     values = (at->values_int.n != 0) + (at->values_float.n != 0)
-             + (at->values_string.n != 0);
+             + (at->values_string.n != 0) + (at->values_double.n != 0);
 
-    if (at->classes.n != 0 ? keys + values != 0 || dtype == MAAS_F32
-                           : keys != 1 || values != 1)
+    if (at->classes.n != 0
+        ? keys + values != 0 || (dtype != MAAS_I64 && dtype != MAAS_STRING)
+        : keys != 1 || values != 1)
     {
         return maas_err(c->err, MAAS_EINVAL,
-                        "one list of keys (keys_int64s, keys_floats or "
-                        "keys_strings) and one of values are expected, or "
-                        "classes_strings and no float32");
+                        "one list of keys (keys_int64s, keys_floats, "
+                        "keys_strings or keys_tensor) and one of values are "
+                        "expected, or classes_strings and int64 or strings, "
+                        "not %s", maas_dtype_name(dtype));
     }
 
     label_table(at, dtype, &e);
 
-    if (e.keys->n == 0) {
+    if (e.keys->n == 0
+        || (at->classes.n == 0 && dtype != (at->key_type != 0
+                                            ? (int) at->key_type : e.key)))
+    {
         return maas_err(c->err, MAAS_EINVAL,
                         "the keys are not of the input's type, %s",
                         maas_dtype_name(dtype));
@@ -511,7 +583,8 @@ static const maas_kernel_row_t  one_hot_kernel[] = {
     { "one_hot_encoder.hash", MAAS_CPU_REF, 0, 0, enc_setup, one_hot_run }
 };
 
-#define ENC_LABEL     (MAAS_D(STRING) | MAAS_D(I64) | MAAS_D(F32))
+#define ENC_LABEL     (MAAS_D(STRING) | MAAS_D(I64) | MAAS_D(I32)             \
+                       | MAAS_D(I16) | MAAS_D_FLOAT)
 #define ENC_CATEGORY  (MAAS_D(STRING) | MAAS_D(I64))
 
 static const maas_formal_t  label_in[] = { { "X", ENC_LABEL, 0, 0 } };
@@ -587,9 +660,11 @@ static const maas_case_t  one_hot_bad[] = {
 
 const maas_op_t  maas_ops_ml_encode[] = {
 
-    { .name = "LabelEncoder", .domain = "ai.onnx.ml", .since = 2, .first = 1,
+    /* since 6: the tensors of version 4 are upgraded. */
+    { .name = "LabelEncoder", .domain = "ai.onnx.ml", .since = 6, .first = 1,
       .flags = MAAS_OP_PURE, MAAS_IO(label_in, label_out),
-      MAAS_ATTRS(label_attrs, enc_attr_t), .infer = label_infer,
+      MAAS_ATTRS(label_attrs, enc_attr_t), .upgrade = maas_label_upgrade,
+      .infer = label_infer,
       MAAS_KERNELS(label_kernel), .cases = label_cases, .bad = label_bad },
 
     { .name = "CategoryMapper", .domain = "ai.onnx.ml", .since = 1,

@@ -162,8 +162,8 @@ sum_lanes(const forest_t *f, int64_t t, int64_t end, const uint32_t *k,
 
 
 void
-maas_sum_block(const forest_t *f, int64_t block, const uint32_t *k, int64_t rows,
-    const sums_t *s)
+maas_sum_block(const forest_t *f, int64_t block, const uint32_t *k,
+    int64_t rows, const sums_t *s)
 {
     int64_t  n = f->at->targets, lane = f->keys.n_col * TREES_LANES;
     int64_t  t = block * TREES_BLOCK;

@@ -144,8 +144,14 @@ def fresh(*parts):
 def save(folder, inputs):
     files = {}
     for i, (name, data) in enumerate(inputs.items()):
-        files[name] = '%s/in%d.npy' % (folder, i)
-        np.save(files[name], np.asarray(data, order='C'))
+        data = np.asarray(data, order='C')
+        text = data.dtype.kind == 'U'
+        files[name] = '%s/in%d.%s' % (folder, i, 'json' if text else 'npy')
+        if text:
+            with open(files[name], 'w') as f:
+                json.dump(data.tolist(), f)
+        else:
+            np.save(files[name], data)
     return files
 
 

@@ -25,8 +25,26 @@ const dtypes = {
 };
 
 
+// Strings are a nested list in JSON.
+function textRead(ort, file)
+{
+    const list = JSON.parse(readFileSync(file));
+    const dims = [];
+
+    for (let at = list; Array.isArray(at); at = at[0]) {
+        dims.push(at.length);
+    }
+
+    return new ort.Tensor('string', list.flat(Infinity), dims);
+}
+
+
 function npyRead(ort, file)
 {
+    if (file.endsWith('.json')) {
+        return textRead(ort, file);
+    }
+
     const buf = readFileSync(file);
     const wide = buf[6] >= 2;
     const start = wide ? 12 : 10;
@@ -48,16 +66,28 @@ function npyRead(ort, file)
 }
 
 
+// As `maas run` writes strings: bytes, padded to the longest.
+function textBytes(list)
+{
+    const all = list.map(s => Buffer.from(s));
+    const wide = all.reduce((a, b) => Math.max(a, b.length), 0);
+
+    return [`|S${wide}`, Buffer.concat(all.map(b => Buffer.concat(
+        [b, Buffer.alloc(wide - b.length)])))];
+}
+
+
 function npyWrite(file, tensor)
 {
-    const [descr, type] = dtypes[tensor.type];
+    const [descr, data] = tensor.type === 'string'
+        ? textBytes(Array.from(tensor.data))
+        : [dtypes[tensor.type][0], dtypes[tensor.type][1].from(tensor.data)];
     const dims = tensor.dims.join(', ') + (tensor.dims.length === 1 ? ',' : '');
     let head = `{'descr': '${descr}', 'fortran_order': False, `
                + `'shape': (${dims}), }`;
 
     head = head.padEnd(Math.ceil((head.length + 11) / 64) * 64 - 11) + '\n';
 
-    const data = type.from(tensor.data);
     const size = Buffer.alloc(2);
 
     size.writeUInt16LE(head.length);
