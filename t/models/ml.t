@@ -421,9 +421,35 @@ def encoders():
              'as the table', '%s for %s' % (got, w))
 
 
+def letters():
+    """StringNormalizer's case of every letter that it knows, beside Python;
+    stop words beside ONNX Runtime."""
+    all_ = [chr(c) for a, b in ((0x20, 0x180), (0x386, 0x3cf), (0x400, 0x530))
+            for c in range(a, b)]
+    for action, way in (('UPPER', str.upper), ('LOWER', str.lower)):
+        known = np.array([c for c in all_ if len(way(c)) == 1
+                          and len(way(c).encode()) <= len(c.encode())])
+        name = 'case_' + action
+        n = node('StringNormalizer', ['X'], ['Y'], domain='',
+                 case_change_action=action)
+        sk.save(path(name), [n], {'X': (S, ['n'])}, {'Y': (S, ['m'])})
+        m = Model(name, path(name), {'X': known}, SOURCE,
+                  {'Y': np.array([way(c).encode() for c in known])}, 'Python')
+        m.got = m.run()
+        m.verdict(m.got, 'as in Python', True)
+
+    n = node('StringNormalizer', ['X'], ['Y'], domain='',
+             stopwords=['The', 'A'], case_change_action='UPPER',
+             locale='C.UTF-8')
+    sk.save(path('stops'), [n], {'X': (S, [1, 'n'])}, {'Y': (S, [1, 'm'])})
+    check('stops', {'X': np.array([['the', 'cat', 'A', 'a', 'Dog']])})
+    check('stops', {'X': np.array([['the', 'THE']])})
+
+
 pipeline()
 columns()
 words()
+letters()
 encoders()
 
 done()
