@@ -649,6 +649,64 @@ static const maas_formal_t  classifier_out[] = {
 };
 
 
+/* What a file lists; import takes it away, the types are for cases. */
+typedef struct {
+    maas_list_t  modes;
+} ensemble_attr_t;
+
+static const maas_attr_row_t  ensemble_attrs[] = {
+    { .name = "nodes_modes", .type = MAAS_ATTR_STRINGS,
+      .off = offsetof(ensemble_attr_t, modes) }
+};
+
+/* Two trees: x1 <= .5 and then x0 < -.5, and a leaf alone. */
+#define TREES_FILE                                                            \
+    "nodes_treeids=[0,0,0,0,0,7] nodes_nodeids=[0,1,2,3,4,0] "                \
+    "nodes_featureids=[1,0,0,0,0,0] nodes_values=[0.5,0,-0.5,0,0,0] "         \
+    "nodes_truenodeids=[1,0,3,0,0,0] nodes_falsenodeids=[2,0,4,0,0,0] "       \
+    "nodes_missing_value_tracks_true=[1,0,0,0,0,0] "
+#define TREES_MODES  "nodes_modes=[BRANCH_LEQ,LEAF,BRANCH_LT,LEAF,LEAF,LEAF] "
+#define TREES_LEAVES_OF(what)                                                 \
+    what "_treeids=[0,0,0,7] " what "_nodeids=[1,3,4,0] "                     \
+    what "_weights=[1.5,-2.25,4,0.5] "
+
+static const maas_case_t  regressor_cases[] = {
+    { "n_targets=1 " TREES_FILE TREES_MODES TREES_LEAVES_OF("target")
+      "target_ids=[0,0,0,0] base_values=[0.25] | f32[67,3]:nan", NULL },
+    { "n_targets=2 " TREES_FILE TREES_MODES TREES_LEAVES_OF("target")
+      "target_ids=[0,1,1,0] aggregate_function=MAX | f64[9,2]:inf", NULL },
+    { "n_targets=2 " TREES_FILE TREES_MODES TREES_LEAVES_OF("target")
+      "target_ids=[1,1,0,1] post_transform=SOFTMAX | i64[3,2]", NULL },
+    { "n_targets=1 " TREES_FILE TREES_MODES TREES_LEAVES_OF("target")
+      "target_ids=[0,0,0,0] aggregate_function=AVERAGE | i32[2]", NULL },
+    { "n_targets=1 " TREES_FILE TREES_MODES TREES_LEAVES_OF("target")
+      "target_ids=[0,0,0,0] | f32[0,2]", NULL },
+    { NULL, NULL }
+};
+
+static const maas_case_t  regressor_bad[] = {
+    { "n_targets=1 " TREES_FILE TREES_MODES TREES_LEAVES_OF("target")
+      "target_ids=[0,0,0,0] | f32[4,1]", "the trees read feature 1" },
+    { "n_targets=1 " TREES_FILE TREES_MODES TREES_LEAVES_OF("target")
+      "target_ids=[0,0,0,1] | f32[4,2]", "target_ids[3] is 1" },
+    { "n_targets=1 " TREES_FILE "nodes_modes=[BRANCH_LEQ,LEAF,BRANCH_IN,LEAF,"
+      "LEAF,LEAF] " TREES_LEAVES_OF("target")
+      "target_ids=[0,0,0,0] | f32[4,2]", "nodes_modes[2] is 'BRANCH_IN'" },
+    { "n_targets=1 " TREES_MODES " | f32[4,2]", "'nodes_treeids' lists 0" },
+    { NULL, NULL }
+};
+
+static const maas_case_t  classifier_cases[] = {
+    { "classlabels_int64s=[3,5,7] " TREES_FILE TREES_MODES
+      TREES_LEAVES_OF("class") "class_ids=[0,1,2,0] post_transform=SOFTMAX "
+      "> 2 | f32[35,2]", NULL },
+    { "classlabels_int64s=[0,1] " TREES_FILE TREES_MODES
+      TREES_LEAVES_OF("class") "class_ids=[0,0,0,0] post_transform=LOGISTIC "
+      "> 2 | f64[5,2]:nan", NULL },
+    { NULL, NULL }
+};
+
+
 /* -- rows ---------------------------------------------------------------- */
 
 const maas_op_t  maas_ops_trees[] = {
@@ -656,13 +714,17 @@ const maas_op_t  maas_ops_trees[] = {
     /* since 5: every form that a file has is upgraded. */
     { .name = "TreeEnsembleRegressor", .domain = "ai.onnx.ml", .since = 5,
       .until = 4, .first = 1, .flags = MAAS_OP_PURE,
-      MAAS_IO(ensemble_in, regressor_out), .upgrade = maas_trees_upgrade,
-      .infer = ensemble_infer },
+      MAAS_IO(ensemble_in, regressor_out),
+      MAAS_ATTRS(ensemble_attrs, ensemble_attr_t),
+      .upgrade = maas_trees_upgrade, .infer = ensemble_infer,
+      .cases = regressor_cases, .bad = regressor_bad },
 
     { .name = "TreeEnsembleClassifier", .domain = "ai.onnx.ml", .since = 5,
       .until = 4, .first = 1, .flags = MAAS_OP_PURE,
-      MAAS_IO(ensemble_in, classifier_out), .upgrade = maas_trees_upgrade,
-      .infer = ensemble_infer },
+      MAAS_IO(ensemble_in, classifier_out),
+      MAAS_ATTRS(ensemble_attrs, ensemble_attr_t),
+      .upgrade = maas_trees_upgrade, .infer = ensemble_infer,
+      .cases = classifier_cases },
 
     /* since 6: so that 5 is upgraded too. */
     { .name = "TreeEnsemble", .domain = "ai.onnx.ml", .since = 6, .first = 5,

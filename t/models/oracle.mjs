@@ -70,7 +70,7 @@ function npyRead(ort, file)
 function textBytes(list)
 {
     const all = list.map(s => Buffer.from(s));
-    const wide = all.reduce((a, b) => Math.max(a, b.length), 0);
+    const wide = all.reduce((a, b) => Math.max(a, b.length), 1);
 
     return [`|S${wide}`, Buffer.concat(all.map(b => Buffer.concat(
         [b, Buffer.alloc(wide - b.length)])))];
