@@ -123,6 +123,10 @@ maas_status_t imp_capture(maas_import_t *im, imp_scope_t *sc, maas_str_t name,
 maas_status_t imp_bodies(maas_import_t *im, const maas_op_t *op,
     const maas_raw_node_t *n, imp_scope_t **body, uint32_t *n_body);
 
+/* An If need not list the last outputs of its branches: none is wanted. */
+maas_status_t imp_branch_outputs(maas_import_t *im, const imp_scope_t *body,
+    uint32_t n_body, maas_raw_node_t *n);
+
 /* Inputs of a node with bodies: its formals, then what is captured. */
 maas_status_t imp_captures(maas_import_t *im, const maas_op_t *op,
     imp_scope_t *body, uint32_t n_body, maas_vid_t **in, uint32_t *n_in,

@@ -214,3 +214,31 @@ imp_captures(maas_import_t *im, const maas_op_t *op, imp_scope_t *body,
     *n_formal = formals;
     return MAAS_OK;
 }
+
+
+maas_status_t
+imp_branch_outputs(maas_import_t *im, const imp_scope_t *body,
+    uint32_t n_body, maas_raw_node_t *n)
+{
+    uint32_t     count;
+    maas_str_t  *out;
+
+    count = n_body == 2 ? body[0].g->n_out : 0;
+
+    if (count <= n->n_out || body[1].g->n_out != count) {
+        return MAAS_OK;
+    }
+
+    out = maas_arena_array(&im->tmp, count, sizeof(maas_str_t));
+    if (out == NULL) {
+        return maas_err_nomem(im->err);
+    }
+
+    for (uint32_t i = 0; i < count; i++) {
+        out[i] = i < n->n_out ? n->out[i] : maas_str("");
+    }
+
+    n->out = out;
+    n->n_out = count;
+    return MAAS_OK;
+}
