@@ -84,7 +84,9 @@ conv_shape(conv_t *v)
     if (t->dtype == MAAS_NODTYPE) {
         return conv_err(v, MAAS_EUNSUPPORTED, "data type %d is not served%s",
                         (int) p->data_type, p->data_type == 14
-                        || p->data_type == 15 ? " (complex numbers)" : "");
+                        || p->data_type == 15 ? " (complex numbers)"
+                        : p->data_type >= 17 && p->data_type <= 20
+                        ? " (float8)" : "");
     }
 
     if (p->n_dims > MAAS_RANK_MAX) {
@@ -143,6 +145,23 @@ conv_bools(conv_t *v)
 }
 
 
+/* Elements in so many bytes; the last of a packed type may be half full. */
+static size_t
+conv_elems(const conv_t *v, size_t bytes)
+{
+    size_t                   need;
+    const maas_dtype_row_t  *row = &maas_dtypes[v->t->dtype];
+
+    if (row->block_elems > 1 && maas_dtype_bytes(v->t->dtype, v->count, &need)
+        && need == bytes)
+    {
+        return (size_t) v->count;
+    }
+
+    return bytes / row->block_bytes * row->block_elems;
+}
+
+
 /* Bytes as they lie in memory; they stay where they are, if they may. */
 static maas_status_t
 conv_bytes(conv_t *v, const uint8_t *p, size_t n)
@@ -176,7 +195,7 @@ conv_raw(conv_t *v, const onnx_extent_t *x)
                         maas_dtype_name(v->t->dtype));
     }
 
-    MAAS_TRY(conv_count(v, x->len / size));
+    MAAS_TRY(conv_count(v, conv_elems(v, x->len)));
 
     return conv_bytes(v, v->c->base + x->off, x->len);
 }
@@ -222,13 +241,14 @@ conv_narrow(conv_t *v, const int32_t *p, size_t n)
         [MAAS_U8] = { 0, UINT8_MAX }, [MAAS_I8] = { INT8_MIN, INT8_MAX },
         [MAAS_U16] = { 0, UINT16_MAX }, [MAAS_I16] = { INT16_MIN, INT16_MAX },
         [MAAS_BOOL] = { 0, 1 }, [MAAS_F16] = { 0, UINT16_MAX },
-        [MAAS_BF16] = { 0, UINT16_MAX }
+        [MAAS_BF16] = { 0, UINT16_MAX }, [MAAS_U4] = { INT8_MIN, UINT8_MAX },
+        [MAAS_I4] = { INT8_MIN, UINT8_MAX }     /* two to an int32 */
     };
     size_t    size = maas_dtype_size(v->t->dtype);
     int32_t   min = range[v->t->dtype].min, max = range[v->t->dtype].max;
     uint8_t  *to;
 
-    MAAS_TRY(conv_count(v, n));
+    MAAS_TRY(conv_count(v, conv_elems(v, n * size)));
 
     to = maas_arena_array(v->c->arena, n, size);
     if (to == NULL) {

@@ -229,6 +229,20 @@ imp_port_type(maas_import_t *im, imp_scope_t *sc, const maas_raw_port_t *p,
 }
 
 
+/* Types of several elements to a byte are for weights. */
+static maas_status_t
+imp_packed(const maas_import_t *im, maas_str_t name, uint8_t dtype)
+{
+    if (maas_dtypes[dtype].block_elems <= 1) {
+        return MAAS_OK;
+    }
+
+    return maas_err(im->err, MAAS_EUNSUPPORTED, "'%.*s' is %s, which is "
+                    "served in weights of DequantizeLinear only",
+                    IMP_SHOW(name), maas_dtype_name(dtype));
+}
+
+
 static maas_status_t
 imp_inputs(maas_import_t *im, imp_scope_t *sc)
 {
@@ -257,6 +271,8 @@ imp_inputs(maas_import_t *im, imp_scope_t *sc)
             return maas_err(im->err, MAAS_EINVAL, "input '%.*s' has no "
                             "declared type", IMP_SHOW(p->name));
         }
+
+        MAAS_TRY(imp_packed(im, p->name, p->dtype));
 
         id = maas_graph_value(sc->g, p->name);
         if (id == MAAS_NOVAL) {
@@ -315,6 +331,8 @@ imp_outputs(maas_import_t *im, imp_scope_t *sc)
         }
 
         imp_output_kind(sc, &sc->raw->out[i], sc->g->out[i]);
+        MAAS_TRY(imp_packed(im, name,
+                            sc->g->value[sc->g->out[i]].type.dtype));
 
         if (imp_table_add(&seen, name, &is_new) == NULL) {
             return maas_err_nomem(im->err);

@@ -382,6 +382,10 @@ void maas_raw_attr_drop(maas_raw_node_t *n, const char *name);
 maas_status_t maas_raw_attr_int(maas_import_t *im, maas_raw_node_t *n,
     const char *name, int64_t i);
 
+/* Makes room for input `index`; new ones before it are absent. */
+maas_status_t maas_raw_input_room(maas_import_t *im, maas_raw_node_t *n,
+    uint32_t index);
+
 /* Sets input `index` to a new constant; missing ones before it are absent. */
 maas_status_t maas_raw_input_ints(maas_import_t *im, maas_raw_node_t *n,
     uint32_t index, const int64_t *v, size_t count, bool scalar);

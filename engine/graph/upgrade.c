@@ -98,9 +98,8 @@ maas_raw_fresh(maas_import_t *im)
 }
 
 
-/* Makes room for input `index`; new ones in between are absent. */
-static maas_status_t
-raw_input_room(maas_import_t *im, maas_raw_node_t *n, uint32_t index)
+maas_status_t
+maas_raw_input_room(maas_import_t *im, maas_raw_node_t *n, uint32_t index)
 {
     maas_str_t  *in;
 
@@ -134,7 +133,7 @@ raw_input_const(maas_import_t *im, maas_raw_node_t *n, uint32_t index,
     maas_vid_t  id;
     maas_str_t  name;
 
-    MAAS_TRY(raw_input_room(im, n, index));
+    MAAS_TRY(maas_raw_input_room(im, n, index));
 
     name = maas_raw_fresh(im);
     if (name.data == NULL || t->data == NULL) {

@@ -263,7 +263,15 @@ att_row_f32(const maas_step_t *s, const att_geom_t *g, float *row, int64_t b,
     att_keep(s, g, row, b, h, i, ATT_QK_CAP);
     att_mask_f32(s, g, row, b, h, i);
     att_keep(s, g, row, b, h, i, ATT_QK_MASK);
-    s->k->softmax(row, row, n);
+
+    /* A row that sees nothing has the weights 0, not NaN. */
+    if (s->k->reduce[MAAS_R_MAX](row, n) == -INFINITY) {
+        memset(row, 0, (size_t) n * sizeof(float));
+
+    } else {
+        s->k->softmax(row, row, n);
+    }
+
     att_keep(s, g, row, b, h, i, ATT_QK_SOFTMAX);
 }
 
@@ -301,7 +309,7 @@ att_row_f64(const maas_step_t *s, const att_geom_t *g, double *row,
     }
 
     for (j = 0; j < n; j++) {
-        row[j] /= sum;
+        row[j] = max == -INFINITY ? 0 : row[j] / sum;
     }
 
     att_keep(s, g, row, b, h, i, ATT_QK_SOFTMAX);

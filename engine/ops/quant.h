@@ -18,6 +18,7 @@
 #define QUANT_FAST  __attribute__((optimize("O3")))
 
 #define MAAS_D_Q8   (MAAS_D(I8) | MAAS_D(U8))
+#define MAAS_D_Q16  (MAAS_D_Q8 | MAAS_D(I16) | MAAS_D(U16))
 
 /* int16 elements of a row that holds k. */
 static inline int64_t

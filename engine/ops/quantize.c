@@ -1,10 +1,11 @@
 /*
- * QuantizeLinear-13, DequantizeLinear-13 and DynamicQuantizeLinear-11.
+ * QuantizeLinear-23, DequantizeLinear-23 and DynamicQuantizeLinear-11.
  *
- * To 8 bits: x / scale rounded half to even, plus the zero point, saturated;
- * NaN gives the least value of the type.  From 8 bits: the difference is
+ * To 8 or 16 bits: x / scale rounded half to even, plus the zero point, saturated;
+ * NaN gives the least value of the type.  From integers: the difference is
  * exact, its product with the scale rounds once.  Per axis, runs of one
- * channel are rows; on the last axis a row runs over the channels.
+ * channel are rows; on the last axis a row runs over the channels, or over
+ * a block.  4-bit weights are read two to a byte.
  *
  * Ownership: nothing is allocated.  Threads: units are independent.
  */
@@ -14,30 +15,82 @@
 
 typedef struct {
     int64_t  axis;
+    int64_t  block;             /* elements of the axis to a scale; 0: all */
+    int64_t  output;            /* dtype; 0: as the other inputs have it */
+    int64_t  precision;         /* of the division, which is in float32 */
+    int64_t  saturate;          /* of float8, which is not served */
 } quantize_attr_t;
 
-/* Channels, and elements of one channel that lie together. */
+/*
+ * x as [outer, n, inner] around the axis.  Element (o, i, j) has the scale
+ * (o * so + i / block) * inner_scales + j * (inner_scales > 1): one for all
+ * has block = n = all.
+ */
 typedef struct {
-    int64_t  channels;
+    int64_t  n;
     int64_t  inner;
+    int64_t  block;
+    int64_t  blocks;            /* of an outer item; blocked scales only */
+    bool     blocked;
 } quantize_axis_t;
+
+
+/* Scales and zero points of blocks have the shape of x, less on the axis. */
+static maas_status_t
+quantize_blocks(maas_infer_t *c, int i, const char *name, int axis)
+{
+    char                    text[MAAS_DIMS_TEXT];
+    bool                    good;
+    maas_dim_t              want;
+    const maas_type_t      *x = c->in[0].type, *t = c->in[i].type;
+    const quantize_attr_t  *a = c->attr;
+
+    good = t->rank == x->rank;
+
+    for (int d = 0; good && d < x->rank; d++) {
+        want = x->dims[d];
+
+        if (d == axis) {
+            want = maas_dim_ceil(c->syms, want, a->block);
+        }
+
+        good = !maas_dim_known(want) || !maas_dim_known(t->dims[d])
+               || want == t->dims[d];
+    }
+
+    return good ? MAAS_OK
+           : maas_err(c->err, MAAS_EINVAL, "%s has shape %s, expected that of "
+                      "x with one for %lld elements of axis %d", name,
+                      maas_dims_text(text, t->dims, t->rank),
+                      (long long) a->block, axis);
+}
 
 
 static maas_status_t
 quantize_infer(maas_infer_t *c, maas_dtype_t dtype)
 {
-    int                     axis, i;
-    maas_dim_t              n = MAAS_DIM_NONE;
+    int                     axis = 0, i;
+    maas_dim_t              n;
     const char             *name[] = { "x", "the scale", "the zero point" };
     const maas_type_t      *x = c->in[0].type, *t;
     const quantize_attr_t  *a = c->attr;
+
+    if (a->block > 0) {
+        MAAS_TRY(maas_axis(a->axis, x->rank, &axis, c->err));
+    }
 
     for (i = 1; i < 3; i++) {
         if (!maas_infer_has(c, i)) {
             continue;
         }
 
+        if (a->block > 0) {
+            MAAS_TRY(quantize_blocks(c, i, name[i], axis));
+            continue;
+        }
+
         t = c->in[i].type;
+        n = MAAS_DIM_NONE;
 
         if (t->rank == 1 && t->dims[0] != 1 && maas_dim_known(t->dims[0])) {
             MAAS_TRY(maas_axis(a->axis, x->rank, &axis, c->err));
@@ -52,18 +105,56 @@ quantize_infer(maas_infer_t *c, maas_dtype_t dtype)
 }
 
 
+/* The output's type: attribute and zero point have to agree. */
 static maas_status_t
 quantizelinear_infer(maas_infer_t *c)
 {
-    return quantize_infer(c, maas_infer_has(c, 2) ? c->in[2].type->dtype
-                                                  : MAAS_U8);
+    maas_dtype_t            t = MAAS_U8;
+    const quantize_attr_t  *a = c->attr;
+
+    if (a->output != 0) {
+        t = a->output > 0 && a->output < MAAS_DTYPES
+            ? (maas_dtype_t) a->output : MAAS_NODTYPE;
+
+        if (!(MAAS_D_Q16 >> t & 1)) {
+            return maas_err(c->err, MAAS_EUNSUPPORTED, "output_dtype is "
+                            "%lld; int8, uint8, int16 and uint16 are served",
+                            (long long) a->output);
+        }
+    }
+
+    if (maas_infer_has(c, 2)) {
+        if (a->output != 0 && t != c->in[2].type->dtype) {
+            return maas_err(c->err, MAAS_EINVAL, "output_dtype is %s, the "
+                            "zero point is %s", maas_dtype_name(t),
+                            maas_dtype_name(c->in[2].type->dtype));
+        }
+
+        t = c->in[2].type->dtype;
+    }
+
+    return quantize_infer(c, t);
 }
 
 
 static maas_status_t
 dequantizelinear_infer(maas_infer_t *c)
 {
-    return quantize_infer(c, c->in[1].type->dtype);
+    maas_dtype_t            t = c->in[1].type->dtype;
+    const quantize_attr_t  *a = c->attr;
+
+    if (a->output != 0) {
+        t = a->output > 0 && a->output < MAAS_DTYPES
+            ? (maas_dtype_t) a->output : MAAS_NODTYPE;
+
+        if (!((MAAS_D(F32) | MAAS_D_HALF) >> t & 1)) {
+            return maas_err(c->err, MAAS_EUNSUPPORTED, "output_dtype is "
+                            "%lld; float32, float16 and bfloat16 are served",
+                            (long long) a->output);
+        }
+    }
+
+    return quantize_infer(c, t);
 }
 
 
@@ -71,26 +162,67 @@ static void
 quantize_axis(const maas_step_t *s, quantize_axis_t *q)
 {
     int                     axis, i;
+    int64_t                 channels;
     const maas_tensor_t    *x = &s->in[0];
     const quantize_attr_t  *a = s->attr;
 
-    q->channels = maas_tensor_count(&s->in[1]);
-    q->inner = 1;
+    channels = maas_tensor_count(&s->in[1]);
 
     if (quant_has(s, 2)) {
-        q->channels = maas_max(q->channels, maas_tensor_count(&s->in[2]));
+        channels = maas_max(channels, maas_tensor_count(&s->in[2]));
     }
 
-    if (q->channels == 1) {
-        q->inner = maas_tensor_count(x);
+    q->blocked = a->block > 0;
+    q->inner = q->blocks = q->block = 1;
+
+    if (channels == 1) {
+        q->n = 1;
+        q->inner = maas_max(maas_tensor_count(x), 1);
+        q->blocked = false;
         return;
     }
 
     axis = (int) (a->axis < 0 ? a->axis + x->rank : a->axis);
+    q->n = x->dims[axis];
 
     for (i = axis + 1; i < x->rank; i++) {
         q->inner *= x->dims[i];
     }
+
+    if (q->blocked) {
+        q->block = a->block;
+        q->blocks = (q->n + a->block - 1) / a->block;
+    }
+}
+
+
+/*
+ * From element `at` on: the first scale, the step between those of a row
+ * and the length of the row, at most `left`.
+ */
+static int64_t
+quantize_run(const quantize_axis_t *q, int64_t at, int64_t left,
+    int64_t *scale, int *step)
+{
+    int64_t  j = at % q->inner, i = at / q->inner % q->n;
+    int64_t  o = at / q->inner / q->n;
+
+    *step = 1;
+
+    if (!q->blocked) {
+        *scale = i;
+        *step = q->inner == 1;
+        return maas_min(q->inner == 1 ? q->n - i : q->inner - j, left);
+    }
+
+    *scale = (o * q->blocks + i / q->block) * q->inner + j;
+
+    if (q->inner > 1) {
+        return maas_min(q->inner - j, left);
+    }
+
+    *step = 0;
+    return maas_min(maas_min(q->block - i % q->block, q->n - i), left);
 }
 
 
@@ -150,6 +282,18 @@ QUANTIZE_LOOP(int32_t, int8_t, quantize_i32_i8, -128, 127)
 QUANTIZE_LOOP(int32_t, uint8_t, quantize_i32_u8, 0, 255)
 
 
+QUANTIZE_LOOP(float, int16_t, quantize_f32_i16, -32768, 32767)
+
+
+QUANTIZE_LOOP(float, uint16_t, quantize_f32_u16, 0, 65535)
+
+
+QUANTIZE_LOOP(int32_t, int16_t, quantize_i32_i16, -32768, 32767)
+
+
+QUANTIZE_LOOP(int32_t, uint16_t, quantize_i32_u16, 0, 65535)
+
+
 #define DEQUANTIZE_LOOP(Q, D, name)                                           \
                                                                               \
 static inline __attribute__((always_inline)) void                             \
@@ -171,41 +315,89 @@ DEQUANTIZE_LOOP(int8_t, int32_t, dequantize_i8)
 DEQUANTIZE_LOOP(uint8_t, int32_t, dequantize_u8)
 
 
+DEQUANTIZE_LOOP(int16_t, int32_t, dequantize_i16)
+
+
+DEQUANTIZE_LOOP(uint16_t, int32_t, dequantize_u16)
+
+
 /* The difference of two int32 is taken as int64. */
 DEQUANTIZE_LOOP(int32_t, int64_t, dequantize_i32)
 
 
+#define QUANTIZE_CHUNK  512
+
+/* Four bits of element i. */
+static int8_t
+quantize_nibble(const maas_tensor_t *t, int64_t i)
+{
+    int  v = ((const uint8_t *) t->data)[i / 2] >> (i % 2 * 4) & 15;
+
+    return (int8_t) (t->dtype == MAAS_I4 && v > 7 ? v - 16 : v);
+}
+
+
+/*
+ * Elements [at, at + n) of a tensor; those of 4 bits are widened into buf,
+ * which has room for QUANTIZE_CHUNK.
+ */
+static const void *
+quantize_elems(const maas_tensor_t *t, int64_t at, int64_t n, int8_t *buf)
+{
+    if (maas_dtypes[t->dtype].block_elems == 1) {
+        return (const char *) t->data
+               + (size_t) at * maas_dtype_size(t->dtype);
+    }
+
+    for (int64_t i = 0; i < n; i++) {
+        buf[i] = quantize_nibble(t, at + i);
+    }
+
+    return buf;
+}
+
+
+/* The output may be float16 or bfloat16: by way of a buffer. */
 static void
 quantize_rows(const maas_step_t *s, quantize_row_pt fn, int64_t first,
     int64_t last)
 {
-    int              st, zt;
+    int              step, st, zt;
+    bool             half = (MAAS_D_HALF >> s->out[0].dtype & 1) != 0;
+    bool             packed = maas_dtypes[s->in[0].dtype].block_elems > 1;
     char            *y = s->out[0].data;
-    size_t           xs, ys, zs;
-    int64_t          at, hi, ch, n;
-    const char      *x = s->in[0].data, *zero;
+    float            wide[QUANTIZE_CHUNK];
+    int8_t           xbuf[QUANTIZE_CHUNK], zbuf[QUANTIZE_CHUNK];
+    size_t           ys = maas_dtype_size(s->out[0].dtype);
+    int64_t          at, hi, i, n;
+    const void      *x, *zero = NULL;
     const float     *scale = s->in[1].data;
     quantize_axis_t  q;
 
     maas_unit_range(first, last, maas_tensor_count(&s->in[0]), &at, &hi);
     quantize_axis(s, &q);
 
-    xs = maas_dtype_size(s->in[0].dtype);
-    ys = maas_dtype_size(s->out[0].dtype);
-    zero = quant_has(s, 2) ? s->in[2].data : NULL;
-    zs = zero != NULL ? maas_dtype_size(s->in[2].dtype) : 0;
     st = maas_tensor_count(&s->in[1]) > 1;
-    zt = zero != NULL && maas_tensor_count(&s->in[2]) > 1;
+    zt = quant_has(s, 2) && maas_tensor_count(&s->in[2]) > 1;
 
-    while (at < hi) {
-        ch = at / q.inner % q.channels;
-        n = q.inner == 1 ? q.channels - ch : q.inner - at % q.inner;
-        n = maas_min(n, hi - at);
+    for (; at < hi; at += n) {
+        n = quantize_run(&q, at, half || packed
+                         ? maas_min(hi - at, QUANTIZE_CHUNK) : hi - at,
+                         &i, &step);
+        x = quantize_elems(&s->in[0], at, n, xbuf);
 
-        fn(y + (size_t) at * ys, x + (size_t) at * xs, scale + ch * st,
-           st && q.inner == 1, zero != NULL ? zero + ch * zt * zs : NULL,
-           zt && q.inner == 1, n);
-        at += n;
+        if (quant_has(s, 2)) {
+            zero = quantize_elems(&s->in[2], i * zt, zt && step ? n : 1,
+                                  zbuf);
+        }
+
+        fn(half ? (void *) wide : y + (size_t) at * ys, x, scale + i * st,
+           st && step, zero, zt && step, n);
+
+        if (half) {
+            maas_cast_row(y + (size_t) at * ys, s->out[0].dtype, wide,
+                          MAAS_F32, n);
+        }
     }
 }
 
@@ -221,19 +413,21 @@ static maas_status_t
 quantizelinear_run(const maas_step_t *s, maas_slot_t *slot, int64_t first,
     int64_t last)
 {
-    bool  sign = s->out[0].dtype == MAAS_I8;
+    static const quantize_row_pt  rows[2][MAAS_DTYPES] = {
+        { [MAAS_I8] = quantize_f32_i8, [MAAS_U8] = quantize_f32_u8,
+          [MAAS_I16] = quantize_f32_i16, [MAAS_U16] = quantize_f32_u16 },
+        { [MAAS_I8] = quantize_i32_i8, [MAAS_U8] = quantize_i32_u8,
+          [MAAS_I16] = quantize_i32_i16, [MAAS_U16] = quantize_i32_u16 }
+    };
+    quantize_row_pt               fn;
 
-    (void) slot;
+    fn = rows[s->in[0].dtype == MAAS_I32][s->out[0].dtype];
 
-    if (s->in[0].dtype == MAAS_I32) {
-        quantize_rows(s, sign ? quantize_i32_i8 : quantize_i32_u8, first,
-                      last);
-
-    } else {
-        quantize_rows(s, sign ? quantize_f32_i8 : quantize_f32_u8, first,
-                      last);
+    if (fn == NULL) {
+        return maas_err_dtype(slot, s->out[0].dtype);
     }
 
+    quantize_rows(s, fn, first, last);
     return MAAS_OK;
 }
 
@@ -242,23 +436,15 @@ static maas_status_t
 dequantizelinear_run(const maas_step_t *s, maas_slot_t *slot, int64_t first,
     int64_t last)
 {
-    quantize_row_pt  fn;
+    static const quantize_row_pt  rows[MAAS_DTYPES] = {
+        [MAAS_I8] = dequantize_i8, [MAAS_U8] = dequantize_u8,
+        [MAAS_I16] = dequantize_i16, [MAAS_U16] = dequantize_u16,
+        [MAAS_I32] = dequantize_i32,
+        [MAAS_I4] = dequantize_i8, [MAAS_U4] = dequantize_u8
+    };
+    quantize_row_pt               fn = rows[s->in[0].dtype];
 
-    switch (s->in[0].dtype) {
-
-    case MAAS_I8:
-        fn = dequantize_i8;
-        break;
-
-    case MAAS_U8:
-        fn = dequantize_u8;
-        break;
-
-    case MAAS_I32:
-        fn = dequantize_i32;
-        break;
-
-    default:
+    if (fn == NULL) {
         return maas_err_dtype(slot, s->in[0].dtype);
     }
 
@@ -337,27 +523,44 @@ dynamic_run(const maas_step_t *s, maas_slot_t *slot, int64_t first,
 
 /* -- rows ---------------------------------------------------------------- */
 
+#define QUANTIZE_INT(label, member, def)                                      \
+    { .name = label, .type = MAAS_ATTR_INT, .i = def,                         \
+      .off = offsetof(quantize_attr_t, member) }
+
 static const maas_attr_row_t  quantize_attrs[] = {
-    { .name = "axis", .type = MAAS_ATTR_INT,
-      .off = offsetof(quantize_attr_t, axis), .i = 1 }
+    QUANTIZE_INT("axis", axis, 1),
+    { .name = "block_size", .type = MAAS_ATTR_INT, .min = 0,
+      .max = INT32_MAX, .off = offsetof(quantize_attr_t, block) },
+    QUANTIZE_INT("output_dtype", output, 0),
+    QUANTIZE_INT("precision", precision, 0),
+    QUANTIZE_INT("saturate", saturate, 1)
+};
+
+static const maas_attr_row_t  dequantize_attrs[] = {
+    QUANTIZE_INT("axis", axis, 1),
+    { .name = "block_size", .type = MAAS_ATTR_INT, .min = 0,
+      .max = INT32_MAX, .off = offsetof(quantize_attr_t, block) },
+    QUANTIZE_INT("output_dtype", output, 0)
 };
 
 static const maas_formal_t  quantize_in[] = {
     { "x",            MAAS_D(F32) | MAAS_D(I32), 0, 0 },
     { "y_scale",      MAAS_D(F32), 0, 0 },
-    { "y_zero_point", MAAS_D_Q8, 'Q', MAAS_OPT }
+    { "y_zero_point", MAAS_D_Q16, 'Q', MAAS_OPT }
 };
 
-static const maas_formal_t  quantize_out[] = { { "y", MAAS_D_Q8, 'Q', 0 } };
+static const maas_formal_t  quantize_out[] = { { "y", MAAS_D_Q16, 'Q', 0 } };
+
+#define DEQUANTIZE_TYPES  (MAAS_D_Q16 | MAAS_D(I32) | MAAS_D(U4) | MAAS_D(I4))
 
 static const maas_formal_t  dequantize_in[] = {
-    { "x",            MAAS_D_Q8 | MAAS_D(I32), 'Q', 0 },
-    { "x_scale",      MAAS_D(F32), 'S', 0 },
-    { "x_zero_point", MAAS_D_Q8 | MAAS_D(I32), 'Q', MAAS_OPT }
+    { "x",            DEQUANTIZE_TYPES, 'Q', 0 },
+    { "x_scale",      MAAS_D(F32), 0, 0 },
+    { "x_zero_point", DEQUANTIZE_TYPES, 'Q', MAAS_OPT }
 };
 
 static const maas_formal_t  dequantize_out[] = {
-    { "y", MAAS_D(F32), 'S', 0 }
+    { "y", MAAS_D(F32) | MAAS_D_HALF, 0, 0 }
 };
 
 static const maas_formal_t  dynamic_in[] = { { "x", MAAS_D(F32), 0, 0 } };
@@ -398,6 +601,12 @@ static const maas_case_t  quantize_cases[] = {
     { "axis=0 | f32[3,20000] f32[3]{0.01,0.02,0.03} i8[3]", NULL },
     { "| f32[] f32[]{0.5} u8[]{3}", NULL },
     { "| f32[0,4] f32[4] u8[4]", NULL },
+    { "| f32[3,17] f32[]{0.0002} i16[]{-7}", NULL },
+    { "output_dtype=4 | f32[33]:inf f32[]{0.0002}", NULL },
+    { "| i32[19] f32[]{2} u16[]{700}", NULL },
+    { "axis=1 block_size=3 | f32[2,7,5] f32[2,3,5]:pos i8[2,3,5]", NULL },
+    { "axis=-1 block_size=4 | f32[3,10] f32[3,3]:pos", NULL },
+    { "| f16[3,17] f16[]{0.02} u8[]{3}", NULL },
     { NULL, NULL }
 };
 
@@ -407,6 +616,9 @@ static const maas_case_t  quantize_bad[] = {
     { "axis=2 | f32[3,4] f32[4] u8[4]", "axis 2" },
     { "| f32[3,4] f32[1,4] u8[4]", "the scale has shape [1,4]" },
     { "| f32[3] f32[] i32[]", "y_zero_point" },
+    { "output_dtype=17 | f32[3] f32[]", "output_dtype is 17" },
+    { "output_dtype=3 | f32[3] f32[] u8[]", "the zero point is uint8" },
+    { "block_size=2 | f32[3,4] f32[3,3]", "one for 2 elements of axis 1" },
     { NULL, NULL }
 };
 
@@ -422,6 +634,13 @@ static const maas_case_t  dequantize_cases[] = {
     { "| u8[] f32[] u8[]", NULL },
     { "| i8[0,4] f32[4] i8[4]", NULL },
     { "| =i8[7,5] =f32[5] =i8[5]", NULL },
+    { "| u16[3,5] f32[5] u16[5]", NULL },
+    { "| i16[33] f32[]", NULL },
+    { "axis=0 block_size=2 | u8[5,3] f32[3,3] u8[3,3]", NULL },
+    { "axis=1 block_size=32 | i8[3,70] f32[3,3]", NULL },
+    { "| i8[5,3] f16[3] i8[3]", NULL },
+    { "output_dtype=10 | i8[5,700] f32[]", NULL },
+    { "output_dtype=16 | i8[5,3] f16[3]", NULL },
     { NULL, NULL }
 };
 
@@ -453,7 +672,7 @@ static const maas_case_t  dynamic_bad[] = {
 
 const maas_op_t  maas_ops_quantize[] = {
     {
-        .name = "QuantizeLinear", .domain = "", .since = 13, .first = 10,
+        .name = "QuantizeLinear", .domain = "", .since = 23, .first = 10,
         .flags = MAAS_OP_PURE,
         MAAS_IO(quantize_in, quantize_out),
         MAAS_ATTRS(quantize_attrs, quantize_attr_t),
@@ -462,10 +681,10 @@ const maas_op_t  maas_ops_quantize[] = {
         .cases = quantize_cases, .bad = quantize_bad
     },
     {
-        .name = "DequantizeLinear", .domain = "", .since = 13, .first = 10,
+        .name = "DequantizeLinear", .domain = "", .since = 23, .first = 10,
         .flags = MAAS_OP_PURE,
         MAAS_IO(dequantize_in, dequantize_out),
-        MAAS_ATTRS(quantize_attrs, quantize_attr_t),
+        MAAS_ATTRS(dequantize_attrs, quantize_attr_t),
         .infer = dequantizelinear_infer,
         MAAS_KERNELS(dequantize_kernels),
         .cases = dequantize_cases, .bad = dequantize_bad

@@ -42,6 +42,10 @@ const maas_dtype_row_t  maas_dtypes[MAAS_DTYPES] = {
         = { "uint64",   "UINT64", "<u8", "DT_UINT64",   1, 8, 0, 1, 0 },
     [MAAS_BF16]
         = { "bfloat16", "BF16",   NULL,  "DT_BFLOAT16", 1, 2, 1, 0, 1 },
+    [MAAS_U4]
+        = { "uint4",    NULL,     NULL,  "DT_UINT4",    2, 1, 0, 1, 0 },
+    [MAAS_I4]
+        = { "int4",     NULL,     NULL,  "DT_INT4",     2, 1, 0, 1, 1 },
 };
 
 

@@ -33,7 +33,10 @@ typedef enum {
     MAAS_F64,
     MAAS_U32,
     MAAS_U64,
-    MAAS_BF16 = 16,         /* 1 to 13 and 16: ONNX TensorProto.DataType */
+    MAAS_BF16 = 16,
+    /* Two to a byte, the first in the low bits: weights, nothing else. */
+    MAAS_U4 = 21,
+    MAAS_I4,                /* 1 to 13, 16, 21, 22: ONNX's DataType */
     MAAS_DTYPES
 } maas_dtype_t;
 

@@ -231,6 +231,50 @@ Case('inverse', 20, 'DFT', [f(2, 9, 8, 2), None, i64(1).reshape(())],
      const=[2], inverse=1)
 Case('axis', 17, 'DFT', [x], axis=2)
 
+# -- quantised ---------------------------------------------------------------
+
+x = f(3, 10, 4)
+for dtype in (np.int8, np.uint8, np.int16, np.uint16):
+    z = ints(dtype, 10)
+    s = np.abs(f(10)) * F(0.02) + F(0.01)
+    text = np.dtype(dtype).name
+    Case(text, 21, 'QuantizeLinear', [x, s, z], axis=1)
+    Case(text, 21, 'DequantizeLinear', [ints(dtype, 3, 10, 4), s, z], axis=1)
+    z = ints(dtype, 3, 4, 4)
+    s = np.abs(f(3, 4, 4)) * F(0.02) + F(0.01)
+    Case(text + ' blocks', 21, 'QuantizeLinear', [x, s, z], axis=1,
+         block_size=3)
+    Case(text + ' blocks', 21, 'DequantizeLinear',
+         [ints(dtype, 3, 10, 4), s, z], axis=1, block_size=3)
+s = np.abs(f(3, 10, 2)) + F(0.01)
+Case('last blocks', 21, 'QuantizeLinear', [x, s], axis=-1, block_size=2)
+Case('output_dtype', 21, 'QuantizeLinear', [x, np.array([0.01], F)],
+     const=[1], output_dtype=TensorProto.INT16)
+Case('', 21, 'QuantizeLinear', [x, np.array([0.01], F)], const=[1],
+     nodes=[
+         helper.make_node('Cast', ['x0'], ['h'], to=TensorProto.FLOAT16),
+         helper.make_node('Cast', ['x1'], ['s'], to=TensorProto.FLOAT16),
+         helper.make_node('QuantizeLinear', ['h', 's'], ['q']),
+         helper.make_node('DequantizeLinear', ['q', 's'], ['d']),
+         helper.make_node('Cast', ['d'], ['y0'], to=TensorProto.FLOAT)],
+     rtol=2e-3)
+
+
+def four(dtype, *dims):
+    raw = rng.integers(0, 256, (int(np.prod(dims)) + 1) // 2)
+    return TensorProto(data_type=dtype, dims=dims,
+                       raw_data=raw.astype(np.uint8).tobytes())
+
+
+for dtype in (21, 22):
+    Case('int4 %d' % dtype, 21, 'DequantizeLinear',
+         [four(dtype, 5, 7), np.array(0.5, F), four(dtype)], const=[1])
+    Case('int4 axis %d' % dtype, 21, 'DequantizeLinear',
+         [four(dtype, 5, 7), f(7), four(dtype, 7)], const=[1], axis=1)
+    Case('int4 blocks %d' % dtype, 21, 'DequantizeLinear',
+         [four(dtype, 5, 7), f(5, 3), four(dtype, 5, 3)], const=[1], axis=1,
+         block_size=3)
+
 # -- attention ---------------------------------------------------------------
 
 q, k, v = f(2, 4, 6, 8), f(2, 4, 9, 8), f(2, 4, 9, 10)
@@ -254,6 +298,9 @@ Case('past causal', 23, 'Attention',
       f(2, 4, 5, 10)], n_out=3, is_causal=1)
 Case('one row', 23, 'Attention',
      [q[:, :, :1], k, v, f(1, 9)])
+mask = np.ones((6, 9), bool)
+mask[2] = False
+Case('hidden row', 23, 'Attention', [q, k, v, mask])
 for mode in range(4):
     Case('qk mode %d' % mode, 23, 'Attention', [q, k, v, f(6, 9)],
          n_out=['y0', '', '', 'y3'], softcap=1.0, qk_matmul_output_mode=mode)
@@ -271,6 +318,77 @@ Case('part', 23, 'RotaryEmbedding', [x, cos[:, :2], sin[:, :2], pos],
      rotary_embedding_dim=4)
 Case('3-D', 23, 'RotaryEmbedding', [f(2, 5, 24), cos, sin, pos],
      num_heads=3)
+
+# -- com.microsoft -----------------------------------------------------------
+
+MS = 'com.microsoft'
+x, s, b = f(2, 5, 8), f(8), f(8)
+Case('', 17, 'Gelu', [x], domain=MS)
+Case('', 17, 'FastGelu', [x], domain=MS)
+Case('bias', 17, 'FastGelu', [x, b], domain=MS)
+Case('', 17, 'BiasGelu', [x, b], domain=MS)
+Case('', 17, 'QuickGelu', [x], domain=MS)
+Case('alpha', 17, 'QuickGelu', [x], domain=MS, alpha=0.9)
+Case('', 17, 'SimplifiedLayerNormalization', [x, s])
+Case('', 17, 'SkipLayerNormalization', [x, f(2, 5, 8), s, b], domain=MS)
+Case('sum', 17, 'SkipLayerNormalization', [x, f(2, 5, 8), s, b, f(8)],
+     domain=MS, n_out=['y0', '', '', 'y3'], epsilon=0.01)
+Case('', 17, 'SkipSimplifiedLayerNormalization', [x, f(2, 5, 8), s],
+     domain=MS)
+Case('sum', 17, 'SkipSimplifiedLayerNormalization',
+     [x, f(2, 5, 8), s, f(8)], domain=MS, n_out=['y0', '', '', 'y3'])
+ids, seg = ints(np.int32, 2, 4, hi=9), ints(np.int32, 2, 4, hi=2)
+Case('', 17, 'EmbedLayerNormalization',
+     [ids, seg, f(9, 8), f(6, 8), f(2, 8), s, b,
+      np.array([[1, 1, 1, 0], [1, 1, 0, 0]], np.int32)],
+     domain=MS, n_out=2)
+Case('no segments', 17, 'EmbedLayerNormalization',
+     [ids, None, f(9, 8), f(6, 8), None, s, b], domain=MS,
+     n_out=['y0', 'y1', 'y2'])
+Case('', 17, 'FusedMatMul', [f(2, 5, 8), f(2, 8, 3)], domain=MS)
+Case('trans', 17, 'FusedMatMul', [f(2, 8, 5), f(2, 3, 8)], domain=MS,
+     transA=1, transB=1, alpha=0.3)
+x, w, b = f(1, 4, 7, 7), f(6, 4, 3, 3), f(6)
+for act, params in (('Relu', None), ('Tanh', None), ('LeakyRelu', [0.2]),
+                    ('Clip', [-0.5, 1.5]), ('HardSigmoid', [0.3, 0.4])):
+    kw = {'activation_params': params} if params else {}
+    Case(act, 17, 'FusedConv', [x, w, b], const=[1, 2], domain=MS,
+         activation=act, pads=[1, 1, 1, 1], **kw)
+Case('sum', 17, 'FusedConv', [x, w, b, f(1, 6, 7, 7)], const=[1, 2],
+     domain=MS, activation='Relu', pads=[1, 1, 1, 1])
+Case('', 17, 'FusedGemm', [f(3, 8), f(5, 8), f(5)], const=[1, 2], domain=MS,
+     activation='LeakyRelu', activation_alpha=0.2, transB=1)
+
+x, w, b = f(2, 6, 16), f(16, 48), f(48)
+Case('', 17, 'Attention', [x, w, b], const=[1, 2], domain=MS, num_heads=4)
+Case('causal', 17, 'Attention', [x, w, b], const=[1, 2], domain=MS,
+     num_heads=4, unidirectional=1)
+Case('mask', 17, 'Attention',
+     [x, w, b, np.array([[1] * 6, [1] * 4 + [0] * 2], np.int32)],
+     const=[1, 2], domain=MS, num_heads=2)
+Case('lengths', 17, 'Attention', [x, w, b, np.array([6, 3], np.int32)],
+     const=[1, 2], domain=MS, num_heads=2)
+Case('mask 3-D', 17, 'Attention',
+     [x, w, b, np.tril(np.ones((2, 6, 6), np.int32))],
+     const=[1, 2], domain=MS, num_heads=2)
+Case('sizes', 17, 'Attention', [x, f(16, 8 + 8 + 24), f(40)], const=[1, 2],
+     domain=MS, num_heads=2, qkv_hidden_sizes=[8, 8, 24])
+Case('bias', 17, 'Attention', [x, w, b, None, None, f(2, 4, 6, 6)],
+     const=[1, 2], domain=MS, num_heads=4)
+q, k, v = f(2, 6, 16), f(2, 9, 16), f(2, 9, 16)
+Case('', 17, 'MultiHeadAttention', [q, k, v], domain=MS, num_heads=4)
+Case('bias', 17, 'MultiHeadAttention', [q, k, v, f(48)], domain=MS,
+     num_heads=4, scale=0.2)
+Case('mask', 17, 'MultiHeadAttention',
+     [q, k, v, None, np.array([[1] * 9, [1] * 4 + [0] * 5], np.int32)],
+     domain=MS, num_heads=2)
+Case('added', 17, 'MultiHeadAttention', [q, k, v, None, None, f(2, 2, 6, 9)],
+     domain=MS, num_heads=2)
+x, cos, sin = f(2, 3, 5, 8), f(12, 4), f(12, 4)
+for inter in (0, 1):
+    Case('rows', 17, 'RotaryEmbedding',
+         [x, ints(I, 2, 5, hi=12), cos, sin], domain=MS, interleaved=inter)
+Case('start', 17, 'RotaryEmbedding', [x, i64(3), cos, sin], domain=MS)
 
 # -- types -------------------------------------------------------------------
 
