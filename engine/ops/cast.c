@@ -244,12 +244,13 @@ cast_to(maas_infer_t *c, int64_t to)
     bool                    ints;
     const maas_infer_in_t  *in = &c->in[0];
 
-    if (to <= 0 || to >= MAAS_DTYPES || maas_dtypes[to].name == NULL) {
+    if (to <= 0 || to >= MAAS_DTYPES || !(MAAS_D_ALL >> to & 1)) {
         return maas_err(c->err, MAAS_EUNSUPPORTED,
-                        "data type %lld is not supported; expected float16, "
-                        "bfloat16, float32, float64, an integer type, bool "
-                        "or string",
-                        (long long) to);
+                        "data type %lld%s is not supported; expected "
+                        "float16, bfloat16, float32, float64, an integer "
+                        "type of 8 bits or more, bool or string",
+                        (long long) to,
+                        to >= 17 && to <= 20 ? " (float8)" : "");
     }
 
     maas_infer_set(c, 0, (maas_dtype_t) to, in->type->rank, in->type->dims);
@@ -407,6 +408,8 @@ static const maas_case_t  cast_cases[] = {
 
 static const maas_case_t  cast_bad[] = {
     { "to=14 | f32[2]", "data type 14" },
+    { "to=17 | f32[2]", "data type 17 (float8) is not supported" },
+    { "to=22 | f32[2]", "data type 22" },
     { "to=1 | str[2]{1,one}", "element 1, 'one', is no number" },
     { "to=7 | str[2]{0x10,1}", "'0x10'" },
     { "| f32[2]", "to" },

@@ -81,9 +81,10 @@ constant_infer(maas_infer_t *c)
 
     constant_value(a, &t, &bits);
 
-    if (t.dtype == MAAS_STRING) {
+    if (!(MAAS_D_FIXED >> t.dtype & 1)) {
         return maas_err(c->err, MAAS_EUNSUPPORTED,
-                        "value is a string, expected a number");
+                        "value is a %s, expected a number",
+                        maas_dtype_name(t.dtype));
     }
 
     if (a->value.n != 0 && maas_tensor_count(&t) != 1) {

@@ -693,16 +693,6 @@ red_upgrade(maas_import_t *im, maas_raw_node_t *n, int opset,
 }
 
 
-static maas_status_t
-red_sum_upgrade(maas_import_t *im, maas_raw_node_t *n, int opset,
-    maas_err_t *err)
-{
-    (void) err;
-
-    return opset < 13 ? maas_raw_attr_to_input(im, n, "axes", 1) : MAAS_OK;
-}
-
-
 /* -- rows ---------------------------------------------------------------- */
 
 #define RED_WIDE  (MAAS_D_FLOAT | MAAS_D(I32) | MAAS_D(I64) | MAAS_D(U32)     \
@@ -795,7 +785,7 @@ const maas_op_t  maas_ops_reduce[] = {
 
     { .name = "ReduceSum", .domain = "", .since = 13, .first = 6,
       .flags = MAAS_OP_PURE, MAAS_IO(wide_in, wide_out),
-      MAAS_ATTRS(red_attrs, red_attr_t), .upgrade = red_sum_upgrade,
+      MAAS_ATTRS(red_attrs, red_attr_t), .upgrade = red_upgrade,
       .infer = red_infer, MAAS_KERNELS(total_kernel), .cases = sum_cases,
       .bad = sum_bad },
 

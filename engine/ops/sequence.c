@@ -610,7 +610,7 @@ static const maas_formal_t  list_out[] = { { "output", MAAS_D_ALL, 0, ANY } };
 static const maas_attr_row_t  empty_attrs[] = {
     { .name = "dtype", .type = MAAS_ATTR_INT, .i = MAAS_F32,
       .off = offsetof(empty_attr_t, dtype), .min = 1,
-      .max = MAAS_DTYPES - 1 }
+      .max = MAAS_BF16 }
 };
 
 static const maas_attr_row_t  split_attrs[] = {

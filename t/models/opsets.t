@@ -191,6 +191,13 @@ Case('3-D', 22, 'Conv', [x, f(4, 4, 3, 3, 3), f(4)], const=[1, 2],
      half='f16', rtol=5e-3, atol=2e-3)
 Case('3-D weights given', 22, 'Conv', [x, f(4, 2, 2, 3, 1)], group=2)
 
+x, w = f(2, 4, 7, 6), f(6, 2, 3, 2)
+Case('', 22, 'DeformConv',
+     [x, w, f(2, 2 * 2 * 6, 7, 7), f(6), np.abs(f(2, 2 * 6, 7, 7))],
+     const=[1, 3], group=2, offset_group=2, pads=[1, 1, 1, 1])
+Case('plain', 19, 'DeformConv', [x, f(3, 4, 2, 2), f(2, 8, 3, 5)],
+     strides=[2, 1])
+
 # -- sampling ----------------------------------------------------------------
 
 grid = (rng.random((2, 3, 4, 2)) * 2.4 - 1.2).astype(F)
