@@ -111,6 +111,43 @@ compile_ctc(const maas_graph_t *g, const maas_meta_t *meta, maas_err_t *err)
 }
 
 
+/* A name for each element of a sample, where its size is known. */
+static maas_status_t
+compile_features(const maas_graph_t *g, const maas_meta_t *meta,
+    maas_err_t *err)
+{
+    int64_t              n = 1;
+    maas_str_t           name;
+    const maas_type_t   *t;
+
+    if (meta->n_features == 0 || meta->prep.input >= g->n_in) {
+        return MAAS_OK;
+    }
+
+    t = &g->value[g->in[meta->prep.input]].type;
+    name = g->value[g->in[meta->prep.input]].name;
+
+    if (t->rank < 0) {
+        return MAAS_OK;
+    }
+
+    for (int d = 1; d < t->rank; d++) {
+        if (!maas_dim_known(t->dims[d])
+            || !maas_mul_i64(n, t->dims[d], &n))
+        {
+            return MAAS_OK;
+        }
+    }
+
+    return n == meta->n_features ? MAAS_OK
+           : maas_err(err, MAAS_EINVAL, "model.json: input.features has %u "
+                      "names, but a sample of input \"%.*s\" has %lld "
+                      "elements", meta->n_features,
+                      (int) maas_min(name.len, 64), name.data,
+                      (long long) n);
+}
+
+
 static maas_status_t
 compile_meta(const maas_graph_t *g, const compile_side_t *side,
     maas_meta_t **out, maas_err_t *err)
@@ -146,13 +183,18 @@ compile_meta(const maas_graph_t *g, const compile_side_t *side,
 
     maas_free(maas_host_default(), name);
 
+    if (rc == MAAS_OK) {
+        rc = compile_features(g, *out, err);
+    }
+
     if (rc == MAAS_OK && (*out)->meaning == MAAS_MEANS_CTC) {
         rc = compile_ctc(g, *out, err);
+    }
 
-        if (rc != MAAS_OK) {
-            maas_free(maas_host_default(), *out);
-            return rc;
-        }
+    if (rc != MAAS_OK) {
+        maas_free(maas_host_default(), *out);
+        *out = NULL;
+        return rc;
     }
 
     /* Nothing batches where the first dimension is fixed. */

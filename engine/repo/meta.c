@@ -1,5 +1,5 @@
 /*
- * model.json and labels.txt -> maas_meta_t, and the check of one that came
+ * model.json and labels.txt -> maas_meta_t; meta_check.c checks one that came
  * out of an image.  docs/ describe the keys; every object here refuses keys
  * that it does not know, so that a typing error is not a silent default.
  *
@@ -17,9 +17,8 @@
 #include "repo/meta.h"
 
 
-#define META_SIDE_MAX    (1 << 20)
-#define META_MULTIPLE    4096
 #define META_LABELS_MAX  (1 << 20)
+#define META_FEATURES    (1 << 16)
 #define META_TOP_K       5
 
 
@@ -28,6 +27,14 @@ typedef struct {
     const json_t *object;
     maas_err_t   *err;
 } meta_at_t;
+
+/* What lies behind the block; owned by jansson's tree and the caller. */
+typedef struct {
+    maas_str_t     description;
+    const json_t  *features;
+    const char    *labels;
+    size_t         labels_len;
+} meta_text_t;
 
 
 static const char *const  meta_fits[] = { "stretch", "crop", "pad", "scale",
@@ -247,11 +254,11 @@ meta_sizes(const meta_at_t *at, maas_prep_t *p)
         size_t       off;
         int64_t      max;
     } rows[] = {
-        { "width", offsetof(maas_prep_t, width), META_SIDE_MAX },
-        { "height", offsetof(maas_prep_t, height), META_SIDE_MAX },
-        { "resize", offsetof(maas_prep_t, resize), META_SIDE_MAX },
-        { "longest", offsetof(maas_prep_t, longest), META_SIDE_MAX },
-        { "multiple", offsetof(maas_prep_t, multiple), META_MULTIPLE }
+        { "width", offsetof(maas_prep_t, width), MAAS_META_SIDE },
+        { "height", offsetof(maas_prep_t, height), MAAS_META_SIDE },
+        { "resize", offsetof(maas_prep_t, resize), MAAS_META_SIDE },
+        { "longest", offsetof(maas_prep_t, longest), MAAS_META_SIDE },
+        { "multiple", offsetof(maas_prep_t, multiple), MAAS_META_MULTIPLE }
     };
 
     for (size_t i = 0; i < maas_nelts(rows) && rc == MAAS_OK; i++) {
@@ -323,17 +330,65 @@ meta_image(const json_t *o, maas_prep_t *p, maas_err_t *err)
 }
 
 
+/* Names of columns: an array of different strings, none of them empty. */
 static maas_status_t
-meta_input(const json_t *o, maas_meta_t *m, const maas_meta_names_t *names,
-    maas_err_t *err)
+meta_features(const json_t *list, maas_meta_t *m, maas_err_t *err)
+{
+    size_t         i, n = json_array_size(list);
+    json_t        *seen = json_object();
+    maas_status_t  rc = MAAS_OK;
+
+    if (seen == NULL) {
+        return maas_err_nomem(err);
+    }
+
+    for (i = 0; i < n && rc == MAAS_OK; i++) {
+        const char  *name = json_string_value(json_array_get(list, i));
+
+        if (name == NULL || *name == '\0'
+            || json_object_get(seen, name) != NULL)
+        {
+            rc = maas_err(err, MAAS_EINVAL, "model.json: input.features[%zu] "
+                          "must be a string that is not empty and not there "
+                          "twice", i);
+
+        } else if (json_object_set_new(seen, name, json_true()) != 0) {
+            rc = maas_err(err, MAAS_EINVAL, "model.json: input.features[%zu] "
+                          "is not UTF-8", i);
+        }
+    }
+
+    json_decref(seen);
+    m->n_features = (uint32_t) n;
+
+    if (rc == MAAS_OK && (n == 0 || n > META_FEATURES)) {
+        rc = maas_err(err, MAAS_EINVAL, "model.json: input.features must be "
+                      "an array of 1 to %d names", META_FEATURES);
+    }
+
+    return rc;
+}
+
+
+static maas_status_t
+meta_input(const json_t *o, maas_meta_t *m, meta_text_t *text,
+    const maas_meta_names_t *names, maas_err_t *err)
 {
     const json_t              *image;
     meta_at_t                  at = { "model.json: input", o, err };
-    static const char *const   keys[] = { "name", "image", NULL };
+    static const char *const   keys[] = {
+        "name", "image", "features", NULL
+    };
 
     MAAS_TRY(meta_keys(&at, keys));
     MAAS_TRY(meta_port(&at, names->in, names->n_in, "input",
                        &m->prep.input));
+
+    text->features = json_object_get(o, "features");
+
+    if (text->features != NULL) {
+        MAAS_TRY(meta_features(text->features, m, err));
+    }
 
     image = json_object_get(o, "image");
 
@@ -420,9 +475,9 @@ meta_batch(const json_t *o, maas_meta_t *m, maas_err_t *err)
 }
 
 
-/* Fills m but for what needs room behind it; *description of the tree. */
+/* Fills m but for what needs room behind it. */
 static maas_status_t
-meta_json(const json_t *root, maas_meta_t *m, maas_str_t *description,
+meta_json(const json_t *root, maas_meta_t *m, meta_text_t *text,
     const maas_meta_names_t *names, maas_err_t *err)
 {
     const json_t              *v;
@@ -440,13 +495,13 @@ meta_json(const json_t *root, maas_meta_t *m, maas_str_t *description,
                             "model.json.description must be a string");
         }
 
-        description->data = json_string_value(v);
-        description->len = json_string_length(v);
+        text->description.data = json_string_value(v);
+        text->description.len = json_string_length(v);
     }
 
     v = json_object_get(root, "input");
     if (v != NULL) {
-        MAAS_TRY(meta_input(v, m, names, err));
+        MAAS_TRY(meta_input(v, m, text, names, err));
     }
 
     v = json_object_get(root, "output");
@@ -497,21 +552,18 @@ meta_put(maas_meta_t *m, uint32_t *at, maas_str_t s)
 }
 
 
+/* Lines of labels.txt and bytes of everything behind the block. */
 static maas_status_t
-meta_pack(maas_meta_t **out, const maas_host_t *host, maas_meta_t *head,
-    maas_str_t description, const char *labels, size_t labels_len,
+meta_measure(maas_meta_t *head, const meta_text_t *text, size_t *size,
     maas_err_t *err)
 {
-    size_t           size;
-    uint32_t         at, i;
-    maas_str_t       line;
-    const char      *p;
-    maas_meta_t     *m;
-    maas_meta_str_t  ref;
+    maas_str_t   line;
+    const char  *p;
 
     head->n_labels = 0;
 
-    for (p = labels; p != NULL && meta_line(&p, labels + labels_len, &line); )
+    for (p = text->labels;
+         p != NULL && meta_line(&p, text->labels + text->labels_len, &line); )
     {
         if (++head->n_labels > META_LABELS_MAX) {
             return maas_err(err, MAAS_ELIMIT,
@@ -520,16 +572,41 @@ meta_pack(maas_meta_t **out, const maas_host_t *host, maas_meta_t *head,
         }
     }
 
-    size = sizeof(*m) + head->n_labels * sizeof(maas_meta_str_t)
-           + head->platform.len + description.len + labels_len;
-    size = maas_align(size, 8);
+    *size = sizeof(*head)
+            + ((size_t) head->n_labels + head->n_features)
+              * sizeof(maas_meta_str_t)
+            + head->platform.len + text->description.len + text->labels_len;
 
-    if (labels_len > UINT32_MAX / 2 || description.len > UINT32_MAX / 2
-        || size > UINT32_MAX)
+    for (size_t i = 0; i < head->n_features; i++) {
+        *size += json_string_length(json_array_get(text->features, i));
+    }
+
+    *size = maas_align(*size, 8);
+
+    if (text->labels_len > UINT32_MAX / 2
+        || text->description.len > UINT32_MAX / 2 || *size > UINT32_MAX)
     {
         return maas_err(err, MAAS_ELIMIT,
                         "model.json and labels.txt are too large");
     }
+
+    return MAAS_OK;
+}
+
+
+static maas_status_t
+meta_pack(maas_meta_t **out, const maas_host_t *host, maas_meta_t *head,
+    const meta_text_t *text, maas_err_t *err)
+{
+    size_t            size = 0;
+    uint32_t          at, i = 0;
+    maas_str_t        s;
+    const char       *p;
+    const json_t     *v;
+    maas_meta_t      *m;
+    maas_meta_str_t  *ref;
+
+    MAAS_TRY(meta_measure(head, text, &size, err));
 
     m = maas_calloc(host, 1, size);
     if (m == NULL) {
@@ -539,16 +616,23 @@ meta_pack(maas_meta_t **out, const maas_host_t *host, maas_meta_t *head,
     *m = *head;
     m->size = (uint32_t) size;
     m->labels = sizeof(*m);
+    m->features = m->labels + m->n_labels * (uint32_t) sizeof(*ref);
 
-    at = m->labels + m->n_labels * (uint32_t) sizeof(maas_meta_str_t);
+    ref = (maas_meta_str_t *) ((char *) m + m->labels);
+    at = m->features + m->n_features * (uint32_t) sizeof(*ref);
     m->platform = meta_put(m, &at, maas_str("onnx"));
-    m->description = meta_put(m, &at, description);
+    m->description = meta_put(m, &at, text->description);
 
-    i = 0;
-    for (p = labels; p != NULL && meta_line(&p, labels + labels_len, &line); )
+    for (p = text->labels;
+         p != NULL && meta_line(&p, text->labels + text->labels_len, &s); )
     {
-        ref = meta_put(m, &at, line);
-        memcpy((char *) m + m->labels + sizeof(ref) * i++, &ref, sizeof(ref));
+        ref[i++] = meta_put(m, &at, s);
+    }
+
+    for (uint32_t k = 0; k < m->n_features; k++) {
+        v = json_array_get(text->features, k);
+        s = (maas_str_t) { json_string_value(v), json_string_length(v) };
+        ref[i++] = meta_put(m, &at, s);
     }
 
     *out = m;
@@ -578,8 +662,8 @@ maas_meta_parse(maas_meta_t **out, const maas_host_t *host, const char *json,
     const maas_meta_names_t *names, maas_err_t *err)
 {
     json_t         *root = NULL;
-    maas_str_t      description = { "", 0 };
     maas_meta_t     head;
+    meta_text_t     text = { { "", 0 }, NULL, labels, labels_len };
     maas_status_t   rc = MAAS_OK;
 
     memset(&head, 0, sizeof(head));
@@ -595,12 +679,12 @@ maas_meta_parse(maas_meta_t **out, const maas_host_t *host, const char *json,
         head.meaning = MAAS_MEANS_CLASSES;
 
         if (labels_len >= 3 && memcmp(labels, "\xef\xbb\xbf", 3) == 0) {
-            labels += 3;
-            labels_len -= 3;
+            text.labels += 3;
+            text.labels_len -= 3;
         }
 
     } else {
-        labels_len = 0;
+        text.labels_len = 0;
     }
 
     if (json != NULL) {
@@ -609,7 +693,7 @@ maas_meta_parse(maas_meta_t **out, const maas_host_t *host, const char *json,
             return MAAS_EINVAL;
         }
 
-        rc = meta_json(root, &head, &description, names, err);
+        rc = meta_json(root, &head, &text, names, err);
     }
 
     if (rc == MAAS_OK && head.meaning == MAAS_MEANS_CTC && labels == NULL) {
@@ -618,93 +702,9 @@ maas_meta_parse(maas_meta_t **out, const maas_host_t *host, const char *json,
     }
 
     if (rc == MAAS_OK) {
-        rc = meta_pack(out, host, &head, description, labels, labels_len,
-                       err);
+        rc = meta_pack(out, host, &head, &text, err);
     }
 
     json_decref(root);
     return rc;
-}
-
-
-static bool
-meta_inside(const maas_meta_t *m, maas_meta_str_t s)
-{
-    return s.off <= m->size && s.len <= m->size - s.off;
-}
-
-
-static const char *
-meta_wrong(const maas_meta_t *m, uint32_t n_in, uint32_t n_out)
-{
-    const maas_prep_t  *p = &m->prep;
-
-    if (p->kind > MAAS_PREP_IMAGE || p->fit > MAAS_FIT_SCALE
-        || p->layout > MAAS_LAYOUT_FLAT || p->color > MAAS_COLOR_GRAY
-        || p->invert > 1 || m->meaning > MAAS_MEANS_CTC
-        || m->softmax > 1 || m->merge_repeats > 1
-        || m->order > MAAS_ORDER_TNC)
-    {
-        return "a value is out of its list";
-    }
-
-    if (p->input >= maas_max(n_in, 1u) || m->output >= maas_max(n_out, 1u)) {
-        return "it names an input or output that does not exist";
-    }
-
-    if (p->width < 0 || p->height < 0 || p->resize < 0
-        || p->width > META_SIDE_MAX || p->height > META_SIDE_MAX
-        || p->resize > META_SIDE_MAX || p->longest < 0
-        || p->longest > META_SIDE_MAX || p->multiple < 0
-        || p->multiple > META_MULTIPLE || m->blank < -1
-        || m->profile_max < 0
-        || m->batch_axis < -1 || m->batch_axis >= MAAS_RANK_MAX)
-    {
-        return "a size is out of range";
-    }
-
-    for (int i = 0; i < 4; i++) {
-        if (!isfinite(p->mean[i]) || !isfinite(p->std[i]) || p->std[i] == 0
-            || !isfinite(p->scale))
-        {
-            return "a scale is not a number, or zero";
-        }
-    }
-
-    return NULL;
-}
-
-
-maas_status_t
-maas_meta_check(const maas_meta_t *m, size_t size, uint32_t n_in,
-    uint32_t n_out, maas_err_t *err)
-{
-    const char              *wrong;
-    const maas_meta_str_t   *l;
-
-    if (size < sizeof(*m) || m->size < sizeof(*m) || m->size > size) {
-        return maas_err(err, MAAS_ETRUNC, "metadata: %zu bytes are too few",
-                        size);
-    }
-
-    if (m->labels % 4 != 0 || m->labels < sizeof(*m) || m->labels > m->size
-        || m->n_labels > (m->size - m->labels) / sizeof(*l)
-        || !meta_inside(m, m->platform) || !meta_inside(m, m->description))
-    {
-        return maas_err(err, MAAS_ETRUNC, "metadata: an offset is outside");
-    }
-
-    l = (const maas_meta_str_t *) ((const char *) m + m->labels);
-
-    for (uint32_t i = 0; i < m->n_labels; i++) {
-        if (!meta_inside(m, l[i])) {
-            return maas_err(err, MAAS_ETRUNC,
-                            "metadata: label %u is outside", i);
-        }
-    }
-
-    wrong = meta_wrong(m, n_in, n_out);
-
-    return wrong == NULL ? MAAS_OK
-                         : maas_err(err, MAAS_EINVAL, "metadata: %s", wrong);
 }

@@ -10,6 +10,11 @@
 #include "tensor/tensor.h"
 
 
+/* The largest side of an image, and what sides may be multiples of. */
+#define MAAS_META_SIDE      (1 << 20)
+#define MAAS_META_MULTIPLE  4096
+
+
 typedef struct {
     uint32_t  off;              /* from the start of the maas_meta_t */
     uint32_t  len;
@@ -87,6 +92,8 @@ typedef struct {
     maas_meta_str_t  platform;      /* "onnx" */
     maas_meta_str_t  description;
     int64_t          profile_max;   /* largest batch planned ahead; 0: 1 */
+    uint32_t         n_features;    /* names of the columns of prep.input */
+    uint32_t         features;      /* offset of n_features maas_meta_str_t */
 } maas_meta_t;
 
 static inline maas_str_t
@@ -102,6 +109,15 @@ maas_meta_label(const maas_meta_t *m, uint32_t i)
 
     l = (const maas_meta_str_t *) ((const char *) m + m->labels);
     return maas_meta_str(m, l[i]);
+}
+
+static inline maas_str_t
+maas_meta_feature(const maas_meta_t *m, uint32_t i)
+{
+    const maas_meta_str_t  *f;
+
+    f = (const maas_meta_str_t *) ((const char *) m + m->features);
+    return maas_meta_str(m, f[i]);
 }
 
 /* Names of the model's inputs and outputs, for model.json to refer to. */

@@ -70,6 +70,44 @@ test_defaults(void)
 
 
 static void
+test_features(void)
+{
+    maas_meta_t  *m;
+
+    m = parse("{\"input\": {\"name\": \"im:0\", \"features\": [\"a b\","
+              " \"\\u00e4\", \"c\"]}}", "cat\ndog");
+    ok(m != NULL && m->n_features == 3 && m->prep.input == 1
+       && m->prep.kind == MAAS_PREP_NONE, "features");
+    ok(maas_str_is(maas_meta_feature(m, 0), "a b")
+       && maas_str_is(maas_meta_feature(m, 1), "\xc3\xa4")
+       && maas_str_is(maas_meta_feature(m, 2), "c")
+       && maas_str_is(maas_meta_label(m, 1), "dog"), "their names");
+    ok(maas_meta_check(m, m->size, 2, 2, &err) == MAAS_OK, "checks");
+
+    m->n_features = 1000;
+    ok(maas_meta_check(m, m->size, 2, 2, &err) == MAAS_ETRUNC, "too many");
+    m->n_features = 3;
+    m->features = m->size - 4;
+    ok(maas_meta_check(m, m->size, 2, 2, &err) == MAAS_ETRUNC, "outside");
+    m->features = m->labels + 1;
+    ok(maas_meta_check(m, m->size, 2, 2, &err) == MAAS_ETRUNC, "unaligned");
+    free(m);
+
+    is_int(parse("{\"input\": {\"features\": []}}", NULL) != NULL, 0, "none");
+    has_str(err.text, "must be an array of 1 to 65536 names", "none: text");
+    parse("{\"input\": {\"features\": {\"a\": 1}}}", NULL);
+    has_str(err.text, "must be an array", "no array");
+    parse("{\"input\": {\"features\": [\"a\", 3]}}", NULL);
+    has_str(err.text, "input.features[1] must be a string", "a number");
+    parse("{\"input\": {\"features\": [\"a\", \"b\", \"a\"]}}", NULL);
+    has_str(err.text, "input.features[2] must be a string that is not empty "
+            "and not there twice", "twice");
+    parse("{\"input\": {\"features\": [\"\"]}}", NULL);
+    has_str(err.text, "input.features[0]", "empty");
+}
+
+
+static void
 test_all(void)
 {
     maas_meta_t  *m;
@@ -262,6 +300,7 @@ int
 main(void)
 {
     test_defaults();
+    test_features();
     test_all();
     test_ctc();
     test_bad();
