@@ -281,7 +281,8 @@ npy_open(maas_reader_t *r, maas_reader_t *header, maas_err_t *err)
 
 
 maas_status_t
-maas_npy_read(const void *p, size_t n, maas_tensor_t *t, maas_err_t *err)
+maas_npy_view(const void *p, size_t n, maas_tensor_t *t, bool *fortran,
+    maas_err_t *err)
 {
     size_t         bytes;
     int64_t        count;
@@ -309,21 +310,10 @@ maas_npy_read(const void *p, size_t n, maas_tensor_t *t, maas_err_t *err)
         return maas_err(err, MAAS_ELIMIT, "npy: the shape is too large");
     }
 
-    /* One dimension has one order. */
-    if (h.fortran && h.rank > 1 && count > 1) {
-        return maas_err(err, MAAS_EUNSUPPORTED,
-                        "npy: Fortran order; save with order='C'");
-    }
-
     if (maas_reader_left(&r) != bytes) {
         return maas_err(err, MAAS_ETRUNC,
                         "npy: the shape needs %zu bytes of data, the file "
                         "has %zu", bytes, maas_reader_left(&r));
-    }
-
-    if ((uintptr_t) r.pos % maas_dtype_size(dtype) != 0 && bytes != 0) {
-        return maas_err(err, MAAS_EUNSUPPORTED,
-                        "npy: the data is not aligned to its items");
     }
 
     for (size_t i = 0; dtype == MAAS_BOOL && i < bytes; i++) {
@@ -339,6 +329,31 @@ maas_npy_read(const void *p, size_t n, maas_tensor_t *t, maas_err_t *err)
     t->dtype = (uint8_t) dtype;
     t->rank = (uint8_t) h.rank;
     memcpy(t->dims, h.dims, sizeof(t->dims));
+
+    /* One dimension has one order. */
+    *fortran = h.fortran && h.rank > 1 && count > 1;
+
+    return MAAS_OK;
+}
+
+
+maas_status_t
+maas_npy_read(const void *p, size_t n, maas_tensor_t *t, maas_err_t *err)
+{
+    bool  fortran;
+
+    MAAS_TRY(maas_npy_view(p, n, t, &fortran, err));
+
+    if (fortran) {
+        return maas_err(err, MAAS_EUNSUPPORTED,
+                        "npy: Fortran order; save with order='C'");
+    }
+
+    if ((uintptr_t) t->data % maas_dtype_size(t->dtype) != 0 && t->bytes != 0)
+    {
+        return maas_err(err, MAAS_EUNSUPPORTED,
+                        "npy: the data is not aligned to its items");
+    }
 
     return MAAS_OK;
 }
@@ -364,13 +379,11 @@ npy_write_header(maas_buf_t *b, const char *descr, const maas_tensor_t *t)
  * have no fixed width and are refused.
  */
 maas_status_t
-maas_npy_write(maas_buf_t *b, const maas_tensor_t *t, maas_err_t *err)
+maas_npy_head(maas_buf_t *b, const maas_tensor_t *t, maas_err_t *err)
 {
-    char            *p;
-    size_t           start, len, pad;
-    int64_t          n;
-    const char      *descr;
-    const uint16_t  *half;
+    char        *p;
+    size_t       start, len, pad;
+    const char  *descr;
 
     descr = t->dtype == MAAS_BF16 ? "<f4" : maas_dtypes[t->dtype].npy;
     if (descr == NULL) {
@@ -386,14 +399,28 @@ maas_npy_write(maas_buf_t *b, const maas_tensor_t *t, maas_err_t *err)
     pad = maas_align(len + 1, 64) - len;
     p = maas_buf_reserve(b, pad);
 
-    if (p != NULL) {
-        memset(p, ' ', pad - 1);
-        p[pad - 1] = '\n';
-        b->len += pad;
-        len = b->len - start - NPY_MAGIC_LEN - 4;
-        b->data[start + 8] = (char) (len & 255);
-        b->data[start + 9] = (char) (len >> 8);
+    if (p == NULL) {
+        return maas_err_nomem(err);
     }
+
+    memset(p, ' ', pad - 1);
+    p[pad - 1] = '\n';
+    b->len += pad;
+    len = b->len - start - NPY_MAGIC_LEN - 4;
+    b->data[start + 8] = (char) (len & 255);
+    b->data[start + 9] = (char) (len >> 8);
+
+    return MAAS_OK;
+}
+
+
+maas_status_t
+maas_npy_write(maas_buf_t *b, const maas_tensor_t *t, maas_err_t *err)
+{
+    int64_t          n;
+    const uint16_t  *half;
+
+    MAAS_TRY(maas_npy_head(b, t, err));
 
     if (t->dtype == MAAS_BF16) {
         half = t->data;
@@ -405,7 +432,7 @@ maas_npy_write(maas_buf_t *b, const maas_tensor_t *t, maas_err_t *err)
             maas_buf_add(b, &f, sizeof(f));
         }
 
-    } else {
+    } else if (t->bytes != 0) {
         maas_buf_add(b, t->data, t->bytes);
     }
 

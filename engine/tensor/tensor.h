@@ -162,10 +162,20 @@ bool maas_string_check(const maas_tensor_t *t);
 
 
 /*
- * NumPy's .npy, version 1 and 2, C order, little-endian.  The view points
- * into the bytes given; an unaligned or Fortran-ordered payload is refused.
+ * NumPy's .npy, version 1 and 2, little-endian.  The tensor points into the
+ * bytes given.  view: the data may be unaligned, and in Fortran order where
+ * *fortran says so; read refuses both.
  */
+maas_status_t maas_npy_view(const void *p, size_t n, maas_tensor_t *t,
+    bool *fortran, maas_err_t *err);
 maas_status_t maas_npy_read(const void *p, size_t n, maas_tensor_t *t,
+    maas_err_t *err);
+
+/*
+ * head: what stands before the data, a multiple of 64 bytes.  bfloat16 is
+ * written as float32; strings are refused.
+ */
+maas_status_t maas_npy_head(maas_buf_t *b, const maas_tensor_t *t,
     maas_err_t *err);
 maas_status_t maas_npy_write(maas_buf_t *b, const maas_tensor_t *t,
     maas_err_t *err);
