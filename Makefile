@@ -38,7 +38,7 @@ WARN     := -Wall -Wextra -Werror -Wno-missing-field-initializers \
 CFLAGS   := -std=gnu11 -D_GNU_SOURCE= $(OPT) $(WARN) -Iengine -Iengine/include -It \
             -I$(B)/gen $(SAN)
 BLAS     := /usr/lib/x86_64-linux-gnu/openblas-serial
-LIBS     := -Wl,-rpath,$(BLAS) -L$(BLAS) -lopenblas -ljansson -ljpeg -lpng \
+LIBS     := -Wl,-rpath,$(BLAS) -L$(BLAS) -lopenblas -ljansson -ljpeg -lpng -lz \
             -lprotobuf-c -lcrypto -lm -lpthread -ldl
 
 MODULE_SRC  := config config.make $(wildcard ngx_maas_module/*.[ch] *.map)

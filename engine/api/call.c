@@ -149,6 +149,7 @@ call_copy_request(maas_call_t *call, const maas_request_t *req)
            && call_copy(a, &r->content_type, req->content_type)
            && call_copy(a, &r->accept, req->accept)
            && call_copy(a, &r->binary_header, req->binary_header)
+           && call_copy(a, &r->if_none_match, req->if_none_match)
            && call_copy(a, &r->model, req->model)
            && call_copy(a, &r->version, req->version);
 }
@@ -324,6 +325,8 @@ call_try(maas_call_t *call, const maas_proto_t *proto)
     maas_proto_route_t  *r = &call->c.route;
 
     memset(r, 0, sizeof(*r));
+    call->c.http = 0;
+    call->c.variant = (maas_str_t) { NULL, 0 };
     r->proto = proto;
 
     rc = proto->route(&call->c, &call->err);
@@ -340,9 +343,11 @@ call_try(maas_call_t *call, const maas_proto_t *proto)
 
     if (!r->infer) {
         call->route[call->n_route++] = *r;
+        return MAAS_OK;
     }
 
-    return MAAS_OK;
+    return proto->admit != NULL ? proto->admit(&call->c, &call->err)
+                                : MAAS_OK;
 }
 
 
@@ -368,12 +373,14 @@ call_route(maas_call_t *call)
         if (rc == MAAS_OK && (call->c.route.infer || call->c.route.body)) {
             call->proto = proto;
             call->err.status = MAAS_OK;
+            call->http = 0;
             call->n_route = 0;
             return call->c.route.infer ? MAAS_ACT_INFER : MAAS_ACT_BODY;
         }
 
         if (call_weight(rc) > best) {
             best = call_weight(rc);
+            call->http = call->c.http;
             call->proto = proto;
             err = call->err;
             err.status = rc;
@@ -440,4 +447,5 @@ maas_call_info(const maas_call_t *call, maas_call_info_t *info)
     info->error = call->err.status != MAAS_OK ? call->err.text : "";
     info->compute_ns = call->compute_ns;
     info->ran = call->ran;
+    info->unchanged = call->unchanged;
 }

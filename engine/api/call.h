@@ -12,6 +12,9 @@
 /* Dialects whose documents one answer may hold. */
 #define MAAS_CALL_ROUTES  4
 
+/* A strong entity tag: half of a SHA-256 in quotes, and a NUL. */
+#define MAAS_CALL_ETAG    (MAAS_DIGEST + 3)
+
 struct maas_call_s {
     const maas_host_t    *host;
     const maas_api_t     *api;
@@ -43,6 +46,9 @@ struct maas_call_s {
     uint64_t              input_ns;     /* how long it took */
     uint64_t              run_ns;       /* when the run began */
 
+    char                  etag[MAAS_CALL_ETAG];     /* "": none */
+    bool                  unchanged;    /* the client has this answer */
+
     maas_err_t            err;          /* status MAAS_OK: none */
     int                   http;         /* of the error; 0: its status's */
     maas_reply_t          reply;
@@ -54,9 +60,16 @@ maas_status_t maas_call_set_error(maas_call_t *call, maas_status_t status,
 
 /*
  * Into the statistics of its version, once: an inference that is answered,
- * its encode() begun at start, or one that failed.
+ * its encode() begun at start, or one that failed.  One that had not to run,
+ * because the client has its answer, is not counted.
  */
 void maas_call_count(maas_call_t *call, uint64_t start);
 void maas_call_count_failed(maas_call_t *call);
+
+/*
+ * The entity tag of the answer to come, and whether the client has it.  The
+ * body is there, nothing of it has been decoded.
+ */
+maas_status_t maas_call_make_etag(maas_call_t *call);
 
 #endif

@@ -5,6 +5,8 @@
  * Threads:   one at a time; decode and run may be on a team thread.
  */
 
+#define _GNU_SOURCE
+
 #include <stdio.h>
 
 #include "api/call.h"
@@ -24,18 +26,31 @@ maas_call_body(maas_call_t *call, void *data, size_t len)
 }
 
 
+/*
+ * A few bytes of a picture may be many pixels, so none is decoded by the
+ * event loop: neither a body that is one, nor one in a form, nor one in
+ * JSON, where the key "b64" might be hidden by escapes.
+ */
 bool
 maas_call_decode_cheap(const maas_call_t *call)
 {
+    size_t                     n = call->c.body_len;
+    const char                *p = call->c.body;
     const maas_proto_model_t  *m = call->c.route.m;
 
-    if (call->c.body_len > CALL_CHEAP) {
+    if (n > CALL_CHEAP) {
         return false;
     }
 
-    return m == NULL || m->meta == NULL
-           || m->meta->prep.kind != MAAS_PREP_IMAGE
-           || maas_image_sniff(call->c.body, call->c.body_len) == NULL;
+    if (n == 0 || m == NULL || m->meta == NULL
+        || m->meta->prep.kind != MAAS_PREP_IMAGE)
+    {
+        return true;
+    }
+
+    return maas_image_sniff(p, n) == NULL && memchr(p, '\\', n) == NULL
+           && memmem(p, n, "b64", 3) == NULL
+           && memmem(p, n, "\r\n\r\n", 4) == NULL;
 }
 
 
@@ -75,15 +90,22 @@ maas_call_decode(maas_call_t *call)
                                    "decode without a route");
     }
 
+    call->c.http = 0;
     call->decode_ns = maas_now_ns();
 
-    rc = call->model == NULL ? call->proto->decode(&call->c, &call->err)
-                             : call_decode(call);
+    rc = call->api->etag && call->model != NULL ? maas_call_make_etag(call)
+                                                : MAAS_OK;
+
+    if (rc == MAAS_OK && !call->unchanged) {
+        rc = call->model == NULL ? call->proto->decode(&call->c, &call->err)
+                                 : call_decode(call);
+        call->decoded = rc == MAAS_OK;
+    }
 
     call->input_ns = maas_now_ns() - call->decode_ns;
-    call->decoded = rc == MAAS_OK;
 
-    return maas_call_set_error(call, rc, 0, call->err.text);
+    return maas_call_set_error(call, rc, rc != MAAS_OK ? call->c.http : 0,
+                               call->err.text);
 }
 
 
@@ -119,7 +141,7 @@ maas_call_run(maas_call_t *call, maas_team_t *team)
     maas_status_t   rc;
     maas_tensor_t  *out, *keys;
 
-    if (call->err.status != MAAS_OK) {
+    if (call->err.status != MAAS_OK || call->unchanged) {
         return call->err.status;
     }
 
@@ -291,6 +313,10 @@ call_encode(maas_call_t *call)
     if (call->n_route != 0) {
         MAAS_TRY(call_documents(call));
 
+    } else if (call->unchanged) {
+        c->http = 304;
+        c->type = (maas_str_t) { "", 0 };
+
     } else if (call->ran || (call->decoded && c->route.body)) {
         MAAS_TRY(call->proto->encode(c, &call->err));
 
@@ -299,6 +325,13 @@ call_encode(maas_call_t *call)
     }
 
     if (!call_parts(call)) {
+        return maas_err_nomem(&call->err);
+    }
+
+    if (call->etag[0] != '\0'
+        && (!maas_proto_header(c, maas_str("ETag"), "%s", call->etag)
+            || !maas_proto_header(c, maas_str("Vary"), "Accept")))
+    {
         return maas_err_nomem(&call->err);
     }
 

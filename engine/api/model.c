@@ -449,6 +449,13 @@ maas_model_meta(const maas_model_t *m)
 }
 
 
+const uint8_t *
+maas_model_digest(const maas_model_t *m)
+{
+    return m->image->header->payload;
+}
+
+
 const maas_limits_t *
 maas_model_limits(const maas_model_t *m)
 {

@@ -17,6 +17,9 @@ const maas_port_t *maas_model_outputs(const maas_model_t *m, size_t *n);
 const maas_meta_t *maas_model_meta(const maas_model_t *m);
 const maas_limits_t *maas_model_limits(const maas_model_t *m);
 
+/* MAAS_DIGEST bytes that differ when the image does. */
+const uint8_t *maas_model_digest(const maas_model_t *m);
+
 /*
  * Checks a tensor against input i: dtype, rank, fixed dims, elements.  The
  * text names input, what came and what was expected.

@@ -82,6 +82,11 @@ maas_call_count(maas_call_t *call, uint64_t start)
     }
 
     call->stats = NULL;
+
+    if (call->unchanged) {
+        return;
+    }
+
     rows = stats_rows(call);
     queue = call->decode_ns - call->body_ns
             + call->run_ns - (call->decode_ns + call->input_ns);

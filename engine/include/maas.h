@@ -43,6 +43,9 @@ void maas_memory_budget(uint64_t bytes);
 /* "avx2": the level in use. */
 const char *maas_cpu(void);
 
+/* 16 hex digits that differ when the sources of the engine do. */
+const char *maas_build_id(void);
+
 /* malloc and free. */
 const maas_host_t *maas_host_default(void);
 
@@ -337,6 +340,7 @@ typedef struct {
     const maas_str_t   *models;     /* visible ones; n 0: all */
     size_t              n_models;
     bool                detail;     /* errors may name paths and nodes */
+    bool                etag;       /* entity tags, conditional answers */
 } maas_api_t;
 
 /* Is there such a dialect? */
@@ -350,6 +354,7 @@ typedef struct {
     maas_str_t  content_type;       /* with parameters; len 0: none */
     maas_str_t  accept;
     maas_str_t  binary_header;      /* Inference-Header-Content-Length */
+    maas_str_t  if_none_match;
     maas_str_t  model;              /* of maas_pass; len 0: from the path */
     maas_str_t  version;            /* of maas_version: integer, label, "" */
 } maas_request_t;
@@ -433,6 +438,8 @@ typedef struct {
     const char    *error;           /* its text, "" when none */
     uint64_t       compute_ns;
     bool           ran;
+    bool           unchanged;       /* decoded: the client has the answer;
+                                       nothing to run, encode a 304 */
 } maas_call_info_t;
 
 void maas_call_info(const maas_call_t *call, maas_call_info_t *info);

@@ -435,22 +435,23 @@ raw_solve(const maas_port_t *port, int64_t n, int64_t *dims)
 }
 
 
-/* A string model takes the body as one string. */
+/* An input of strings takes the bytes as one string. */
 static maas_status_t
-raw_body_string(maas_proto_call_t *c, maas_err_t *err)
+raw_string(maas_proto_call_t *c, size_t i, const char *bytes, size_t len,
+    maas_err_t *err)
 {
     char                *p;
     int64_t              dims[MAAS_RANK_MAX];
     uint32_t             size;
-    const maas_port_t   *port = &c->route.m->in[0];
+    const maas_port_t   *port = &c->route.m->in[i];
 
-    if (c->body_len > UINT32_MAX - sizeof(size)) {
+    if (len > UINT32_MAX - sizeof(size)) {
         return maas_err(err, MAAS_ELIMIT, "a string has at most 4 GiB");
     }
 
-    size = (uint32_t) c->body_len;
+    size = (uint32_t) len;
 
-    p = maas_proto_alloc(c, sizeof(size) + c->body_len, err);
+    p = maas_proto_alloc(c, sizeof(size) + len, err);
     if (p == NULL) {
         return MAAS_ENOMEM;
     }
@@ -458,40 +459,33 @@ raw_body_string(maas_proto_call_t *c, maas_err_t *err)
     memcpy(p, &size, sizeof(size));
 
     if (size != 0) {
-        memcpy(p + sizeof(size), c->body, size);
+        memcpy(p + sizeof(size), bytes, size);
     }
 
     for (int d = 0; d < MAAS_RANK_MAX; d++) {
         dims[d] = 1;
     }
 
-    return maas_proto_raw(c, 0, p, sizeof(size) + c->body_len, dims,
+    return maas_proto_raw(c, i, p, sizeof(size) + len, dims,
                           port->rank < 0 ? 1 : port->rank, err);
 }
 
 
 maas_status_t
-maas_proto_raw_body(maas_proto_call_t *c, maas_err_t *err)
+maas_proto_raw_input(maas_proto_call_t *c, size_t i, const char *p,
+    size_t len, maas_err_t *err)
 {
-    char                       want[MAAS_DIMS_TEXT];
-    size_t                     item;
-    int64_t                    n, fixed, dims[MAAS_RANK_MAX];
-    const maas_port_t         *port = &c->route.m->in[0];
-    const maas_proto_model_t  *m = c->route.m;
-
-    if (m->n_in != 1 || port->kind != MAAS_KIND_TENSOR
-        || port->dtype == MAAS_NODTYPE)
-    {
-        return maas_err(err, MAAS_EINVAL, "raw bytes can only be the single "
-                        "input of a model; this one has %zu", m->n_in);
-    }
+    char                want[MAAS_DIMS_TEXT];
+    size_t              item;
+    int64_t             n, fixed, dims[MAAS_RANK_MAX];
+    const maas_port_t  *port = &c->route.m->in[i];
 
     if (port->dtype == MAAS_STRING) {
-        return raw_body_string(c, err);
+        return raw_string(c, i, p, len, err);
     }
 
     item = maas_dtype_size(port->dtype);
-    n = (int64_t) (c->body_len / item);
+    n = (int64_t) (len / item);
     fixed = raw_solve(port, n, dims);
 
     if (fixed < 0) {
@@ -502,20 +496,35 @@ maas_proto_raw_body(maas_proto_call_t *c, maas_err_t *err)
                         : maas_dims_text(want, port->dims, port->rank));
     }
 
-    if (c->body_len % item == 0 && maas_dims_count(dims, port->rank) == n) {
-        return maas_proto_raw(c, 0, c->body, c->body_len, dims, port->rank,
-                              err);
+    if (len % item == 0 && maas_dims_count(dims, port->rank) == n) {
+        return maas_proto_raw(c, i, p, len, dims, port->rank, err);
     }
 
     return maas_err(err, MAAS_EINVAL, "input \"%.*s\": %zu bytes of data, but "
                     "%s of %s needs %s%lld bytes",
-                    (int) maas_min(port->name.len, 64), port->name.data,
-                    c->body_len,
+                    (int) maas_min(port->name.len, 64), port->name.data, len,
                     maas_dims_text(want, port->dims, port->rank),
                     maas_dtype_name(port->dtype),
                     maas_dims_count(port->dims, port->rank) < 0
                     ? "a multiple of " : "",
                     (long long) fixed * (long long) item);
+}
+
+
+maas_status_t
+maas_proto_raw_body(maas_proto_call_t *c, maas_err_t *err)
+{
+    const maas_port_t         *port = &c->route.m->in[0];
+    const maas_proto_model_t  *m = c->route.m;
+
+    if (m->n_in != 1 || port->kind != MAAS_KIND_TENSOR
+        || port->dtype == MAAS_NODTYPE)
+    {
+        return maas_err(err, MAAS_EINVAL, "raw bytes can only be the single "
+                        "input of a model; this one has %zu", m->n_in);
+    }
+
+    return maas_proto_raw_input(c, 0, c->body, c->body_len, err);
 }
 
 

@@ -165,6 +165,10 @@ maas_status_t maas_json_tensor_init(maas_json_tensor_t *b, int64_t guess,
 maas_status_t maas_json_tensor_read(maas_json_tensor_t *b, maas_json_t *j,
     bool rows);
 
+/* One more element of a tensor of strings that is read without lists. */
+maas_status_t maas_json_tensor_string(maas_json_tensor_t *b, maas_str_t s,
+    maas_err_t *err);
+
 /*
  * Checks that all is there, fills t.  *block is the memory to free; strings
  * move into their final form here.
@@ -190,8 +194,15 @@ void maas_json_put_elements(maas_buf_t *b, const maas_tensor_t *t,
 void maas_json_put_nested(maas_buf_t *b, const maas_tensor_t *t, int from,
     int64_t first, maas_json_special_t special);
 
-/* {"b64":"..."} */
+/* The bytes as a string of base64, with its quotes; and {"b64":"..."}. */
+void maas_json_put_base64(maas_buf_t *b, maas_str_t s);
 void maas_json_put_b64(maas_buf_t *b, maas_str_t s);
+
+/*
+ * The bytes of base64 behind the buffer's.  Standard or URL alphabet;
+ * padding may be left out.  False: it is none.
+ */
+bool maas_json_get_b64(maas_buf_t *out, maas_str_t s);
 
 /*
  * {key: value, ...} of row `row`: t is [rows, keys], keys 1-D int64 or

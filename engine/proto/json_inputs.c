@@ -9,6 +9,13 @@
 #include "proto/proto.h"
 
 
+/* An input of a list of objects, while it is read. */
+typedef struct {
+    maas_json_tensor_t   b;
+    maas_proto_images_t  images;
+} inputs_column_t;
+
+
 static maas_status_t
 inputs_prefix(const maas_port_t *port, maas_status_t rc, maas_err_t *err)
 {
@@ -161,9 +168,8 @@ inputs_fits(const maas_port_t *port, int skip, const int64_t *dims, int rank)
 }
 
 
-/* One sample without its batch dimension, or as a flat list. */
-static void
-inputs_fit(const maas_proto_call_t *c, size_t i, maas_tensor_t *t)
+void
+maas_proto_fit(const maas_proto_call_t *c, size_t i, maas_tensor_t *t)
 {
     int                 axis;
     int64_t             n = 1, dims[MAAS_RANK_MAX];
@@ -186,7 +192,7 @@ inputs_fit(const maas_proto_call_t *c, size_t i, maas_tensor_t *t)
         return;
     }
 
-    if (t->rank != 1 || port->rank < 3) {
+    if (t->rank > 1 || (t->rank == 1 && port->rank < 3)) {
         return;
     }
 
@@ -198,7 +204,7 @@ inputs_fit(const maas_proto_call_t *c, size_t i, maas_tensor_t *t)
         }
     }
 
-    if (n == t->dims[0]) {
+    if (n == maas_tensor_count(t)) {
         memcpy(t->dims, dims, sizeof(dims[0]) * (size_t) port->rank);
         t->rank = (uint8_t) port->rank;
     }
@@ -211,10 +217,14 @@ inputs_value(maas_proto_call_t *c, maas_json_t *j, size_t i, bool fit,
 {
     maas_tensor_t  *t = &c->in[i];
 
+    if (maas_proto_json_is_image(c, j, i)) {
+        return maas_proto_json_images(c, j, i, err);
+    }
+
     MAAS_TRY(maas_proto_json_input(c, j, i, NULL, 0, err));
 
     if (fit) {
-        inputs_fit(c, i, t);
+        maas_proto_fit(c, i, t);
     }
 
     return maas_proto_shape(c, i, t->dims, t->rank, err);
@@ -254,9 +264,8 @@ maas_proto_json_only(maas_proto_call_t *c, maas_json_t *j, bool fit,
 }
 
 
-/* Is the object that comes next {"b64": ...}, a value of a string model? */
-static maas_status_t
-inputs_is_b64(maas_proto_call_t *c, const maas_json_t *j, bool *is)
+maas_status_t
+maas_proto_json_is_b64(maas_proto_call_t *c, const maas_json_t *j, bool *is)
 {
     bool                       first = true;
     maas_str_t                 key;
@@ -265,8 +274,8 @@ inputs_is_b64(maas_proto_call_t *c, const maas_json_t *j, bool *is)
 
     *is = false;
 
-    if (m->n_in != 1 || m->in[0].dtype != MAAS_STRING
-        || maas_json_peek(&ahead) != '{')
+    if (m->n_in != 1 || maas_json_peek(&ahead) != '{'
+        || (m->in[0].dtype != MAAS_STRING && !maas_proto_takes_image(m, 0)))
     {
         return MAAS_OK;
     }
@@ -287,7 +296,7 @@ maas_proto_json_columns(maas_proto_call_t *c, maas_json_t *j, bool fit,
     bool        b64, first = true;
     maas_str_t  key;
 
-    MAAS_TRY(inputs_is_b64(c, j, &b64));
+    MAAS_TRY(maas_proto_json_is_b64(c, j, &b64));
 
     if (b64 || maas_json_peek(j) != '{') {
         return maas_proto_json_only(c, j, fit, err);
@@ -305,9 +314,28 @@ maas_proto_json_columns(maas_proto_call_t *c, maas_json_t *j, bool fit,
 }
 
 
+/* An image of a row waits for those of the other rows. */
+static maas_status_t
+inputs_cell(maas_proto_call_t *c, maas_json_t *j, size_t i,
+    inputs_column_t *col, maas_err_t *err)
+{
+    maas_str_t  s;
+
+    if (!maas_proto_json_is_image(c, j, i)) {
+        return maas_json_tensor_read(&col->b, j, true);
+    }
+
+    MAAS_TRY(maas_proto_json_b64(c, j, &s, err));
+    MAAS_TRY(maas_proto_image_add(c, &col->images, s, err));
+    col->b.count[1]++;
+
+    return MAAS_OK;
+}
+
+
 /* One object: a value for every input. */
 static maas_status_t
-inputs_row(maas_proto_call_t *c, maas_json_t *j, maas_json_tensor_t *b,
+inputs_row(maas_proto_call_t *c, maas_json_t *j, inputs_column_t *col,
     int64_t row, maas_err_t *err)
 {
     int                        i;
@@ -328,18 +356,19 @@ inputs_row(maas_proto_call_t *c, maas_json_t *j, maas_json_tensor_t *b,
             return maas_proto_unknown_input(c, key, err);
         }
 
-        if (b[i].count[1] != row) {
+        if (col[i].b.count[1] != row) {
             return maas_err(err, MAAS_EINVAL, "input \"%.*s\" is given twice",
                             (int) maas_min(key.len, 64), key.data);
         }
 
         MAAS_TRY(inputs_prefix(&m->in[i],
-                               maas_json_tensor_read(&b[i], j, true), err));
+                               inputs_cell(c, j, (size_t) i, &col[i], err),
+                               err));
         given++;
     }
 
     for (size_t k = 0; given != m->n_in && k < m->n_in; k++) {
-        if (b[k].count[1] == row) {
+        if (col[k].b.count[1] == row) {
             return maas_err(err, MAAS_EINVAL, "missing input \"%.*s\"",
                             (int) maas_min(m->in[k].name.len, 64),
                             m->in[k].name.data);
@@ -351,7 +380,27 @@ inputs_row(maas_proto_call_t *c, maas_json_t *j, maas_json_tensor_t *b,
 
 
 static maas_status_t
-inputs_rows(maas_proto_call_t *c, maas_json_t *j, maas_json_tensor_t *b,
+inputs_column(maas_proto_call_t *c, size_t i, inputs_column_t *col,
+    maas_err_t *err)
+{
+    if (col->images.n == 0) {
+        MAAS_TRY(inputs_done(c, &col->b, &c->in[i], err));
+
+    } else if ((int64_t) col->images.n != col->b.count[1]) {
+        return maas_err(err, MAAS_EINVAL, "%zu of %lld instances are images; "
+                        "give all or none so", col->images.n,
+                        (long long) col->b.count[1]);
+
+    } else {
+        MAAS_TRY(maas_proto_images(c, i, col->images.v, col->images.n, err));
+    }
+
+    return MAAS_OK;
+}
+
+
+static maas_status_t
+inputs_rows(maas_proto_call_t *c, maas_json_t *j, inputs_column_t *col,
     maas_err_t *err)
 {
     bool                       more, first = true;
@@ -365,7 +414,7 @@ inputs_rows(maas_proto_call_t *c, maas_json_t *j, maas_json_tensor_t *b,
             break;
         }
 
-        rc = inputs_row(c, j, b, row, err);
+        rc = inputs_row(c, j, col, row, err);
         if (rc != MAAS_OK) {
             return rc == MAAS_ENOMEM ? rc
                    : maas_err_prefix(err, "instance %lld", (long long) row);
@@ -374,7 +423,7 @@ inputs_rows(maas_proto_call_t *c, maas_json_t *j, maas_json_tensor_t *b,
 
     for (size_t i = 0; i < m->n_in; i++) {
         MAAS_TRY(inputs_prefix(&m->in[i],
-                               inputs_done(c, &b[i], &c->in[i], err), err));
+                               inputs_column(c, i, &col[i], err), err));
         MAAS_TRY(maas_proto_shape(c, i, c->in[i].dims, c->in[i].rank, err));
     }
 
@@ -389,7 +438,7 @@ maas_proto_json_rows(maas_proto_call_t *c, maas_json_t *j, maas_err_t *err)
     size_t               n = c->route.m->n_in;
     maas_json_t          ahead = *j;
     maas_status_t        rc = MAAS_OK;
-    maas_json_tensor_t  *b;
+    inputs_column_t     *col;
 
     MAAS_TRY(maas_json_item(&ahead, &first, &more));
 
@@ -397,31 +446,31 @@ maas_proto_json_rows(maas_proto_call_t *c, maas_json_t *j, maas_err_t *err)
         return maas_err(err, MAAS_EINVAL, "\"instances\" is an empty list");
     }
 
-    MAAS_TRY(inputs_is_b64(c, &ahead, &b64));
+    MAAS_TRY(maas_proto_json_is_b64(c, &ahead, &b64));
 
     if (b64 || maas_json_peek(&ahead) != '{') {
         return maas_proto_json_only(c, j, false, err);
     }
 
-    b = maas_arena_array(c->arena, n, sizeof(maas_json_tensor_t));
-    if (b == NULL) {
+    col = maas_arena_array(c->arena, n, sizeof(inputs_column_t));
+    if (col == NULL) {
         return maas_err_nomem(err);
     }
 
     for (size_t i = 0; i < n && rc == MAAS_OK; i++) {
-        b[i].expect = -1;
-        rc = maas_proto_json_builder(c, &b[i], i,
+        col[i].b.expect = -1;
+        rc = maas_proto_json_builder(c, &col[i].b, i,
                                      inputs_guess(&c->route.m->in[i], j),
                                      err);
     }
 
     if (rc == MAAS_OK) {
-        rc = inputs_rows(c, j, b, err);
+        rc = inputs_rows(c, j, col, err);
     }
 
     for (size_t i = 0; i < n; i++) {
-        if (b[i].host != NULL) {
-            maas_json_tensor_destroy(&b[i]);
+        if (col[i].b.host != NULL) {
+            maas_json_tensor_destroy(&col[i].b);
         }
     }
 

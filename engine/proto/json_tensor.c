@@ -230,9 +230,8 @@ b64_value(char c)
 }
 
 
-/* Standard or URL alphabet; padding may be left out. */
-static bool
-tensor_put_b64(maas_buf_t *out, maas_str_t s)
+bool
+maas_json_get_b64(maas_buf_t *out, maas_str_t s)
 {
     int       v, bits = 0;
     char     *q;
@@ -282,7 +281,7 @@ tensor_read_b64(maas_json_tensor_t *b, maas_json_t *j, maas_arena_t *a)
 
     MAAS_TRY(maas_json_string(j, a, &s));
 
-    if (!tensor_put_b64(&b->text, s)) {
+    if (!maas_json_get_b64(&b->text, s)) {
         return maas_json_fail(j, "element %lld: the string is not base64",
                               (long long) b->n);
     }
@@ -294,6 +293,24 @@ tensor_read_b64(maas_json_tensor_t *b, maas_json_t *j, maas_arena_t *a)
                               (long long) b->n);
     }
 
+    return MAAS_OK;
+}
+
+
+/* Element n ends where the text does. */
+static maas_status_t
+tensor_end_string(maas_json_tensor_t *b, maas_err_t *err)
+{
+    if (b->text.failed) {
+        return maas_err_nomem(err);
+    }
+
+    if (b->text.len > UINT32_MAX) {
+        return maas_err(err, MAAS_ELIMIT,
+                        "the strings have more than 4 GiB");
+    }
+
+    ((uint32_t *) b->data)[b->n] = (uint32_t) b->text.len;
     return MAAS_OK;
 }
 
@@ -320,21 +337,7 @@ tensor_put_string(maas_json_tensor_t *b, maas_json_t *j)
 
     maas_arena_destroy(&a);
 
-    if (rc != MAAS_OK) {
-        return rc;
-    }
-
-    if (b->text.failed) {
-        return maas_err_nomem(j->err);
-    }
-
-    if (b->text.len > UINT32_MAX) {
-        return maas_err(j->err, MAAS_ELIMIT,
-                        "the strings have more than 4 GiB");
-    }
-
-    ((uint32_t *) b->data)[b->n] = (uint32_t) b->text.len;
-    return MAAS_OK;
+    return rc == MAAS_OK ? tensor_end_string(b, j->err) : rc;
 }
 
 
@@ -451,6 +454,24 @@ tensor_close(maas_json_tensor_t *b, maas_json_t *j, int *depth)
 }
 
 
+/* One more element, within the limit. */
+static maas_status_t
+tensor_room(maas_json_tensor_t *b, maas_err_t *err)
+{
+    if (b->n < b->cap) {
+        return MAAS_OK;
+    }
+
+    if ((uint64_t) b->n >= b->limit) {
+        return maas_err(err, MAAS_ELIMIT, "more than %llu elements, the limit "
+                        "of this model", (unsigned long long) b->limit);
+    }
+
+    return tensor_grow(b, (int64_t) maas_min((uint64_t) b->cap * 2, b->limit),
+                       err);
+}
+
+
 static maas_status_t
 tensor_leaf(maas_json_tensor_t *b, maas_json_t *j, int d)
 {
@@ -477,14 +498,7 @@ tensor_leaf(maas_json_tensor_t *b, maas_json_t *j, int d)
             return MAAS_OK;
         }
 
-        if ((uint64_t) b->n >= b->limit) {
-            return maas_err(j->err, MAAS_ELIMIT,
-                            "more than %llu elements, the limit of this "
-                            "model", (unsigned long long) b->limit);
-        }
-
-        MAAS_TRY(tensor_grow(b, (int64_t) maas_min((uint64_t) b->cap * 2,
-                                                   b->limit), j->err));
+        MAAS_TRY(tensor_room(b, j->err));
     }
 
     MAAS_TRY(tensor_put(b, j));
@@ -552,6 +566,22 @@ maas_json_tensor_read(maas_json_tensor_t *b, maas_json_t *j, bool rows)
     if (rows) {
         b->count[1]++;
     }
+
+    return MAAS_OK;
+}
+
+
+maas_status_t
+maas_json_tensor_string(maas_json_tensor_t *b, maas_str_t s, maas_err_t *err)
+{
+    MAAS_TRY(tensor_room(b, err));
+
+    if (s.len != 0) {
+        maas_buf_add(&b->text, s.data, s.len);
+    }
+
+    MAAS_TRY(tensor_end_string(b, err));
+    b->n++;
 
     return MAAS_OK;
 }

@@ -238,23 +238,28 @@ maas_json_put_nested(maas_buf_t *b, const maas_tensor_t *t, int from,
 
 
 void
-maas_json_put_b64(maas_buf_t *b, maas_str_t s)
+maas_json_put_base64(maas_buf_t *b, maas_str_t s)
 {
     char               *p;
-    size_t              i;
+    size_t              n;
     uint32_t            w;
     const uint8_t      *u = (const uint8_t *) s.data;
     static const char   abc[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
                                 "abcdefghijklmnopqrstuvwxyz0123456789+/";
 
-    maas_buf_puts(b, "{\"b64\":\"");
+    if (!maas_mul_size(s.len / 3 + 1, 4, &n)) {
+        b->failed = true;
+        return;
+    }
 
-    p = maas_buf_reserve(b, (s.len + 2) / 3 * 4);
+    p = maas_buf_reserve(b, n + 2);
     if (p == NULL) {
         return;
     }
 
-    for (i = 0; i < s.len; i += 3) {
+    *p++ = '"';
+
+    for (size_t i = 0; i < s.len; i += 3) {
         w = (uint32_t) u[i] << 16;
         w |= i + 1 < s.len ? (uint32_t) u[i + 1] << 8 : 0;
         w |= i + 2 < s.len ? u[i + 2] : 0;
@@ -265,8 +270,17 @@ maas_json_put_b64(maas_buf_t *b, maas_str_t s)
         *p++ = i + 2 < s.len ? abc[w & 63] : '=';
     }
 
-    b->len += (s.len + 2) / 3 * 4;
-    maas_buf_puts(b, "\"}");
+    *p = '"';
+    b->len += (s.len + 2) / 3 * 4 + 2;
+}
+
+
+void
+maas_json_put_b64(maas_buf_t *b, maas_str_t s)
+{
+    maas_buf_puts(b, "{\"b64\":");
+    maas_json_put_base64(b, s);
+    maas_buf_puts(b, "}");
 }
 
 

@@ -80,6 +80,8 @@ typedef struct {
     const char          *body;
     size_t               body_len;
     void                *ctx;       /* the dialect's, from the arena */
+    maas_str_t           variant;   /* what else tells answers to one body
+                                       apart; len 0: the path */
 
     /* decode(): in the order of the model's inputs; data NULL: not given */
     maas_tensor_t       *in;
@@ -124,6 +126,12 @@ struct maas_proto_s {
     void           (*document)(maas_proto_call_t *c, maas_proto_doc_t *doc);
 
     void           (*error)(maas_buf_t *b, int http, const char *text);
+
+    /*
+     * An inference whose target is known: what can be said of it without its
+     * body; c->http if the status of an error is not its own.  NULL: nothing.
+     */
+    maas_status_t  (*admit)(maas_proto_call_t *c, maas_err_t *err);
 };
 
 extern const maas_proto_t *const  maas_registry_protos[];
@@ -183,6 +191,10 @@ maas_status_t maas_proto_shape(const maas_proto_call_t *c, size_t i,
  */
 maas_status_t maas_proto_raw(maas_proto_call_t *c, size_t i, const char *p,
     size_t len, const int64_t *dims, int rank, maas_err_t *err);
+
+/* Raw bytes as input i; the length gives what is dynamic. */
+maas_status_t maas_proto_raw_input(maas_proto_call_t *c, size_t i,
+    const char *p, size_t len, maas_err_t *err);
 
 /* The whole body as the only input; the length gives what is dynamic. */
 maas_status_t maas_proto_raw_body(maas_proto_call_t *c, maas_err_t *err);
@@ -244,9 +256,43 @@ maas_status_t maas_proto_json_rows(maas_proto_call_t *c, maas_json_t *j,
     maas_err_t *err);
 maas_status_t maas_proto_json_columns(maas_proto_call_t *c, maas_json_t *j,
     bool fit, maas_err_t *err);
+/* One sample without its batch dimension, or as a flat list: add it. */
+void maas_proto_fit(const maas_proto_call_t *c, size_t i, maas_tensor_t *t);
+
+/* Is {"b64": ...} next, as a value of a model of one string or image? */
+maas_status_t maas_proto_json_is_b64(maas_proto_call_t *c,
+    const maas_json_t *j, bool *is);
 maas_status_t maas_proto_json_only(maas_proto_call_t *c, maas_json_t *j,
     bool fit, maas_err_t *err);
 maas_status_t maas_proto_json_named(maas_proto_call_t *c, maas_json_t *j,
     maas_str_t name, bool fit, maas_err_t *err);
+
+
+/* -- images -------------------------------------------------------------- */
+
+/* A list in the arena. */
+typedef struct {
+    maas_str_t  *v;
+    size_t       n;
+    size_t       cap;
+} maas_proto_images_t;
+
+/* Does model.json say how images become input i? */
+bool maas_proto_takes_image(const maas_proto_model_t *m, size_t i);
+
+maas_status_t maas_proto_image_add(maas_proto_call_t *c,
+    maas_proto_images_t *list, maas_str_t s, maas_err_t *err);
+
+/* n JPEG or PNG files, n > 0, as a batch for input i. */
+maas_status_t maas_proto_images(maas_proto_call_t *c, size_t i,
+    const maas_str_t *img, size_t n, maas_err_t *err);
+
+/* {"b64": ...} or a list of these as input i: is it, read one, read all. */
+bool maas_proto_json_is_image(const maas_proto_call_t *c,
+    const maas_json_t *j, size_t i);
+maas_status_t maas_proto_json_b64(maas_proto_call_t *c, maas_json_t *j,
+    maas_str_t *s, maas_err_t *err);
+maas_status_t maas_proto_json_images(maas_proto_call_t *c, maas_json_t *j,
+    size_t i, maas_err_t *err);
 
 #endif

@@ -27,6 +27,13 @@
 #define SOURCES_MAX  10000
 
 
+const char *
+maas_build_id(void)
+{
+    return MAAS_BUILD_ID;
+}
+
+
 static maas_status_t
 sources_errno(maas_err_t *err, int e, const char *what, const char *path)
 {

@@ -196,6 +196,10 @@ for my $case (
     ['POST', '/v1/models/digits:regress', '{}', 400],
     ['POST', '/v1/models/digits:predict', '{"signature_name":"x"}', 400],
     ['POST', '/v2/repository/models/digits/load', '{}', 403],
+    ['POST', '/digits?top=x', '[1]', 400],
+    ['POST', '/digits', "1,2\n", 400, 'text/csv'],
+    ['POST', '/digits', 'x', 400, 'multipart/form-data; boundary=XX'],
+    ['POST', '/digits', '[1]', 406, undef, 'image/png'],
     ['GET', '/v2/models/nobody', undef, 404],
     ['GET', '/v2/models/digits/versions/7', undef, 404],
     ['GET', '/v2/nothing', undef, 404],
@@ -205,9 +209,10 @@ for my $case (
     ['POST', '/digits', 'x', 415, 'text/plain'],
     ['POST', '/v1/models/digits:explain', '{}', 501])
 {
-    my ($method, $uri, $body, $status, $type) = @$case;
+    my ($method, $uri, $body, $status, $type, $accept) = @$case;
     my $r = $t->answer($t->send($method, $uri, $body,
-                                $type ? ('Content-Type' => $type) : ()));
+                                $type ? ('Content-Type' => $type) : (),
+                                $accept ? (Accept => $accept) : ()));
     my $text = eval { JSON::PP::decode_json($r->{body})->{error} } // '';
 
     is($r->{status}, $status, "$method $uri: $status") or diag($r->{body});

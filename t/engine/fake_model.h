@@ -76,6 +76,17 @@ maas_model_limits(const maas_model_t *m)
 }
 
 
+const uint8_t *
+maas_model_digest(const maas_model_t *m)
+{
+    static const uint8_t  digest[MAAS_DIGEST];
+
+    (void) m;
+
+    return digest;
+}
+
+
 maas_status_t
 maas_model_check_input(const maas_model_t *m, size_t i,
     const maas_tensor_t *t, maas_err_t *err)

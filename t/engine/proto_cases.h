@@ -520,7 +520,10 @@ static const proto_case_t  cases[] = {
 
     /* maas_pass */
     { "p", "GET add", "", 200, "{\"model\":\"add\",\"version\":\"3\","
-      "\"accepts\":[\"application/json\",\"application/octet-stream\"],"
+      "\"accepts\":[\"application/json\",\"application/octet-stream\","
+      "\"application/x-npy\",\"text/csv\",\"multipart/form-data\"],"
+      "\"answers\":[\"application/json\",\"application/octet-stream\","
+      "\"application/x-npy\",\"application/x-npz\",\"text/csv\"],"
       "\"inputs\":[{\"name\":\"x\",\"type\":\"float32\",\"shape\":[\"batch\","
       "2]}]" },
     { "p", "GET image", "", 200, "image/png" },
@@ -565,7 +568,8 @@ static const proto_case_t  cases[] = {
       "\"classes\":[{\"label\":\"2\",\"index\":2," },
     { "p", "POST cube", "abcd", 200, "abcd", "application/octet-stream",
       "application/octet-stream" },
-    { "p", "POST two", "{\"a\":[1,2],\"b\":3}", 406, "single output",
+    { "p", "POST two", "{\"a\":[1,2],\"b\":3}", 406, "none of what this model "
+      "answers with: application/json, application/x-npz, text/csv\"",
       NULL, "application/octet-stream" },
 
     { "p", "POST add", "", 400, "the end of the body" },
@@ -577,8 +581,8 @@ static const proto_case_t  cases[] = {
     { "p", "POST add", "{}", 400, "missing input \\\"x\\\"" },
     { "p", "POST two", "[1,2]", 400, "2 inputs: give an object" },
     { "p", "POST two", "{\"a\":[1,2]}", 400, "missing input \\\"b\\\"" },
-    { "p", "POST two", "abc", 400, "single input of a model",
-      "application/octet-stream" },
+    { "p", "POST two", "abc", 415, "takes application/json, text/csv, "
+      "multipart/form-data\"", "application/octet-stream" },
     { "p", "POST cube", "abcde", 400, "5 bytes of data, but [?,2,2] of uint8 "
       "needs a multiple of 4", "application/octet-stream" },
     { "p", "POST add", "abcde", 400, "5 bytes", "application/octet-stream" },

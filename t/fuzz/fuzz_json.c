@@ -142,13 +142,16 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     action = maas_call_route(call, &req);
 
-    if (action == MAAS_ACT_REPLY) {
+    /* maas_pass may refuse a type before there is a body. */
+    if (action == MAAS_ACT_REPLY && strcmp(t->dialect, "pass") != 0) {
         abort();
     }
 
     maas_call_body(call, body, size - 2);
 
-    if (maas_call_decode(call) == MAAS_OK && action == MAAS_ACT_INFER) {
+    if (action != MAAS_ACT_REPLY && maas_call_decode(call) == MAAS_OK
+        && action == MAAS_ACT_INFER)
+    {
         maas_call_run(call, NULL);
     }
 
