@@ -150,6 +150,13 @@ static ngx_command_t  ngx_maas_commands[] = {
       offsetof(ngx_maas_loc_conf_t, error_detail),
       NULL },
 
+    { ngx_string("maas_etag"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_FLAG,
+      ngx_conf_set_flag_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_maas_loc_conf_t, etag),
+      NULL },
+
       ngx_null_command
 };
 

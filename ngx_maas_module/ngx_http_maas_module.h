@@ -107,6 +107,7 @@ typedef struct {
     ngx_flag_t                  ignore_client_abort;
     ngx_flag_t                  intercept_errors;
     ngx_flag_t                  error_detail;
+    ngx_flag_t                  etag;
 
     unsigned                    enabled:1;  /* this location serves */
     maas_api_t                  api;

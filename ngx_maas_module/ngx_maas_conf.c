@@ -112,6 +112,7 @@ ngx_maas_create_loc_conf(ngx_conf_t *cf)
     alcf->ignore_client_abort = NGX_CONF_UNSET;
     alcf->intercept_errors = NGX_CONF_UNSET;
     alcf->error_detail = NGX_CONF_UNSET;
+    alcf->etag = NGX_CONF_UNSET;
 
     return alcf;
 }
@@ -133,6 +134,7 @@ ngx_maas_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
                          prev->ignore_client_abort, 0);
     ngx_conf_merge_value(conf->intercept_errors, prev->intercept_errors, 0);
     ngx_conf_merge_value(conf->error_detail, prev->error_detail, 1);
+    ngx_conf_merge_value(conf->etag, prev->etag, 0);
 
     clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
 
@@ -163,6 +165,7 @@ ngx_maas_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
 
     conf->enabled = 1;
     conf->api.detail = conf->error_detail;
+    conf->api.etag = conf->etag;
 
     if (conf->models && conf->pass == NULL) {
         conf->api.models = conf->models->elts;

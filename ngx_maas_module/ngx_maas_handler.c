@@ -135,6 +135,12 @@ ngx_maas_route(ngx_http_request_t *r, maas_call_t *call)
     req.accept = ngx_maas_header(r, "Accept", sizeof("Accept") - 1);
     req.binary_header = ngx_maas_header(r, "Inference-Header-Content-Length",
                                 sizeof("Inference-Header-Content-Length") - 1);
+
+    if (alcf->etag) {
+        req.if_none_match = ngx_maas_header(r, "If-None-Match",
+                                            sizeof("If-None-Match") - 1);
+    }
+
     req.model = ngx_maas_value(r, alcf->pass);
     req.version = ngx_maas_value(r, alcf->version);
 
@@ -470,8 +476,9 @@ ngx_maas_may_inline(ngx_maas_job_t *job)
 static void
 ngx_maas_decoded(ngx_maas_job_t *job, maas_status_t rc)
 {
-    uint32_t    seconds;
-    ngx_msec_t  leave;
+    uint32_t          seconds;
+    ngx_msec_t        leave;
+    maas_call_info_t  info;
 
     if (job->expired) {
         maas_call_fail(job->call, MAAS_EDEADLINE, NGX_HTTP_GATEWAY_TIME_OUT,
@@ -480,7 +487,9 @@ ngx_maas_decoded(ngx_maas_job_t *job, maas_status_t rc)
         rc = MAAS_EDEADLINE;
     }
 
-    if (rc != MAAS_OK || job->model == NULL) {
+    maas_call_info(job->call, &info);
+
+    if (rc != MAAS_OK || info.unchanged || job->model == NULL) {
         ngx_maas_finish(job);
         return;
     }

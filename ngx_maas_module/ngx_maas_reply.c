@@ -126,6 +126,14 @@ ngx_maas_add_header(ngx_http_request_t *r, maas_str_t name, maas_str_t value)
     ngx_memcpy(h->key.data, name.data, name.len);
     ngx_memcpy(h->value.data, value.data, value.len);
 
+    /* for the filters that compare it, or make it weak */
+
+    if (name.len == sizeof("ETag") - 1
+        && ngx_strncmp(name.data, "ETag", sizeof("ETag") - 1) == 0)
+    {
+        r->headers_out.etag = h;
+    }
+
     return NGX_OK;
 }
 
@@ -150,7 +158,13 @@ ngx_maas_set_headers(ngx_http_request_t *r, const maas_reply_t *reply)
     u_char  *p;
 
     r->headers_out.status = reply->status;
-    r->headers_out.content_length_n = reply->length;
+
+    if (reply->status == NGX_HTTP_NOT_MODIFIED) {
+        ngx_http_clear_content_length(r);
+
+    } else {
+        r->headers_out.content_length_n = reply->length;
+    }
 
     if (reply->content_type.len) {
         p = ngx_pnalloc(r->pool, reply->content_type.len);
