@@ -156,6 +156,8 @@ compile_meta(const maas_graph_t *g, const compile_side_t *side,
     maas_status_t       rc;
     maas_meta_names_t   names;
 
+    *out = NULL;
+
     name = maas_calloc(maas_host_default(), g->n_in + g->n_out + 1,
                        sizeof(*name));
     if (name == NULL) {
