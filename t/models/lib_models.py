@@ -218,8 +218,10 @@ def relative(a, b):
     return far / size if far and size else far
 
 
-def judge(got, want, spread=0.0, floor=0.0, apart=0.0):
+def judge(got, want, spread=0.0, floor=0.0, apart=0.0,
+          limits=(RTOL, ATOL, L2)):
     """(max error, max |want|, relative L2, what is wrong or '')."""
+    rtol, atol, close = limits
     if got.dtype != want.dtype or got.shape != want.shape:
         return 0, 0, 0, 'got %s %s, expected %s %s' % (
             got.dtype, list(got.shape), want.dtype, list(want.shape))
@@ -236,9 +238,9 @@ def judge(got, want, spread=0.0, floor=0.0, apart=0.0):
     far = np.abs(np.float64(got) - want)
     top = float(np.max(np.abs(want)))
     l2 = relative(got, want)
-    out = int(np.sum(far > max(ATOL * top, apart, floor)
-                     + RTOL * np.abs(want)))
-    most = max(L2, 4 * spread)
+    out = int(np.sum(far > max(atol * top, apart, floor)
+                     + rtol * np.abs(want)))
+    most = max(close, 4 * spread)
     if np.linalg.norm(far) <= floor * want.size ** 0.5:
         most = np.inf
     why = ''
@@ -268,6 +270,8 @@ class Model:
     the answers of another oracle, which is then named; else ONNX Runtime
     gives them.
     """
+
+    limits = RTOL, ATOL, L2
 
     def __init__(self, name, path, inputs, source, want=None,
                  oracle_name='ONNX Runtime', floor=0.0):
@@ -334,7 +338,8 @@ class Model:
             if k not in got:
                 continue
             far, top, l2, bad = judge(got[k], want, self.spread[k],
-                                      self.floor, self.apart[k])
+                                      self.floor, self.apart[k],
+                                      self.limits)
             if bad:
                 why.append(k + ': ' + bad)
             if table:

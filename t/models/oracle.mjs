@@ -77,11 +77,22 @@ function textBytes(list)
 }
 
 
+// Of float16 the bits, whatever class this node has for it.
+function numbers(tensor)
+{
+    const [descr, type] = dtypes[tensor.type];
+    const { data } = tensor;
+
+    return [descr, tensor.type === 'float16'
+        ? new type(data.buffer, data.byteOffset, data.length)
+        : type.from(data)];
+}
+
+
 function npyWrite(file, tensor)
 {
     const [descr, data] = tensor.type === 'string'
-        ? textBytes(Array.from(tensor.data))
-        : [dtypes[tensor.type][0], dtypes[tensor.type][1].from(tensor.data)];
+        ? textBytes(Array.from(tensor.data)) : numbers(tensor);
     const dims = tensor.dims.join(', ') + (tensor.dims.length === 1 ? ',' : '');
     let head = `{'descr': '${descr}', 'fortran_order': False, `
                + `'shape': (${dims}), }`;
