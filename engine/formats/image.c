@@ -450,7 +450,7 @@ image_posts_ok(const maas_node_t *n)
     const maas_post_t  *p = n->post;
 
     for (int j = 0; j < n->n_post; j++, p++) {
-        if (p->kind > MAAS_POST_BINARY_CHANNEL
+        if (p->kind > MAAS_POST_BINARY_PLANE
             || (p->kind == MAAS_POST_UNARY
                 ? p->fn >= MAAS_UNARIES
                 : p->fn >= MAAS_BINARIES || p->operand >= n->n_in
@@ -479,7 +479,9 @@ image_packs_ok(const maas_graph_t *g, const maas_node_t *n)
 
     for (int j = 0; j < n->n_formal; j++) {
         if (n->in[j] == MAAS_NOVAL
-            || g->value[n->in[j]].type.format == MAAS_FMT_PLAIN)
+            || g->value[n->in[j]].type.format == MAAS_FMT_PLAIN
+            || (g->value[n->in[j]].type.format == MAAS_FMT_C16
+                && g->value[n->in[j]].role != MAAS_ROLE_CONST))
         {
             continue;
         }

@@ -12,9 +12,18 @@
 bool
 maas_tensor_size(const maas_tensor_t *t, size_t str_bytes, size_t *bytes)
 {
-    int64_t  n;
+    int64_t  n, dims[MAAS_RANK_MAX];
 
-    n = maas_dims_count(t->dims, t->rank);
+    if (t->format == MAAS_FMT_C16 && t->rank > 1) {
+        memcpy(dims, t->dims, sizeof(dims));
+        dims[1] = dims[1] > INT64_MAX - MAAS_C16
+                  ? dims[1] : (dims[1] + MAAS_C16 - 1) / MAAS_C16 * MAAS_C16;
+        n = maas_dims_count(dims, t->rank);
+
+    } else {
+        n = maas_dims_count(t->dims, t->rank);
+    }
+
     if (n < 0) {
         return false;
     }

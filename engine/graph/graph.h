@@ -103,7 +103,8 @@ typedef enum {
     MAAS_POST_BINARY,           /* fn: maas_binary_t, operand of out's shape */
     MAAS_POST_BINARY_SCALAR,    /* operand of one element */
     MAAS_POST_BINARY_LAST,      /* operand along the last axis */
-    MAAS_POST_BINARY_CHANNEL    /* operand along axis 1: [C] or [1,C,1,1] */
+    MAAS_POST_BINARY_CHANNEL,   /* operand along axis 1: [C] or [1,C,1,1] */
+    MAAS_POST_BINARY_PLANE      /* operand for each plane: [N,C,1,1] */
 } maas_post_kind_t;
 
 /* Fused into the producer: out = fn(out[, operand]), in order. */

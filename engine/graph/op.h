@@ -282,11 +282,35 @@ typedef struct {
     uint8_t  format;            /* maas_format_t */
     int64_t  groups, k, n;
     int64_t  gs, ks, ns;
+    /*
+     * Above 1: i of the source counts channels and, fastest, this many taps;
+     * the packed i goes by blocks of 16 channels, taps, channels of a block.
+     */
+    int64_t  taps;
 } maas_pack_t;
 
 /* type[i]: of input i, NULL when absent.  False: leave it plain. */
 typedef bool (*maas_pack_pt)(const maas_node_t *n,
     const maas_type_t *const *type, maas_pack_t *p);
+
+/*
+ * The form of a node that works on blocked activations (MAAS_FMT_C16): an
+ * operator of domain maas with the same formals and attributes.
+ */
+typedef struct {
+    const char  *op;
+    /*
+     * Bit i: input i is blocked.  Given: those that can be had so for
+     * nothing; set: those that the form needs so.
+     */
+    uint32_t     in;
+    uint32_t     constant;      /* given: bit i: input i is a constant */
+    bool         plain;         /* its outputs are plain all the same */
+} maas_blocked_t;
+
+/* False: there is none for these types, or it would not pay. */
+typedef bool (*maas_blocked_pt)(const maas_node_t *n,
+    const maas_type_t *const *type, maas_blocked_t *b);
 
 /*
  * How the operator would look as a post-op of the node that makes its input
@@ -318,6 +342,14 @@ typedef struct {
 } maas_post_block_t;
 
 void maas_post_apply(const maas_step_t *s, const maas_post_block_t *b);
+
+/*
+ * The same for blocked activations: post-ops from number `first` on, on n
+ * pixels of one block of channels, from x to y (which may be x).  at: of the
+ * first element in the output; plane: image times blocks, plus the block.
+ */
+void maas_post_apply16(const maas_step_t *s, int first, float *y,
+    const float *x, int64_t n, int64_t at, int64_t plane);
 
 
 /* -- sequences, maps, optionals ------------------------------------------ */
@@ -480,6 +512,7 @@ struct maas_op_s {
     int                     (*scanned)(const void *attr);
     bool                    (*backwards)(const void *attr, int i, bool out);
     maas_pack_pt              pack;
+    maas_blocked_pt           blocked;
     maas_as_post_pt           as_post;
     /* Keys of the maps of output 0 (ZipMap): a constant 1-D tensor. */
     bool                    (*keys)(const maas_node_t *n, maas_tensor_t *t);

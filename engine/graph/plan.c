@@ -361,13 +361,17 @@ plan_check_posts(const plan_build_t *b, const maas_node_t *n)
         case MAAS_POST_BINARY_CHANNEL:
             want = y->rank > 1 ? y->dims[1] : 1;
             break;
+        case MAAS_POST_BINARY_PLANE:
+            want = y->rank > 1 ? y->dims[0] * y->dims[1] : 1;
+            break;
         default:
             want = 1;
         }
 
         if (maas_tensor_count(&b->in[p->operand]) != want
             || b->in[p->operand].dtype != MAAS_F32
-            || b->in[p->operand].format != MAAS_FMT_PLAIN
+            || b->in[p->operand].format
+               != (p->kind == MAAS_POST_BINARY ? y->format : MAAS_FMT_PLAIN)
             || y->dtype != MAAS_F32)
         {
             return maas_err(b->err, MAAS_EINVAL,

@@ -74,3 +74,80 @@ maas_post_apply(const maas_step_t *s, const maas_post_block_t *b)
         }
     }
 }
+
+
+/* -- blocked activations ------------------------------------------------- */
+
+#define POST_PIXELS  16         /* of a repeated vector of channels */
+
+
+/* c values from v on, and zeros, for each of `n` pixels. */
+static void
+post_repeat(float *row, const float *v, int64_t c, int64_t n)
+{
+    for (int64_t i = 0; i < MAAS_C16; i++) {
+        row[i] = i < c ? v[i] : 0;
+    }
+
+    for (int64_t i = MAAS_C16; i < n * MAAS_C16; i++) {
+        row[i] = row[i - MAAS_C16];
+    }
+}
+
+
+/* The operand is a value for each channel: of the layer, or of the image. */
+static void
+post_channels16(const maas_step_t *s, const maas_post_t *p, float *y,
+    const float *x, int64_t n, int64_t plane)
+{
+    float         row[POST_PIXELS * MAAS_C16];
+    int64_t       c, len, channels, blocks;
+    const float  *v = s->in[p->operand].data;
+
+    channels = s->out[0].dims[1];
+    blocks = (channels + MAAS_C16 - 1) / MAAS_C16;
+    c = plane % blocks * MAAS_C16;
+
+    post_repeat(row, v + c + (p->kind == MAAS_POST_BINARY_PLANE
+                              ? plane / blocks * channels : 0),
+                channels - c, maas_min(n, POST_PIXELS));
+
+    for (int64_t i = 0; i < n; i += len) {
+        len = maas_min(n - i, POST_PIXELS);
+        s->k->binary[p->fn](y + i * MAAS_C16, x + i * MAAS_C16, 1, row, 1,
+                            len * MAAS_C16);
+    }
+}
+
+
+void
+maas_post_apply16(const maas_step_t *s, int first, float *y, const float *x,
+    int64_t n, int64_t at, int64_t plane)
+{
+    const maas_post_t  *p;
+
+    for (int i = first; i < s->n_post; i++, x = y) {
+        p = &s->post[i];
+
+        switch (p->kind) {
+
+        case MAAS_POST_UNARY:
+            s->k->unary[p->fn](y, x, n * MAAS_C16, p->a, p->b);
+            break;
+
+        case MAAS_POST_BINARY:
+            s->k->binary[p->fn](y, x, 1,
+                                (const float *) s->in[p->operand].data + at,
+                                1, n * MAAS_C16);
+            break;
+
+        case MAAS_POST_BINARY_SCALAR:
+            s->k->binary[p->fn](y, x, 1, s->in[p->operand].data, 0,
+                                n * MAAS_C16);
+            break;
+
+        default:                /* CHANNEL, PLANE; LAST is not taken */
+            post_channels16(s, p, y, x, n, plane);
+        }
+    }
+}

@@ -45,12 +45,19 @@ typedef enum {
      * Batched (groups): one such block after the other.
      */
     MAAS_FMT_P16,
+    /*
+     * Activations in blocks of 16 channels: [N, C, ...] as
+     * [N][(C + 15) / 16][...][16].  Lanes beyond C hold anything finite or
+     * not: no kernel lets them reach a result.
+     */
+    MAAS_FMT_C16,
     MAAS_FMTS
 } maas_format_t;
 
 const char *maas_format_name(maas_format_t format);
 
 #define MAAS_P16  16
+#define MAAS_C16  16
 
 static inline size_t
 maas_p16_elems(int64_t k, int64_t n)
@@ -119,6 +126,54 @@ typedef struct {
 } maas_gemmt_t;
 
 
+/*
+ * A piece of a convolution over blocked activations: rows x cols pixels of
+ * the blocks that hold n output channels.  The chain of an output element
+ * starts with its bias and takes na x nb x nc runs of inputs that are
+ * neighbours in x, with weights that follow each other in w:
+ *
+ *   for a in [0, na)  for b in [b0, b0 + nb)  for c in [0, nc)
+ *     for i in [0, a + 1 < na ? run : last)
+ *       y += x[a * xa + (b - b0) * xb + c * xc + i] * *w++
+ *
+ * so that one description serves blocked inputs (blocks, kernel rows and
+ * columns, channels of the block) and planes (channels, rows, columns).
+ * Then `add` and the limits are applied.
+ */
+typedef struct {
+    const float  *x;            /* first tap of the first pixel */
+    const float  *w;            /* P16; of the first block */
+    const float  *bias;         /* n values, or NULL */
+    const float  *add;          /* laid out as y, or NULL */
+    float        *y;
+    int64_t       rows, cols;
+    int64_t       n;
+    int64_t       na, b0, nb, nc;
+    int64_t       run, last;
+    int64_t       xa, xb, xc;
+    int64_t       xrow, xcol;   /* from an output row or pixel to the next */
+    int64_t       yrow, yblock;
+    int64_t       wa;           /* floats of w from an a to the next */
+    int64_t       wb;           /* runs of the kernel's whole height */
+    int64_t       wblock;
+    bool          clip;         /* to [lo, hi]; NaN passes */
+    float         lo, hi;
+} maas_conv16_t;
+
+/* A window over one block of 16 channels; rows [y0, y1) of the output. */
+typedef struct {
+    const float  *x;            /* ih x iw x 16 */
+    const float  *w;            /* kh x kw x 16: a depthwise convolution */
+    const float  *bias;         /* 16 values */
+    float        *y;            /* oh x ow x 16 */
+    int64_t       ih, iw, oh, ow;
+    int64_t       kh, kw, sh, sw, ph, pw, dh, dw;
+    int64_t       y0, y1;
+    bool          clip;
+    float         lo, hi;
+} maas_win16_t;
+
+
 typedef struct maas_kernels_s {
     maas_cpu_t  level;
 
@@ -174,6 +229,17 @@ typedef struct maas_kernels_s {
         int64_t ih, int64_t iw, int64_t oh, int64_t ow, int kh, int kw,
         int sh, int sw, int ph, int pw, int dh, int dw, int64_t y0,
         int64_t y1);
+
+    /* Blocked activations; see the structures. */
+    void (*conv16)(const maas_conv16_t *c);
+    void (*dwconv16)(const maas_win16_t *c);
+    /* Of the taps that lie inside; a NaN among them wins. */
+    void (*maxpool16)(const maas_win16_t *c);
+    /* The sum of n pixels of 16 channels, times f. */
+    void (*sum16)(float *y, const float *x, int64_t n, float f);
+    /* y = clamp(x * a + b) of n pixels, a and b for each channel. */
+    void (*affine16)(float *y, const float *x, const float *a,
+        const float *b, int64_t n, float lo, float hi);
 
     void (*f16_to_f32)(float *y, const uint16_t *x, int64_t n);
     void (*f32_to_f16)(uint16_t *y, const float *x, int64_t n);

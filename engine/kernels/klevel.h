@@ -75,6 +75,12 @@
         float bias, int64_t ih, int64_t iw, int64_t oh, int64_t ow, int kh,   \
         int kw, int sh, int sw, int ph, int pw, int dh, int dw, int64_t y0,   \
         int64_t y1);                                                          \
+    void maas_k_f32_conv16_##l(const maas_conv16_t *c);                       \
+    void maas_k_f32_dwconv16_##l(const maas_win16_t *c);                      \
+    void maas_k_f32_maxpool16_##l(const maas_win16_t *c);                     \
+    void maas_k_f32_sum16_##l(float *y, const float *x, int64_t n, float f);  \
+    void maas_k_f32_affine16_##l(float *y, const float *x, const float *a,    \
+        const float *b, int64_t n, float lo, float hi);                       \
     void maas_k_f32_from_f16_##l(float *y, const uint16_t *x, int64_t n);     \
     void maas_k_f32_to_f16_##l(uint16_t *y, const float *x, int64_t n);
 

@@ -34,6 +34,11 @@
         .axpy = maas_k_f32_axpy_##l,                                          \
         .transpose = maas_k_f32_transpose_##l,                                \
         .dwconv = maas_k_f32_dwconv_##l,                                      \
+        .conv16 = maas_k_f32_conv16_##l,                                      \
+        .dwconv16 = maas_k_f32_dwconv16_##l,                                  \
+        .maxpool16 = maas_k_f32_maxpool16_##l,                                \
+        .sum16 = maas_k_f32_sum16_##l,                                        \
+        .affine16 = maas_k_f32_affine16_##l,                                  \
         .f16_to_f32 = maas_k_f32_from_f16_##l,                                \
         .f32_to_f16 = maas_k_f32_to_f16_##l,                                  \
         .dgemm = f64,                                                         \
@@ -61,6 +66,7 @@ static const char *const  kt_cpu_names[MAAS_CPU_LEVELS] = {
 static const char *const  kt_format_names[MAAS_FMTS] = {
     [MAAS_FMT_PLAIN] = "plain",
     [MAAS_FMT_P16] = "p16",
+    [MAAS_FMT_C16] = "c16",
 };
 
 

@@ -107,6 +107,34 @@ concat_infer(maas_infer_t *c)
 }
 
 
+/* Along channels that fill blocks, where half of the inputs are blocked. */
+static bool
+concat_blocked(const maas_node_t *n, const maas_type_t *const *type,
+    maas_blocked_t *b)
+{
+    const axis_attr_t  *a = n->attr;
+    int                 have = 0, rank = type[0]->rank;
+
+    if ((a->axis < 0 ? a->axis + rank : a->axis) != 1) {
+        return false;
+    }
+
+    for (int i = 0; i < n->n_in; i++) {
+        if (type[i]->rank != rank || !maas_dim_known(type[i]->dims[1])
+            || (i + 1 < n->n_in && type[i]->dims[1] % MAAS_C16 != 0))
+        {
+            return false;
+        }
+
+        have += b->in >> i & 1;
+    }
+
+    b->op = "ConcatBlocked";
+    b->in = (uint32_t) ((1ull << n->n_in) - 1);
+    return have > 0 && have * 2 >= n->n_in;
+}
+
+
 /* One row of the output, bytes [at, at + n). */
 static void
 concat_row(const maas_step_t *s, int axis, int64_t inner, int64_t row,
@@ -478,7 +506,7 @@ const maas_op_t  maas_ops_concat_split[] = {
         MAAS_IO(concat_in, concat_out),
         MAAS_ATTRS(concat_attrs, axis_attr_t),
         .infer = concat_infer,
-        MAAS_KERNELS(concat_kernel),
+        MAAS_KERNELS(concat_kernel), .blocked = concat_blocked,
         .cases = concat_cases, .bad = concat_bad
     },
     {

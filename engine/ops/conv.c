@@ -357,6 +357,14 @@ static const maas_kernel_row_t  conv_kernels[] = {
     { "conv.loops", MAAS_CPU_REF, 0, 0, conv_setup_f64, conv_run_f64 }
 };
 
+static const maas_kernel_row_t  conv_blocked_kernels[] = {
+    { "conv.c16", MAAS_CPU_REF, 0, CONV_POST | 1u << MAAS_POST_BINARY_PLANE,
+      conv_blocked_setup, conv_blocked_run },
+    { "conv.depthwise.c16", MAAS_CPU_REF, 0,
+      CONV_POST | 1u << MAAS_POST_BINARY_PLANE, conv_blocked_setup_dw,
+      conv_blocked_run_dw }
+};
+
 static const maas_case_t  conv_cases[] = {
     { "| f32[1,1,5,5] =f32[1,1,3,3]", NULL },
     { "pads=[1,1,1,1] | f32[2,3,17,19] =f32[20,3,3,3] =f32[20]", NULL },
@@ -402,8 +410,17 @@ const maas_op_t  maas_ops_conv[] = {
         MAAS_ATTRS(conv_attrs, maas_window_attr_t),
         .infer = conv_infer,
         MAAS_KERNELS(conv_kernels),
-        .pack = conv_pack, .flops = conv_flops,
+        .pack = conv_pack, .blocked = conv_blocked, .flops = conv_flops,
         .cases = conv_cases, .bad = conv_bad
+    },
+    {
+        .name = "ConvBlocked", .domain = "maas", .since = 1,
+        .flags = MAAS_OP_PURE | MAAS_OP_INTERNAL,
+        MAAS_IO(conv_in, conv_out),
+        MAAS_ATTRS(conv_attrs, maas_window_attr_t),
+        .infer = conv_blocked_infer,
+        MAAS_KERNELS(conv_blocked_kernels),
+        .pack = conv_blocked_pack, .flops = conv_flops
     },
     { .name = NULL }
 };

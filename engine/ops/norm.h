@@ -1,6 +1,6 @@
 /*
- * norm: what the normalisations share: attributes, elements as double, rows
- * behind an axis and parameters that broadcast to X.
+ * norm: what the normalisations share: attributes, geometry, elements as
+ * double, rows behind an axis and parameters that broadcast to X.
  *
  * Ownership: plain values.  Threads: reentrant.
  */
@@ -19,6 +19,57 @@ typedef struct {
     int64_t  stash_type;
     int64_t  num_groups;
 } norm_attr_t;
+
+
+#define NORM_T(name)  { name, MAAS_D_FLOAT, 'T', 0 }
+
+#define NORM_EPSILON                                                          \
+    { "epsilon", MAAS_ATTR_FLOAT, false, offsetof(norm_attr_t, epsilon), 0,   \
+      1e-5f }
+
+
+/* images x channels x pixels */
+typedef struct {
+    int64_t  n, c, hw;
+} norm_geom_t;
+
+
+static inline void
+norm_geom(norm_geom_t *g, const maas_tensor_t *x)
+{
+    g->n = x->dims[0];
+    g->c = x->rank > 1 ? x->dims[1] : 1;
+    g->hw = 1;
+
+    for (int i = 2; i < x->rank; i++) {
+        g->hw *= x->dims[i];
+    }
+}
+
+
+/* Inputs [first, last) are vectors of the channels of X. */
+static inline maas_status_t
+norm_channels(maas_infer_t *c, int first, int last)
+{
+    maas_dim_t          ch, d;
+    const maas_type_t  *x = c->in[0].type;
+
+    ch = x->rank > 1 ? x->dims[1] : 1;
+
+    for (int i = first; i < last; i++) {
+        if (c->in[i].type->rank != 1) {
+            return maas_err(c->err, MAAS_EINVAL,
+                            "input %d has rank %d, expected 1", i,
+                            c->in[i].type->rank);
+        }
+
+        MAAS_TRY(maas_infer_merge(c, ch, c->in[i].type->dims[0], &d,
+                                  "channels of X and of the parameters"));
+        ch = d;
+    }
+
+    return MAAS_OK;
+}
 
 
 static inline double

@@ -4,7 +4,7 @@
  *
  * groups matrices of k x n; element (i, j) of matrix g is source element
  * g * gs + i * ks + j * ns.  The output keeps the source's dims; its bytes
- * are groups * maas_p16_elems(k, n) floats.
+ * are groups * maas_p16_elems(k, n) floats.  taps: see maas_pack_t.
  */
 
 #include "graph/op.h"
@@ -18,6 +18,7 @@ typedef struct {
     int64_t  gs;
     int64_t  ks;
     int64_t  ns;
+    int64_t  taps;
 } pack_attr_t;
 
 
@@ -31,6 +32,12 @@ pack_infer(maas_infer_t *c)
     if (a->format != MAAS_FMT_P16) {
         return maas_err(c->err, MAAS_EINVAL, "attribute format is %lld, "
                         "expected %d", (long long) a->format, MAAS_FMT_P16);
+    }
+
+    if (a->k % a->taps != 0) {
+        return maas_err(c->err, MAAS_EINVAL, "attribute taps is %lld, "
+                        "expected a divisor of k %lld", (long long) a->taps,
+                        (long long) a->k);
     }
 
     count = maas_dims_count(x->dims, x->rank);
@@ -68,6 +75,29 @@ pack_setup(maas_setup_t *u)
 }
 
 
+/* Panel p of one matrix, rows by blocks of channels, then taps. */
+static void
+pack_taps(const maas_step_t *s, const pack_attr_t *a, float *dst,
+    const float *src, int64_t p)
+{
+    int64_t  c, t, n, k = 0, channels = a->k / a->taps;
+
+    dst += p * a->k * MAAS_P16;
+    src += p * MAAS_P16 * a->ns;
+
+    for (c = 0; c < channels; c += MAAS_C16) {
+        n = maas_min(channels - c, MAAS_C16);
+
+        for (t = 0; t < a->taps; t++, k += n) {
+            s->k->pack_p16(dst + k * MAAS_P16,
+                           src + (c * a->taps + t) * a->ks,
+                           a->taps * a->ks, a->ns, n,
+                           maas_min(a->n - p * MAAS_P16, MAAS_P16), 0, 1);
+        }
+    }
+}
+
+
 static maas_status_t
 pack_run(const maas_step_t *s, maas_slot_t *slot, int64_t first, int64_t last)
 {
@@ -84,6 +114,13 @@ pack_run(const maas_step_t *s, maas_slot_t *slot, int64_t first, int64_t last)
         g = first / panels;
         p0 = first % panels;
         p1 = maas_min(panels, p0 + (last - first));
+
+        if (a->taps > 1) {
+            pack_taps(s, a, dst + (size_t) g * maas_p16_elems(a->k, a->n),
+                      src + g * a->gs, p0);
+            first++;
+            continue;
+        }
 
         s->k->pack_p16(dst + (size_t) g * maas_p16_elems(a->k, a->n),
                        src + g * a->gs, a->ks, a->ns, a->k, a->n, p0, p1);
@@ -113,7 +150,8 @@ static const maas_attr_row_t  pack_attrs[] = {
     PACK_INT(n, 1),
     PACK_INT(gs, 0),
     PACK_INT(ks, 0),
-    PACK_INT(ns, 0)
+    PACK_INT(ns, 0),
+    PACK_INT(taps, 1)
 };
 
 static const maas_kernel_row_t  pack_kernels[] = {
@@ -121,10 +159,12 @@ static const maas_kernel_row_t  pack_kernels[] = {
 };
 
 static const maas_case_t  pack_bad[] = {
-    { "format=1 groups=2 k=3 n=4 gs=12 ks=4 ns=1 | f32[3,4]",
+    { "format=1 groups=2 k=3 n=4 gs=12 ks=4 ns=1 taps=1 | f32[3,4]",
       "reach beyond the 12 elements" },
-    { "format=9 groups=1 k=3 n=4 gs=12 ks=4 ns=1 | f32[3,4]",
+    { "format=9 groups=1 k=3 n=4 gs=12 ks=4 ns=1 taps=1 | f32[3,4]",
       "format is 9" },
+    { "format=1 groups=1 k=3 n=4 gs=12 ks=4 ns=1 taps=2 | f32[3,4]",
+      "taps is 2" },
     { NULL, NULL }
 };
 

@@ -10,7 +10,8 @@
 
 #include <math.h>
 
-#include "ops/window.h"
+#include "ops/blocked.h"
+#include "ops/pool.h"
 
 
 static maas_status_t
@@ -535,6 +536,39 @@ static const maas_kernel_row_t  lppool_kernels[] = {
     { "lppool.rows", MAAS_CPU_REF, 0, 0, pool_setup, lppool_run }
 };
 
+static bool
+maxpool_blocked(const maas_node_t *n, const maas_type_t *const *type,
+    maas_blocked_t *b)
+{
+    return maas_blocked_window(n, type, "MaxPoolBlocked", b);
+}
+
+
+static bool
+averagepool_blocked(const maas_node_t *n, const maas_type_t *const *type,
+    maas_blocked_t *b)
+{
+    return maas_blocked_window(n, type, "AveragePoolBlocked", b);
+}
+
+
+static maas_status_t
+pool_blocked_infer(maas_infer_t *c)
+{
+    return maas_blocked_out(c, pool_infer(c));
+}
+
+
+static const maas_kernel_row_t  maxpool_blocked_kernels[] = {
+    { "maxpool.c16", MAAS_CPU_REF, 0, 0, pool_blocked_setup,
+      maxpool_blocked_run }
+};
+
+static const maas_kernel_row_t  averagepool_blocked_kernels[] = {
+    { "averagepool.c16", MAAS_CPU_REF, 0, 0, pool_blocked_setup,
+      averagepool_blocked_run }
+};
+
 static const maas_case_t  maxpool_cases[] = {
     { "kernel_shape=[2,2] strides=[2,2] | f32[2,3,8,9]", NULL },
     { "kernel_shape=[3,3] pads=[1,1,1,1] | f32[1,3,17,33]", NULL },
@@ -604,7 +638,7 @@ const maas_op_t  maas_ops_pool[] = {
         MAAS_IO(maxpool_in, maxpool_out),
         MAAS_ATTRS(maxpool_attrs, maas_window_attr_t),
         .infer = pool_infer,
-        MAAS_KERNELS(maxpool_kernels),
+        MAAS_KERNELS(maxpool_kernels), .blocked = maxpool_blocked,
         .cases = maxpool_cases, .bad = maxpool_bad
     },
     {
@@ -613,7 +647,7 @@ const maas_op_t  maas_ops_pool[] = {
         MAAS_IO(pool_in, pool_out),
         MAAS_ATTRS(averagepool_attrs, maas_window_attr_t),
         .infer = pool_infer,
-        MAAS_KERNELS(averagepool_kernels),
+        MAAS_KERNELS(averagepool_kernels), .blocked = averagepool_blocked,
         .cases = averagepool_cases, .bad = averagepool_bad
     },
     {
@@ -624,6 +658,22 @@ const maas_op_t  maas_ops_pool[] = {
         .infer = pool_infer,
         MAAS_KERNELS(lppool_kernels),
         .cases = lppool_cases, .bad = lppool_bad
+    },
+    {
+        .name = "MaxPoolBlocked", .domain = "maas", .since = 1,
+        .flags = MAAS_OP_PURE | MAAS_OP_INTERNAL,
+        .in = pool_in, .n_in = 1, .out = pool_out, .n_out = 1,
+        MAAS_ATTRS(maxpool_attrs, maas_window_attr_t),
+        .infer = pool_blocked_infer,
+        MAAS_KERNELS(maxpool_blocked_kernels)
+    },
+    {
+        .name = "AveragePoolBlocked", .domain = "maas", .since = 1,
+        .flags = MAAS_OP_PURE | MAAS_OP_INTERNAL,
+        MAAS_IO(pool_in, pool_out),
+        MAAS_ATTRS(averagepool_attrs, maas_window_attr_t),
+        .infer = pool_blocked_infer,
+        MAAS_KERNELS(averagepool_blocked_kernels)
     },
     { .name = NULL }
 };

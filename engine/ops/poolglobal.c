@@ -6,7 +6,8 @@
 
 #include <math.h>
 
-#include "ops/window.h"
+#include "ops/blocked.h"
+#include "ops/pool.h"
 
 
 static maas_status_t
@@ -190,6 +191,20 @@ static const maas_kernel_row_t  globallp_kernels[] = {
     { "globallppool", MAAS_CPU_REF, 0, 0, global_setup, globallp_run }
 };
 
+static const maas_kernel_row_t  globalaverage_blocked_kernels[] = {
+    { "globalaveragepool.c16", MAAS_CPU_REF, 0, 0, global_blocked_setup,
+      globalaverage_blocked_run }
+};
+
+/* One pixel of each plane: plain values. */
+static bool
+globalaverage_blocked(const maas_node_t *n, const maas_type_t *const *type,
+    maas_blocked_t *b)
+{
+    b->plain = true;
+    return maas_blocked_window(n, type, "GlobalAveragePoolBlocked", b);
+}
+
 static const maas_case_t  global_cases[] = {
     { "| f32[2,3,7,5]", NULL },
     { "| f32[1,17,33]", NULL },
@@ -219,6 +234,7 @@ const maas_op_t  maas_ops_poolglobal[] = {
         MAAS_IO(global_in, global_out),
         .infer = global_infer,
         MAAS_KERNELS(globalaverage_kernels),
+        .blocked = globalaverage_blocked,
         .cases = global_cases, .bad = global_bad
     },
     {
@@ -229,6 +245,13 @@ const maas_op_t  maas_ops_poolglobal[] = {
         .infer = global_infer,
         MAAS_KERNELS(globallp_kernels),
         .cases = global_cases, .bad = global_bad
+    },
+    {
+        .name = "GlobalAveragePoolBlocked", .domain = "maas", .since = 1,
+        .flags = MAAS_OP_PURE | MAAS_OP_INTERNAL,
+        MAAS_IO(global_in, global_out),
+        .infer = global_infer,
+        MAAS_KERNELS(globalaverage_blocked_kernels)
     },
     { .name = NULL }
 };

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 
 #include "graph/import.h"
+#include "graph/plan.h"
 
 
 #define VALS_MAX   200
@@ -453,6 +454,7 @@ is_output(const maas_raw_graph_t *g, maas_str_t name)
 }
 
 
+__attribute__((unused))
 static maas_raw_model_t *
 random_model(maas_arena_t *a, uint64_t seed)
 {

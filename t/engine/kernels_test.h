@@ -21,7 +21,7 @@ static uint32_t               seed = 1;
 static int                    reported;
 
 static float  bx[MAXBUF], bw[MAXBUF], bb[4096], b0[MAXBUF], b1[MAXBUF];
-static float  pk[MAXBUF];
+__attribute__((unused)) static float  pk[MAXBUF];
 
 static const float  specials[] = {
     NAN, INFINITY, -INFINITY, 0.0f, -0.0f, 1e-40f, -1e-45f, 1.17549435e-38f,

@@ -40,7 +40,7 @@ MAAS = BUILD + '/maas'
 RTOL, ATOL, L2 = 1e-3, 1e-4, 1e-5
 
 # Those that may be switched off; dce, half and zipmap may not.
-PASSES = ['convbn', 'fold', 'noop', 'pack', 'postop']
+PASSES = ['convbn', 'fold', 'layout', 'noop', 'pack', 'postop']
 
 count = 0
 failed = 0

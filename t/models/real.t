@@ -130,9 +130,11 @@ def save_one(m, x):
 
 def passes():
     folder = fresh('passes')
-    models = [source(n + '.onnx') for n in ('ultraface', 'lgbm_classifier')]
+    models = [source(n + '.onnx')
+              for n in ('ultraface', 'lgbm_classifier', 'mnist_8')]
     if None in models:
-        skip('passes', 'no ultraface or lgbm_classifier in ' + MODELS)
+        skip('passes', 'no ultraface, lgbm_classifier or mnist_8 in '
+             + MODELS)
         return
     full = [image(m, folder) for m in models]
     ok(full == [image(m, folder) for m in models],

@@ -65,7 +65,8 @@ packing_make(maas_pass_t *p, const maas_pack_t *how, maas_vid_t from,
         packing_int("n", how->n),
         packing_int("gs", how->gs),
         packing_int("ks", how->ks),
-        packing_int("ns", how->ns)
+        packing_int("ns", how->ns),
+        packing_int("taps", maas_max(how->taps, 1))
     };
 
     type.format = how->format;
@@ -85,7 +86,7 @@ packing_same(const maas_pack_t *a, const maas_pack_t *b)
 {
     return a->format == b->format && a->groups == b->groups && a->k == b->k
            && a->n == b->n && a->gs == b->gs && a->ks == b->ks
-           && a->ns == b->ns;
+           && a->ns == b->ns && a->taps == b->taps;
 }
 
 
@@ -127,6 +128,25 @@ packing_input(maas_pass_t *p, uint32_t node, int i, packing_row_t *done,
 
     if (*n_done < max_done) {
         done[(*n_done)++] = (packing_row_t) { from, to, how };
+    }
+
+    return MAAS_OK;
+}
+
+
+maas_status_t
+maas_pass_pack_node(maas_pass_t *p, uint32_t i)
+{
+    uint32_t  none = 0;
+
+    if (p->g->node[i].op->pack == NULL) {
+        return MAAS_OK;
+    }
+
+    for (int j = 0; j < p->g->node[i].n_formal && j < 8; j++) {
+        if (p->g->node[i].in[j] != MAAS_NOVAL) {
+            MAAS_TRY(packing_input(p, i, j, NULL, &none, 0));
+        }
     }
 
     return MAAS_OK;

@@ -39,7 +39,7 @@ typedef struct {
 
 extern const maas_pass_row_t  maas_pass_zipmap, maas_pass_half,
     maas_pass_noop, maas_pass_fold, maas_pass_convbn, maas_pass_postop,
-    maas_pass_pack, maas_pass_dce;
+    maas_pass_layout, maas_pass_pack, maas_pass_dce;
 
 /* Every pass in the order of running, closed by NULL. */
 extern const maas_pass_row_t *const  maas_pass_order[];
@@ -103,5 +103,15 @@ maas_status_t maas_pass_sort(maas_pass_t *p);
  * constants.  MAAS_ELIMIT without text: too large for the budget.
  */
 maas_status_t maas_pass_fold_node(maas_pass_t *p, maas_node_t *n);
+
+/* packing.c: packs the constants of node i that its operator wants packed. */
+maas_status_t maas_pass_pack_node(maas_pass_t *p, uint32_t i);
+
+/* postop.c: is node n a post-op of what makes its input i? */
+bool maas_pass_as_post(const maas_pass_t *p, const maas_node_t *n, int i,
+    maas_post_t *post);
+
+/* The kinds of post-ops that some kernel of the operator takes. */
+uint32_t maas_pass_posts(const maas_op_t *op);
 
 #endif

@@ -13,6 +13,7 @@ const maas_pass_row_t *const  maas_pass_order[] = {
     &maas_pass_fold,
     &maas_pass_convbn,
     &maas_pass_postop,
+    &maas_pass_layout,
     &maas_pass_pack,
     &maas_pass_dce,
     NULL

@@ -11,8 +11,8 @@
 #define POSTOP_MAX  8
 
 
-static uint32_t
-postop_mask(const maas_op_t *op)
+uint32_t
+maas_pass_posts(const maas_op_t *op)
 {
     uint32_t  mask = 0;
 
@@ -61,6 +61,26 @@ postop_along(const maas_type_t *x, const maas_type_t *out, int axis)
 }
 
 
+/* One value for each image and channel. */
+static bool
+postop_plane(const maas_type_t *x, const maas_type_t *out)
+{
+    if (x->rank != out->rank || x->rank < 3 || x->dims[0] != out->dims[0]
+        || x->dims[1] != out->dims[1])
+    {
+        return false;
+    }
+
+    for (int i = 2; i < x->rank; i++) {
+        if (x->dims[i] != 1) {
+            return false;
+        }
+    }
+
+    return x->dims[0] != MAAS_DIM_NONE && x->dims[1] != MAAS_DIM_NONE;
+}
+
+
 /* How the operand's shape relates to the output's; false: not at all. */
 static bool
 postop_kind(const maas_type_t *x, const maas_type_t *out, maas_post_t *post)
@@ -85,6 +105,8 @@ postop_kind(const maas_type_t *x, const maas_type_t *out, maas_post_t *post)
         post->kind = MAAS_POST_BINARY_CHANNEL;
     } else if (postop_same_dims(x, out)) {
         post->kind = MAAS_POST_BINARY;
+    } else if (postop_plane(x, out)) {
+        post->kind = MAAS_POST_BINARY_PLANE;
     } else {
         return false;
     }
@@ -93,9 +115,8 @@ postop_kind(const maas_type_t *x, const maas_type_t *out, maas_post_t *post)
 }
 
 
-/* Is node n a post-op of what makes its input i? */
-static bool
-postop_match(const maas_pass_t *p, const maas_node_t *n, int i,
+bool
+maas_pass_as_post(const maas_pass_t *p, const maas_node_t *n, int i,
     maas_post_t *post)
 {
     const void         *data[4] = { NULL };
@@ -205,9 +226,9 @@ postop_node(maas_pass_t *p, uint32_t i)
         memset(&post, 0, sizeof(post));
 
         if (from->op == NULL || from->n_out != 1
-            || from->n_post >= POSTOP_MAX || postop_mask(from->op) == 0
-            || !postop_match(p, n, j, &post)
-            || !(postop_mask(from->op) & (1u << post.kind)))
+            || from->n_post >= POSTOP_MAX || maas_pass_posts(from->op) == 0
+            || !maas_pass_as_post(p, n, j, &post)
+            || !(maas_pass_posts(from->op) & (1u << post.kind)))
         {
             continue;
         }

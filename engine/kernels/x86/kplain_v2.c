@@ -16,3 +16,4 @@
 #include "kernels/ref/gemm_body.h"
 #include "kernels/ref/map_body.h"
 #include "kernels/ref/row_body.h"
+#include "kernels/ref/block_body.h"

@@ -1,0 +1,403 @@
+/*
+ * layout.c: chains of convolutions and what lies between them work on
+ * blocked activations (MAAS_FMT_C16).
+ *
+ * Nodes are taken in order.  A node whose operator has a blocked form gets
+ * it where that form's inputs are blocked already or are worth a conversion;
+ * an elementwise node becomes a post-op of its producer, or a maas.Map with
+ * that post-op.  A value's blocked form is a value of its own, its twin; a
+ * conversion stands where one form is made and the other is read.
+ *
+ * Nothing is decided by sizes that may be declared or not, so that a graph
+ * has the same numbers whatever is known of its shapes.
+ */
+
+#include "graph/pass/pass.h"
+
+
+typedef struct {
+    maas_pass_t  *p;
+    uint32_t      n_value;      /* of the graph as it was */
+    maas_vid_t   *twin;         /* by value; MAAS_NOVAL: none */
+    uint32_t     *maker;        /* node that makes the twin itself */
+    bool         *lost;         /* the plain form is not made any more */
+} layout_t;
+
+#define LAYOUT_POSTS  8
+#define LAYOUT_IN     32        /* inputs of a node that are looked at */
+
+
+static bool
+layout_has(const layout_t *l, maas_vid_t v)
+{
+    return v != MAAS_NOVAL && v < l->n_value && l->twin[v] != MAAS_NOVAL;
+}
+
+
+/* May a value have a blocked form? */
+static bool
+layout_fits(const layout_t *l, maas_vid_t v)
+{
+    const maas_type_t  *t;
+
+    if (v == MAAS_NOVAL || v >= l->n_value) {
+        return false;
+    }
+
+    t = &l->p->g->value[v].type;
+
+    return t->kind == MAAS_KIND_TENSOR && t->dtype == MAAS_F32 && t->rank >= 3
+           && t->format == MAAS_FMT_PLAIN;
+}
+
+
+static maas_status_t
+layout_twin(layout_t *l, maas_vid_t v, uint32_t maker)
+{
+    maas_vid_t    t;
+    maas_type_t   type = l->p->g->value[v].type;
+
+    t = maas_graph_value(l->p->g, maas_str(""));
+    if (t == MAAS_NOVAL) {
+        return maas_err_nomem(l->p->err);
+    }
+
+    type.format = MAAS_FMT_C16;
+    l->p->g->value[t].type = type;
+    l->twin[v] = t;
+    l->maker[v] = maker;
+
+    return MAAS_OK;
+}
+
+
+/* A conversion from one value to another; both are there. */
+static maas_status_t
+layout_convert(layout_t *l, const char *op, maas_vid_t from, maas_vid_t to)
+{
+    maas_vid_t    out;
+    maas_type_t   type = l->p->g->value[to].type;
+    maas_node_t  *n;
+
+    MAAS_TRY(maas_pass_emit(l->p, "maas", op, NULL, 0, &from, 1, &type,
+                            &out));
+
+    n = &l->p->g->node[l->p->g->n_node - 1];
+    n->out[0] = to;
+    n->name = l->p->g->value[maas_min(from, to)].name;
+
+    return MAAS_OK;
+}
+
+
+/* Node i reads the twin of its input j from now on. */
+static maas_status_t
+layout_read(layout_t *l, uint32_t i, int j)
+{
+    maas_vid_t  v = l->p->g->node[i].in[j];
+
+    if (!layout_has(l, v)) {
+        MAAS_TRY(layout_twin(l, v, MAAS_NONODE));
+        MAAS_TRY(layout_convert(l, "ToBlocked", v, l->twin[v]));
+    }
+
+    l->p->g->node[i].in[j] = l->twin[v];
+    return MAAS_OK;
+}
+
+
+static maas_status_t
+layout_write(layout_t *l, uint32_t i)
+{
+    maas_vid_t  v;
+
+    for (int j = 0; j < l->p->g->node[i].n_out; j++) {
+        v = l->p->g->node[i].out[j];
+
+        if (v != MAAS_NOVAL) {
+            MAAS_TRY(layout_twin(l, v, i));
+            l->p->g->node[i].out[j] = l->twin[v];
+            l->lost[v] = true;
+        }
+    }
+
+    return MAAS_OK;
+}
+
+
+static const maas_op_t *
+layout_row(const char *name)
+{
+    return maas_op_find(maas_str("maas"),
+                        (maas_str_t) { name, strlen(name) });
+}
+
+
+/* -- operators with a blocked form --------------------------------------- */
+
+static bool
+layout_form(const layout_t *l, const maas_node_t *n, maas_blocked_t *b)
+{
+    const maas_type_t  *type[LAYOUT_IN] = { NULL };
+
+    if (n->op->blocked == NULL || n->n_in > LAYOUT_IN) {
+        return false;
+    }
+
+    for (int j = 0; j < n->n_in; j++) {
+        if (n->in[j] != MAAS_NOVAL) {
+            type[j] = &l->p->g->value[n->in[j]].type;
+            b->in |= layout_has(l, n->in[j]) ? 1u << j : 0;
+            b->constant |= maas_pass_const(l->p->g, n->in[j]) != NULL
+                           ? 1u << j : 0;
+        }
+    }
+
+    if (!n->op->blocked(n, type, b)) {
+        return false;
+    }
+
+    for (int j = 0; j < n->n_in; j++) {
+        if ((b->in & (1u << j)) && !layout_fits(l, n->in[j])) {
+            return false;
+        }
+    }
+
+    for (int j = 0; j < n->n_out && !b->plain; j++) {
+        if (n->out[j] != MAAS_NOVAL && !layout_fits(l, n->out[j])) {
+            return false;
+        }
+    }
+
+    return true;
+}
+
+
+static maas_status_t
+layout_op(layout_t *l, uint32_t i, bool *done)
+{
+    maas_blocked_t   b = { 0 };
+    maas_node_t     *n = &l->p->g->node[i];
+
+    if (!layout_form(l, n, &b)) {
+        return MAAS_OK;
+    }
+
+    *done = true;
+    n->op = layout_row(b.op);
+
+    for (int j = 0; j < l->p->g->node[i].n_in; j++) {
+        if (b.in & (1u << j)) {
+            MAAS_TRY(layout_read(l, i, j));
+        }
+    }
+
+    if (!b.plain) {
+        MAAS_TRY(layout_write(l, i));
+    }
+
+    return maas_pass_pack_node(l->p, i);
+}
+
+
+/* -- elementwise nodes --------------------------------------------------- */
+
+/* The node that makes input `v` of the only one that reads it, or NONODE. */
+static uint32_t
+layout_fusable(const layout_t *l, maas_vid_t v, const maas_post_t *post)
+{
+    uint32_t             at = l->maker[v];
+    const maas_node_t   *from;
+
+    if (at == MAAS_NONODE || l->p->uses[v] != 1
+        || maas_pass_is_output(l->p->g, v))
+    {
+        return MAAS_NONODE;
+    }
+
+    from = &l->p->g->node[at];
+
+    return from->op != NULL && from->n_post < LAYOUT_POSTS
+           && (maas_pass_posts(from->op) & (1u << post->kind))
+           ? at : MAAS_NONODE;
+}
+
+
+/* Node i becomes `from` with one post-op more; operand: a value or NOVAL. */
+static maas_status_t
+layout_append(layout_t *l, uint32_t i, const maas_node_t *from,
+    const maas_post_t *post, maas_vid_t operand)
+{
+    maas_vid_t     out, *in;
+    maas_node_t    fused = *from;
+    maas_post_t   *list;
+    maas_graph_t  *g = l->p->g;
+
+    list = maas_arena_array(g->arena, from->n_post + 1, sizeof(*list));
+    in = maas_arena_array(g->arena, from->n_in + 1, sizeof(*in));
+    if (list == NULL || in == NULL) {
+        return maas_err_nomem(l->p->err);
+    }
+
+    if (from->n_post != 0) {
+        memcpy(list, from->post, from->n_post * sizeof(*list));
+    }
+
+    memcpy(in, from->in, from->n_in * sizeof(*in));
+    list[fused.n_post] = *post;
+
+    if (operand != MAAS_NOVAL) {
+        list[fused.n_post].operand = from->n_in;
+        in[fused.n_in++] = operand;
+    }
+
+    out = g->node[i].out[0];
+    fused.n_post++;
+    fused.in = in;
+    fused.post = list;
+    fused.out = maas_arena_dup(g->arena, &out, sizeof(out));
+    if (fused.out == NULL) {
+        return maas_err_nomem(l->p->err);
+    }
+
+    g->node[i] = fused;
+    return layout_write(l, i);
+}
+
+
+/* An elementwise node that takes blocked input j as a post-op. */
+static maas_status_t
+layout_map(layout_t *l, uint32_t i, int j, const maas_post_t *post)
+{
+    uint32_t       at;
+    maas_vid_t     v, operand = MAAS_NOVAL;
+    maas_node_t    map = { 0 };
+    maas_graph_t  *g = l->p->g;
+
+    v = g->node[i].in[j];
+
+    if (post->kind != MAAS_POST_UNARY) {
+        if (post->kind == MAAS_POST_BINARY) {
+            MAAS_TRY(layout_read(l, i, post->operand));
+        }
+
+        operand = g->node[i].in[post->operand];
+    }
+
+    at = layout_fusable(l, v, post);
+
+    if (at != MAAS_NONODE) {
+        map = g->node[at];
+        MAAS_TRY(layout_append(l, i, &map, post, operand));
+        maas_pass_delete(&g->node[at]);
+        return MAAS_OK;
+    }
+
+    map.op = layout_row("Map");
+    map.n_in = map.n_formal = map.n_out = 1;
+    map.in = &l->twin[v];
+    map.name = g->node[i].name;
+
+    return layout_append(l, i, &map, post, operand);
+}
+
+
+static maas_status_t
+layout_elementwise(layout_t *l, uint32_t i)
+{
+    maas_post_t   post;
+    maas_node_t  *n = &l->p->g->node[i];
+    const uint32_t  mask = maas_pass_posts(layout_row("Map"));
+
+    for (int j = 0; j < n->n_in && j < LAYOUT_IN; j++) {
+        memset(&post, 0, sizeof(post));
+
+        if (layout_has(l, n->in[j]) && n->n_out == 1
+            && n->out[0] != MAAS_NOVAL && layout_fits(l, n->out[0])
+            && maas_pass_as_post(l->p, n, j, &post)
+            && (mask & (1u << post.kind)))
+        {
+            return layout_map(l, i, j, &post);
+        }
+    }
+
+    return MAAS_OK;
+}
+
+
+/* -- the pass ------------------------------------------------------------ */
+
+static maas_status_t
+layout_plain(layout_t *l, maas_vid_t v)
+{
+    if (v == MAAS_NOVAL || v >= l->n_value || !l->lost[v]) {
+        return MAAS_OK;
+    }
+
+    l->lost[v] = false;
+    return layout_convert(l, "FromBlocked", l->twin[v], v);
+}
+
+
+/* What still reads a plain form that nothing makes gets it made. */
+static maas_status_t
+layout_restore(layout_t *l)
+{
+    uint32_t       n = l->p->g->n_node;
+    maas_graph_t  *g = l->p->g;
+
+    for (uint32_t i = 0; i < n; i++) {
+        for (int j = 0; g->node[i].op != NULL && j < g->node[i].n_in; j++) {
+            MAAS_TRY(layout_plain(l, g->node[i].in[j]));
+        }
+    }
+
+    for (uint32_t i = 0; i < g->n_out; i++) {
+        MAAS_TRY(layout_plain(l, g->out[i]));
+    }
+
+    return MAAS_OK;
+}
+
+
+static maas_status_t
+layout_run(maas_pass_t *p)
+{
+    bool           done;
+    uint32_t       n = p->g->n_node;
+    layout_t       l = { .p = p, .n_value = p->g->n_value };
+    maas_arena_t  *a = p->g->arena;
+
+    l.twin = maas_arena_array(a, l.n_value + 1, sizeof(*l.twin));
+    l.maker = maas_arena_array(a, l.n_value + 1, sizeof(*l.maker));
+    l.lost = maas_arena_array(a, l.n_value + 1, sizeof(*l.lost));
+    if (l.twin == NULL || l.maker == NULL || l.lost == NULL) {
+        return maas_err_nomem(p->err);
+    }
+
+    for (uint32_t i = 0; i < l.n_value; i++) {
+        l.twin[i] = MAAS_NOVAL;
+        l.maker[i] = MAAS_NONODE;
+    }
+
+    for (uint32_t i = 0; i < n; i++) {
+        if (p->g->node[i].op == NULL) {
+            continue;
+        }
+
+        done = false;
+        MAAS_TRY(layout_op(&l, i, &done));
+
+        if (!done) {
+            MAAS_TRY(layout_elementwise(&l, i));
+        }
+    }
+
+    MAAS_TRY(layout_restore(&l));
+    return maas_pass_sort(p);
+}
+
+
+const maas_pass_row_t  maas_pass_layout = {
+    .name = "layout", .run = layout_run, .needs_types = true
+};

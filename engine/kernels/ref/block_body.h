@@ -1,0 +1,183 @@
+/*
+ * block_body: plain C kernels over blocks of 16 channels; a template (see
+ * gemm_body.h).  kernels.h tells what they compute.
+ *
+ * Pixels at the border of a window take the taps that lie inside; the
+ * others are left out of the chain.
+ */
+
+
+/* One pixel of one block. */
+static void
+MAAS_K(conv16_pixel)(const maas_conv16_t *c, const float *x, const float *w,
+    float *acc)
+{
+    float         v;
+    int64_t       a, b, t, i, l, run;
+    const float  *p, *q;
+
+    for (a = 0; a < c->na; a++) {
+        run = a + 1 < c->na ? c->run : c->last;
+        q = w + a * c->wa + c->b0 * c->nc * run * MAAS_C16;
+
+        for (b = 0; b < c->nb; b++) {
+            for (t = 0; t < c->nc; t++) {
+                p = x + a * c->xa + b * c->xb + t * c->xc;
+
+                for (i = 0; i < run; i++) {
+                    v = p[i];
+
+                    for (l = 0; l < MAAS_C16; l++) {
+                        acc[l] = MAAS_MADD(v, q[l], acc[l]);
+                    }
+
+                    q += MAAS_C16;
+                }
+            }
+        }
+    }
+}
+
+
+static float
+MAAS_K(limit)(float v, float lo, float hi)
+{
+    v = lo > v ? lo : v;
+
+    return hi < v ? hi : v;
+}
+
+
+void
+MAAS_K(conv16)(const maas_conv16_t *c)
+{
+    float         acc[MAAS_C16], *y;
+    int64_t       n, r, p, l, at;
+    const float  *w = c->w;
+
+    for (n = 0; n < c->n; n += MAAS_C16, w += c->wblock) {
+        for (r = 0; r < c->rows; r++) {
+            for (p = 0; p < c->cols; p++) {
+                for (l = 0; l < MAAS_C16; l++) {
+                    acc[l] = c->bias != NULL && n + l < c->n
+                             ? c->bias[n + l] : 0;
+                }
+
+                MAAS_K(conv16_pixel)(c, c->x + r * c->xrow + p * c->xcol, w,
+                                     acc);
+
+                at = n / MAAS_C16 * c->yblock + r * c->yrow + p * MAAS_C16;
+                y = c->y + at;
+
+                for (l = 0; l < MAAS_C16; l++) {
+                    if (c->add != NULL) {
+                        acc[l] += c->add[at + l];
+                    }
+
+                    y[l] = c->clip ? MAAS_K(limit)(acc[l], c->lo, c->hi)
+                                   : acc[l];
+                }
+            }
+        }
+    }
+}
+
+
+/* Taps [*lo, *hi) of n, d apart, that start at `at` and lie in [0, size). */
+static void
+MAAS_K(taps)(int64_t at, int64_t n, int64_t d, int64_t size, int64_t *lo,
+    int64_t *hi)
+{
+    for (*lo = 0; *lo < n && at + *lo * d < 0; (*lo)++) { /* void */ }
+    for (*hi = n; *hi > *lo && at + (*hi - 1) * d >= size; (*hi)--) {
+        /* void */
+    }
+}
+
+
+static void
+MAAS_K(win16)(const maas_win16_t *c, bool max)
+{
+    float         acc[MAAS_C16];
+    int64_t       oy, ox, ky, kx, l, iy, ix, k0, k1, x0, x1;
+    const float  *p, *w;
+
+    for (oy = c->y0; oy < c->y1; oy++) {
+        iy = oy * c->sh - c->ph;
+        MAAS_K(taps)(iy, c->kh, c->dh, c->ih, &k0, &k1);
+
+        for (ox = 0; ox < c->ow; ox++) {
+            ix = ox * c->sw - c->pw;
+            MAAS_K(taps)(ix, c->kw, c->dw, c->iw, &x0, &x1);
+
+            for (l = 0; l < MAAS_C16; l++) {
+                acc[l] = max ? -INFINITY : c->bias[l];
+            }
+
+            for (ky = k0; ky < k1; ky++) {
+                for (kx = x0; kx < x1; kx++) {
+                    p = c->x + ((iy + ky * c->dh) * c->iw + ix + kx * c->dw)
+                               * MAAS_C16;
+                    w = c->w + (ky * c->kw + kx) * MAAS_C16;
+
+                    for (l = 0; l < MAAS_C16; l++) {
+                        acc[l] = !max ? MAAS_MADD(p[l], w[l], acc[l])
+                                 : acc[l] > p[l] || acc[l] != acc[l] ? acc[l]
+                                 : p[l];
+                    }
+                }
+            }
+
+            for (l = 0; l < MAAS_C16; l++) {
+                c->y[(oy * c->ow + ox) * MAAS_C16 + l] =
+                    c->clip ? MAAS_K(limit)(acc[l], c->lo, c->hi) : acc[l];
+            }
+        }
+    }
+}
+
+
+void
+MAAS_K(dwconv16)(const maas_win16_t *c)
+{
+    MAAS_K(win16)(c, false);
+}
+
+
+void
+MAAS_K(maxpool16)(const maas_win16_t *c)
+{
+    MAAS_K(win16)(c, true);
+}
+
+
+/* Pixel i goes to sum i % 4; sums 0 and 2, 1 and 3 are joined, then all. */
+void
+MAAS_K(sum16)(float *y, const float *x, int64_t n, float f)
+{
+    float    s[4];
+    int64_t  i, l;
+
+    for (l = 0; l < MAAS_C16; l++) {
+        s[0] = s[1] = s[2] = s[3] = 0;
+
+        for (i = 0; i < n; i++) {
+            s[i % 4] += x[i * MAAS_C16 + l];
+        }
+
+        y[l] = ((s[0] + s[2]) + (s[1] + s[3])) * f;
+    }
+}
+
+
+void
+MAAS_K(affine16)(float *y, const float *x, const float *a, const float *b,
+    int64_t n, float lo, float hi)
+{
+    int64_t  i;
+
+    for (i = 0; i < n * MAAS_C16; i++) {
+        y[i] = MAAS_K(limit)(MAAS_MADD(x[i], a[i % MAAS_C16],
+                                       b[i % MAAS_C16]), lo, hi);
+    }
+}

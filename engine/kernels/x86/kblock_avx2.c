@@ -1,0 +1,25 @@
+/*
+ * kblock_avx2: kernels over blocks of 16 channels, AVX2 and FMA: tiles of 6
+ * pixels by one block.  The bodies are in vblock.h and vwindow.h.
+ *
+ * Nothing is allocated and nothing kept; all functions are reentrant.
+ */
+
+#include <math.h>
+
+#include "kernels/klevel.h"
+#include "kernels/x86/vec_avx2.h"
+
+
+#define MAAS_ISA  avx2
+
+#define KB_HALF   3
+#define KB_R(F)   F(0) F(1) F(2) F(3) F(4) F(5)
+
+/* Up to a half, a half and more, two rows. */
+#define KB_TILES(F)                                                           \
+    F(1, 0, 2) F(2, 0, 2) F(3, 0, 2) F(3, 1, 2) F(3, 2, 2) F(3, 3, 2)         \
+    F(1, 1, 2) F(2, 2, 2)
+
+#include "kernels/x86/vblock.h"
+#include "kernels/x86/vwindow.h"

@@ -1,0 +1,216 @@
+/*
+ * vblock: convolution over blocks of 16 channels for one instruction set; a
+ * template over the words of vec_*.h.  The includer defines MAAS_ISA,
+ * KB_HALF (pixels of half a tile) and KB_R (a list macro of the pixels).
+ *
+ * A tile is two halves of pixels, which follow each other in a row or lie in
+ * two rows, by two vectors of channels: every weight that is loaded meets
+ * all pixels, every input both vectors.  Weights pass from the second cache;
+ * those of the next channels are fetched ahead.
+ *
+ * Windows (depthwise, maximum) and sums are in vwindow.h.
+ */
+
+#define KB_CH  (2 * VL)         /* channels of a tile */
+
+
+typedef struct {
+    const maas_conv16_t  *c;
+    const float          *x;
+    const float          *w;
+    const float          *bias;
+    const float          *add;
+    float                *y;
+    int64_t               xhalf;    /* from the first half to the second */
+    int64_t               yhalf;
+    int64_t               ahead;    /* floats of w to what is fetched */
+    int                   n;        /* channels that exist */
+} kb_tile_t;
+
+
+/* Pixel q of a half; s1, s3, s5: that many times the bytes of a step. */
+#define KB_AT(p, q)                                                           \
+    (*(const float *) ((const char *) (p)                                     \
+        + ((q) == 0 ? 0 : (q) == 1 ? s1 : (q) == 2 ? 2 * s1 : (q) == 3 ? s3   \
+           : (q) == 4 ? 4 * s1 : (q) == 5 ? s5 : 2 * s3)))
+
+#define KB_HAS(r)  ((r) < KB_HALF ? R0 > (r) : R1 > (r) - KB_HALF)
+#define KB_OUT(r)  ((r) < KB_HALF ? (r) * MAAS_C16                            \
+                    : t->yhalf + ((r) - KB_HALF) * MAAS_C16)
+
+
+V_INL V
+kb_limit(const maas_conv16_t *c, V v, const float *add)
+{
+    if (add != NULL) {
+        v = v_add(v, v_load(add));
+    }
+
+    return c->clip ? v_min(v_set1(c->hi), v_max(v_set1(c->lo), v)) : v;
+}
+
+
+/* R0 and R1 pixels by W vectors; constants where this is inlined. */
+V_INL void
+kb_tile(const kb_tile_t *t, const int R0, const int R1, const int W)
+{
+    V                     b0, b1, v;
+    float                *y = t->y;
+    int64_t               a, b, i, k, run, s1, s3, s5, vs, ys;
+    const float          *w, *f, *p0, *p1, *pb, *add = t->add;
+    const maas_conv16_t  *c = t->c;
+
+    s1 = c->xcol * (int64_t) sizeof(float);
+    s3 = 3 * s1;
+    s5 = 5 * s1;
+    vs = VL < MAAS_C16 ? VL : W > 1 ? c->wblock : 0;
+    ys = VL < MAAS_C16 ? VL : c->yblock;
+
+    b0 = t->bias != NULL ? v_loads(t->bias, t->n) : v_zero();
+    b1 = t->bias != NULL && W > 1 ? v_loads(t->bias + VL, t->n - VL)
+                                  : v_zero();
+
+#define KB_START(r)  V  x##r = b0, z##r = b1;
+    KB_R(KB_START)
+
+#define KB_STEP(r)                                                            \
+                    if (KB_HAS(r)) {                                          \
+                        v = v_set1(KB_AT(r < KB_HALF ? p0 : p1,               \
+                                         r % KB_HALF));                       \
+                        x##r = v_fma(v, b0, x##r);                            \
+                                                                              \
+                        if (W > 1) {                                          \
+                            z##r = v_fma(v, b1, z##r);                        \
+                        }                                                     \
+                    }
+
+    for (a = 0; a < c->na; a++) {
+        run = a + 1 < c->na ? c->run : c->last;
+        w = t->w + a * c->wa + c->b0 * c->nc * run * MAAS_C16;
+        f = w + t->ahead;
+        pb = t->x + a * c->xa;
+
+        for (b = 0; b < c->nb; b++, pb += c->xb) {
+            for (i = 0; i < c->nc; i++) {
+                p0 = pb + i * c->xc;
+                p1 = p0 + t->xhalf;
+
+#pragma GCC unroll 4
+                for (k = 0; k < run; k++) {
+                    b0 = v_load(w);
+                    b1 = W > 1 ? v_load(w + vs) : b0;
+                    __builtin_prefetch(f, 0, 2);
+
+                    if (W > 1 && VL == MAAS_C16) {
+                        __builtin_prefetch(f + vs, 0, 2);
+                    }
+
+                    KB_R(KB_STEP)
+                    w += MAAS_C16;
+                    f += MAAS_C16;
+                    p0++;
+                    p1++;
+                }
+            }
+        }
+    }
+
+#define KB_END(r)                                                             \
+    if (KB_HAS(r)) {                                                          \
+        v_store(y + KB_OUT(r),                                                \
+                kb_limit(c, x##r, add ? add + KB_OUT(r) : NULL));             \
+                                                                              \
+        if (W > 1) {                                                          \
+            v_store(y + KB_OUT(r) + ys,                                       \
+                    kb_limit(c, z##r, add ? add + KB_OUT(r) + ys : NULL));    \
+        }                                                                     \
+    }
+    KB_R(KB_END)
+}
+
+
+#define KB_TILE(r0, r1, W)                                                    \
+    static __attribute__((noinline)) void                                     \
+    kb_tile_##r0##_##r1##_##W(const kb_tile_t *t)                             \
+    {                                                                         \
+        kb_tile(t, r0, r1, W);                                                \
+    }
+#define KB_NAME(r0, r1, W)  [W - 1][r0][r1] = kb_tile_##r0##_##r1##_##W,
+
+KB_TILES(KB_TILE)
+
+static void (*const  kb_tiles[2][KB_HALF + 1][KB_HALF + 1])
+    (const kb_tile_t *t) = { KB_TILES(KB_NAME) };
+
+
+V_INL void
+kb_pixels(kb_tile_t *t, int64_t r, int64_t p, int64_t r0, int64_t r1, int W)
+{
+    int64_t               at;
+    kb_tile_t             u = *t;
+    const maas_conv16_t  *c = t->c;
+
+    at = r * c->yrow + p * MAAS_C16;
+    u.x += r * c->xrow + p * c->xcol;
+    u.y += at;
+    u.add = t->add != NULL ? t->add + at : NULL;
+    kb_tiles[W - 1][r0][r1](&u);
+}
+
+
+/* All pixels by W vectors of channels. */
+static void
+kb_plane(kb_tile_t *t, int W)
+{
+    int64_t               r, p, n, tiles;
+    const maas_conv16_t  *c = t->c;
+
+    if (c->cols <= KB_HALF) {
+        t->xhalf = c->xrow;
+        t->yhalf = c->yrow;
+
+        for (r = 0; r + 2 <= c->rows; r += 2) {
+            kb_pixels(t, r, 0, c->cols, c->cols, W);
+        }
+
+        if (r < c->rows) {
+            kb_pixels(t, r, 0, c->cols, 0, W);
+        }
+
+        return;
+    }
+
+    t->xhalf = KB_HALF * c->xcol;
+    t->yhalf = KB_HALF * MAAS_C16;
+
+    for (r = 0; r < c->rows; r++) {
+        tiles = (c->cols + 2 * KB_HALF - 1) / (2 * KB_HALF);
+
+        for (p = 0; p < c->cols; p += n, tiles--) {
+            n = (c->cols - p + tiles - 1) / tiles;
+            kb_pixels(t, r, p, maas_min(n, KB_HALF),
+                      maas_max(n - KB_HALF, 0), W);
+        }
+    }
+}
+
+
+void
+MAAS_K(conv16)(const maas_conv16_t *c)
+{
+    int64_t    n, at, step = maas_max(KB_CH, MAAS_C16);
+    kb_tile_t  t = { .c = c };
+
+    for (n = 0; n < c->n; n += step) {
+        at = n / MAAS_C16 * c->yblock;
+        t.x = c->x;
+        t.w = c->w + n / MAAS_C16 * c->wblock;
+        t.y = c->y + at;
+        t.add = c->add != NULL ? c->add + at : NULL;
+        t.bias = c->bias != NULL ? c->bias + n : NULL;
+        t.n = (int) maas_min(c->n - n, step);
+        t.ahead = n + step < c->n ? step / MAAS_C16 * c->wblock : 0;
+
+        kb_plane(&t, VL < MAAS_C16 || c->n - n > MAAS_C16 ? 2 : 1);
+    }
+}

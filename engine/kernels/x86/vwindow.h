@@ -1,0 +1,231 @@
+/*
+ * vwindow: windows over one block of 16 channels (depthwise convolution,
+ * maximum), sums and affine maps; a template over the words of vec_*.h.
+ *
+ * A row's pixels whose taps all lie inside go by fours or eights; those at
+ * its ends one by one, with the taps that lie inside.
+ */
+
+#define VW_N   (MAAS_C16 / VL)          /* vectors of a pixel */
+#define VW_P   (VL == MAAS_C16 ? 8 : 4) /* pixels at a time */
+
+#define VW_8(F)  F(0) F(1) F(2) F(3) F(4) F(5) F(6) F(7)
+
+
+typedef struct {
+    const maas_win16_t  *c;
+    const float         *x;     /* tap (0, 0) of the first pixel */
+    const float         *w;
+    float               *y;
+    int64_t              k0, k1, x0, x1;
+} vw_tap_t;
+
+
+V_INL V
+vw_limit(const maas_win16_t *c, V v)
+{
+    return c->clip ? v_min(v_set1(c->hi), v_max(v_set1(c->lo), v)) : v;
+}
+
+
+/* v_max() gives the second when either is NaN, so only a has to be asked. */
+V_INL V
+vw_max(V a, V v)
+{
+    return v_sel(v_nan(a), a, v_max(a, v));
+}
+
+
+/* P pixels, vector h of each; taps [k0, k1) x [x0, x1). */
+V_INL void
+vw_pixels(const vw_tap_t *t, const int P, const bool max, int h,
+    const int64_t K)
+{
+    V                    a, f = v_zero();
+    int64_t              ky, kx, s, x0, x1;
+    const float         *p, *w;
+    const maas_win16_t  *c = t->c;
+
+    s = c->sw * MAAS_C16;
+    a = max ? v_set1(-INFINITY) : v_load(c->bias + h * VL);
+    x0 = K ? 0 : t->x0;
+    x1 = K ? K : t->x1;
+
+#define VW_START(i)  V  a##i = a;
+    VW_8(VW_START)
+
+    for (ky = t->k0; ky < t->k1; ky++) {
+        p = t->x + (ky * c->dh * c->iw + x0 * c->dw) * MAAS_C16 + h * VL;
+        w = t->w + (ky * c->kw + x0) * MAAS_C16 + h * VL;
+
+        for (kx = x0; kx < x1; kx++) {
+            if (!max) {
+                f = v_load(w);
+            }
+
+#define VW_TAP(i)                                                             \
+            if (P > i) {                                                      \
+                a = v_load(p + i * s);                                        \
+                a##i = max ? vw_max(a##i, a) : v_fma(a, f, a##i);             \
+            }
+            VW_8(VW_TAP)
+
+            p += c->dw * MAAS_C16;
+            w += MAAS_C16;
+        }
+    }
+
+#define VW_END(i)                                                             \
+    if (P > i) {                                                              \
+        v_store(t->y + i * MAAS_C16 + h * VL, vw_limit(c, a##i));             \
+    }
+    VW_8(VW_END)
+}
+
+
+V_INL void
+vw_row(vw_tap_t *t, int64_t oy, const bool max, const int64_t K)
+{
+    int64_t              ox, ix, n, lo, hi, iy;
+    const maas_win16_t  *c = t->c;
+
+    iy = oy * c->sh - c->ph;
+
+    /* Pixels [lo, hi) see nothing outside. */
+    lo = maas_min((c->pw + c->sw - 1) / c->sw, c->ow);
+    hi = c->iw + c->pw - (c->kw - 1) * c->dw - 1;
+    hi = hi < 0 ? 0 : maas_min(hi / c->sw + 1, c->ow);
+
+    for (ox = 0; ox < c->ow; ox += n) {
+        ix = ox * c->sw - c->pw;
+        t->x = c->x + (iy * c->iw + ix) * MAAS_C16;
+        t->y = c->y + (oy * c->ow + ox) * MAAS_C16;
+        t->x0 = 0;
+        t->x1 = c->kw;
+
+        if (ox >= lo && ox + VW_P <= hi) {
+            n = VW_P;
+
+            for (int h = 0; h < VW_N; h++) {
+                vw_pixels(t, VW_P, max, h, K);
+            }
+
+            continue;
+        }
+
+        n = 1;
+
+        while (t->x0 < t->x1 && ix + t->x0 * c->dw < 0) {
+            t->x0++;
+        }
+
+        while (t->x1 > t->x0 && ix + (t->x1 - 1) * c->dw >= c->iw) {
+            t->x1--;
+        }
+
+        for (int h = 0; h < VW_N; h++) {
+            vw_pixels(t, 1, max, h, 0);
+        }
+    }
+}
+
+
+V_INL void
+vw_rows(const maas_win16_t *c, const bool max, const int64_t K)
+{
+    int64_t   oy, iy;
+    vw_tap_t  t = { .c = c, .w = c->w };
+
+    for (oy = c->y0; oy < c->y1; oy++) {
+        iy = oy * c->sh - c->ph;
+
+        for (t.k0 = 0; t.k0 < c->kh && iy + t.k0 * c->dh < 0; t.k0++) {
+            /* void */
+        }
+
+        for (t.k1 = c->kh; t.k1 > t.k0 && iy + (t.k1 - 1) * c->dh >= c->ih;
+             t.k1--)
+        {
+            /* void */
+        }
+
+        vw_row(&t, oy, max, K);
+    }
+}
+
+
+void
+MAAS_K(dwconv16)(const maas_win16_t *c)
+{
+    if (c->kw == 3) {
+        vw_rows(c, false, 3);
+
+    } else if (c->kw == 5) {
+        vw_rows(c, false, 5);
+
+    } else {
+        vw_rows(c, false, 0);
+    }
+}
+
+
+void
+MAAS_K(maxpool16)(const maas_win16_t *c)
+{
+    vw_rows(c, true, 0);
+}
+
+
+void
+MAAS_K(sum16)(float *y, const float *x, int64_t n, float f)
+{
+    V             s0, s1, s2, s3;
+    int64_t       i;
+    const float  *p;
+
+    for (int h = 0; h < VW_N; h++) {
+        s0 = s1 = s2 = s3 = v_zero();
+        p = x + h * VL;
+
+        for (i = 0; i + 4 <= n; i += 4, p += 4 * MAAS_C16) {
+            s0 = v_add(s0, v_load(p));
+            s1 = v_add(s1, v_load(p + MAAS_C16));
+            s2 = v_add(s2, v_load(p + 2 * MAAS_C16));
+            s3 = v_add(s3, v_load(p + 3 * MAAS_C16));
+        }
+
+        if (i < n) {
+            s0 = v_add(s0, v_load(p));
+        }
+
+        if (i + 1 < n) {
+            s1 = v_add(s1, v_load(p + MAAS_C16));
+        }
+
+        if (i + 2 < n) {
+            s2 = v_add(s2, v_load(p + 2 * MAAS_C16));
+        }
+
+        v_store(y + h * VL, v_mul(v_add(v_add(s0, s2), v_add(s1, s3)),
+                                  v_set1(f)));
+    }
+}
+
+
+void
+MAAS_K(affine16)(float *y, const float *x, const float *a, const float *b,
+    int64_t n, float lo, float hi)
+{
+    V  va, vb, vlo = v_set1(lo), vhi = v_set1(hi);
+
+    for (int h = 0; h < VW_N; h++) {
+        va = v_load(a + h * VL);
+        vb = v_load(b + h * VL);
+
+        for (int64_t i = 0; i < n; i++) {
+            v_store(y + i * MAAS_C16 + h * VL,
+                    v_min(vhi, v_max(vlo, v_fma(
+                        v_load(x + i * MAAS_C16 + h * VL), va, vb))));
+        }
+    }
+}

@@ -1,0 +1,211 @@
+/*
+ * maas.ToBlocked, maas.FromBlocked: conversions of activations between plain
+ * and blocked; maas.Map: post-ops over a blocked value.  See blocked.h.
+ *
+ * Ownership: nothing is allocated.  Threads: units are independent.
+ */
+
+#include "ops/blocked.h"
+
+
+#define BLOCKED_UNIT  2048      /* pixels of a block that a unit takes */
+
+
+static int64_t
+blocked_chunks(const maas_tensor_t *t)
+{
+    return maas_max((maas_pixels(t) + BLOCKED_UNIT - 1) / BLOCKED_UNIT, 1);
+}
+
+
+static bool
+blocked_setup(maas_setup_t *u, double ns)
+{
+    u->units = maas_planes16(&u->out[0]) * blocked_chunks(&u->out[0]);
+    u->cost = 50 + (double) maas_tensor_count(&u->out[0]) * ns;
+    return true;
+}
+
+
+/* Unit u: a plane and pixels [*p0, *p0 + n) of it. */
+static int64_t
+blocked_unit(const maas_tensor_t *t, int64_t u, int64_t *plane, int64_t *p0)
+{
+    int64_t  chunks = blocked_chunks(t);
+
+    *plane = u / chunks;
+    *p0 = u % chunks * BLOCKED_UNIT;
+
+    return maas_min(maas_pixels(t) - *p0, BLOCKED_UNIT);
+}
+
+
+/* -- conversions --------------------------------------------------------- */
+
+static maas_status_t
+toblocked_infer(maas_infer_t *c)
+{
+    return maas_blocked_out(c, maas_infer_same(c));
+}
+
+
+static bool
+toblocked_setup(maas_setup_t *u)
+{
+    return u->in[0].format == MAAS_FMT_PLAIN && u->in[0].rank > 1
+           && blocked_setup(u, 0.15);
+}
+
+
+static bool
+fromblocked_setup(maas_setup_t *u)
+{
+    return u->in[0].format == MAAS_FMT_C16 && u->in[0].rank > 1
+           && blocked_setup(u, 0.15);
+}
+
+
+static maas_status_t
+toblocked_run(const maas_step_t *s, maas_slot_t *slot, int64_t first,
+    int64_t last)
+{
+    float                *dst;
+    int64_t               u, n, c, plane, p0, pixels, blocks;
+    const float          *src;
+    const maas_tensor_t  *x = &s->in[0];
+
+    (void) slot;
+
+    pixels = maas_pixels(x);
+    blocks = maas_blocks(x->dims[1]);
+
+    for (u = first; u < last; u++) {
+        n = blocked_unit(x, u, &plane, &p0);
+        c = maas_min(x->dims[1] - plane % blocks * MAAS_C16, MAAS_C16);
+        dst = (float *) s->out[0].data + (plane * pixels + p0) * MAAS_C16;
+        src = (const float *) x->data
+              + (plane / blocks * x->dims[1] + plane % blocks * MAAS_C16)
+                * pixels + p0;
+
+        if (c < MAAS_C16) {
+            memset(dst, 0, (size_t) n * MAAS_C16 * sizeof(float));
+        }
+
+        s->k->transpose(dst, MAAS_C16, src, pixels, c, n);
+    }
+
+    return MAAS_OK;
+}
+
+
+static maas_status_t
+fromblocked_run(const maas_step_t *s, maas_slot_t *slot, int64_t first,
+    int64_t last)
+{
+    float                *dst;
+    int64_t               u, n, c, plane, p0, pixels, blocks;
+    const float          *src;
+    const maas_tensor_t  *y = &s->out[0];
+
+    (void) slot;
+
+    pixels = maas_pixels(y);
+    blocks = maas_blocks(y->dims[1]);
+
+    for (u = first; u < last; u++) {
+        n = blocked_unit(y, u, &plane, &p0);
+        c = maas_min(y->dims[1] - plane % blocks * MAAS_C16, MAAS_C16);
+        src = (const float *) s->in[0].data
+              + (plane * pixels + p0) * MAAS_C16;
+        dst = (float *) y->data
+              + (plane / blocks * y->dims[1] + plane % blocks * MAAS_C16)
+                * pixels + p0;
+
+        s->k->transpose(dst, pixels, src, MAAS_C16, n, c);
+    }
+
+    return MAAS_OK;
+}
+
+
+/* -- Map ----------------------------------------------------------------- */
+
+static bool
+map_setup(maas_setup_t *u)
+{
+    return u->in[0].format == MAAS_FMT_C16 && u->n_post != 0
+           && blocked_setup(u, 0.1 + 0.15 * u->n_post);
+}
+
+
+static maas_status_t
+map_run(const maas_step_t *s, maas_slot_t *slot, int64_t first, int64_t last)
+{
+    int64_t               u, n, at, plane, p0;
+    const maas_tensor_t  *y = &s->out[0];
+
+    (void) slot;
+
+    for (u = first; u < last; u++) {
+        n = blocked_unit(y, u, &plane, &p0);
+        at = (plane * maas_pixels(y) + p0) * MAAS_C16;
+        maas_post_apply16(s, 0, (float *) y->data + at,
+                          (const float *) s->in[0].data + at, n, at, plane);
+    }
+
+    return MAAS_OK;
+}
+
+
+/* -- rows ---------------------------------------------------------------- */
+
+#define MAP_POST  (1u << MAAS_POST_UNARY | 1u << MAAS_POST_BINARY             \
+                   | 1u << MAAS_POST_BINARY_SCALAR                            \
+                   | 1u << MAAS_POST_BINARY_CHANNEL                           \
+                   | 1u << MAAS_POST_BINARY_PLANE)
+
+static const maas_formal_t  blocked_in[] = {
+    { "X", MAAS_D(F32), 0, 0 }
+};
+
+static const maas_formal_t  blocked_out[] = {
+    { "Y", MAAS_D(F32), 0, 0 }
+};
+
+static const maas_kernel_row_t  toblocked_kernels[] = {
+    { "toblocked", MAAS_CPU_REF, 0, 0, toblocked_setup, toblocked_run }
+};
+
+static const maas_kernel_row_t  fromblocked_kernels[] = {
+    { "fromblocked", MAAS_CPU_REF, 0, 0, fromblocked_setup, fromblocked_run }
+};
+
+static const maas_kernel_row_t  map_kernels[] = {
+    { "map.c16", MAAS_CPU_REF, 1, MAP_POST, map_setup, map_run }
+};
+
+
+const maas_op_t  maas_ops_blocked[] = {
+    {
+        .name = "ToBlocked", .domain = "maas", .since = 1,
+        .flags = MAAS_OP_PURE | MAAS_OP_INTERNAL,
+        MAAS_IO(blocked_in, blocked_out),
+        .infer = toblocked_infer,
+        MAAS_KERNELS(toblocked_kernels)
+    },
+    {
+        .name = "FromBlocked", .domain = "maas", .since = 1,
+        .flags = MAAS_OP_PURE | MAAS_OP_INTERNAL,
+        MAAS_IO(blocked_in, blocked_out),
+        .infer = maas_infer_same,
+        MAAS_KERNELS(fromblocked_kernels)
+    },
+    {
+        .name = "Map", .domain = "maas", .since = 1,
+        .flags = MAAS_OP_PURE | MAAS_OP_INTERNAL,
+        MAAS_IO(blocked_in, blocked_out),
+        .infer = toblocked_infer,
+        MAAS_KERNELS(map_kernels)
+    },
+    { .name = NULL }
+};

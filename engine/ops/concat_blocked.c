@@ -1,0 +1,128 @@
+/*
+ * maas.ConcatBlocked: blocked activations joined along their channels.  All
+ * inputs but the last fill their blocks, so that planes of 16 channels are
+ * copied whole.
+ *
+ * Ownership: nothing is allocated.  Threads: units are independent.
+ */
+
+#include "ops/blocked.h"
+
+
+typedef struct {
+    int64_t  axis;
+} cc_attr_t;
+
+
+static maas_status_t
+cc_infer(maas_infer_t *c)
+{
+    maas_dim_t          dims[MAAS_RANK_MAX];
+    const maas_type_t  *t = c->in[0].type, *u;
+
+    memcpy(dims, t->dims, sizeof(dims));
+
+    for (int i = 1; i < c->n_in; i++) {
+        u = c->in[i].type;
+
+        if (u->rank != t->rank) {
+            return maas_err(c->err, MAAS_EINVAL, "input %d has rank %d, "
+                            "input 0 has rank %d", i, u->rank, t->rank);
+        }
+
+        if (!maas_dim_known(c->in[i - 1].type->dims[1])
+            || c->in[i - 1].type->dims[1] % MAAS_C16 != 0)
+        {
+            return maas_err(c->err, MAAS_EINVAL, "the channels of input %d "
+                            "do not fill blocks of %d", i - 1, MAAS_C16);
+        }
+
+        for (int d = 0; d < t->rank; d++) {
+            if (d == 1) {
+                dims[d] = maas_dim_add(c->syms, dims[d], u->dims[d]);
+                continue;
+            }
+
+            MAAS_TRY(maas_infer_merge(c, dims[d], u->dims[d], &dims[d],
+                                      "extents of the inputs"));
+        }
+    }
+
+    maas_infer_set(c, 0, t->dtype, t->rank, dims);
+    return maas_blocked_out(c, MAAS_OK);
+}
+
+
+static bool
+cc_setup(maas_setup_t *u)
+{
+    for (int i = 0; i < u->n_formal; i++) {
+        if (u->in[i].format != MAAS_FMT_C16) {
+            return false;
+        }
+    }
+
+    u->units = maas_planes16(&u->out[0]);
+    u->cost = 50 + (double) u->out[0].bytes / 30;
+    return true;
+}
+
+
+static maas_status_t
+cc_run(const maas_step_t *s, maas_slot_t *slot, int64_t first, int64_t last)
+{
+    int                   i;
+    size_t                plane;
+    int64_t               u, b, n, blocks;
+    const maas_tensor_t  *y = &s->out[0];
+
+    (void) slot;
+
+    plane = (size_t) maas_pixels(y) * MAAS_C16;
+    blocks = maas_blocks(y->dims[1]);
+
+    for (u = first; u < last; u++) {
+        b = u % blocks;
+
+        for (i = 0; b >= maas_blocks(s->in[i].dims[1]); i++) {
+            b -= maas_blocks(s->in[i].dims[1]);
+        }
+
+        n = u / blocks * maas_blocks(s->in[i].dims[1]) + b;
+        memcpy((float *) y->data + (size_t) u * plane,
+               (const float *) s->in[i].data + (size_t) n * plane,
+               plane * sizeof(float));
+    }
+
+    return MAAS_OK;
+}
+
+
+static const maas_formal_t  cc_in[] = {
+    { "inputs", MAAS_D(F32), 0, MAAS_VARIADIC }
+};
+
+static const maas_formal_t  cc_out[] = {
+    { "concat_result", MAAS_D(F32), 0, 0 }
+};
+
+static const maas_attr_row_t  cc_attrs[] = {
+    { "axis", MAAS_ATTR_INT, true, offsetof(cc_attr_t, axis) }
+};
+
+static const maas_kernel_row_t  cc_kernels[] = {
+    { "concat.c16", MAAS_CPU_REF, 0, 0, cc_setup, cc_run }
+};
+
+
+const maas_op_t  maas_ops_concat_blocked[] = {
+    {
+        .name = "ConcatBlocked", .domain = "maas", .since = 1,
+        .flags = MAAS_OP_PURE | MAAS_OP_INTERNAL,
+        MAAS_IO(cc_in, cc_out),
+        MAAS_ATTRS(cc_attrs, cc_attr_t),
+        .infer = cc_infer,
+        MAAS_KERNELS(cc_kernels)
+    },
+    { .name = NULL }
+};

@@ -1,0 +1,640 @@
+/*
+ * maas.ConvBlocked: convolution that writes blocked activations.
+ *
+ * A unit is a band of output rows (or a piece of a row) of one image and
+ * group, and some blocks of channels.  Where taps fall beside a row, the
+ * band's rows are copied into the thread's scratch with zeros at their ends;
+ * rows above and below the image are left out of the chain.  Planes of few
+ * channels (the first layer) are read as they are; all else is blocked.
+ *
+ * Ownership: nothing is allocated.  Threads: units are independent, and the
+ * chain of an output element knows no unit.
+ */
+
+#include <math.h>
+
+#include "ops/blocked.h"
+#include "ops/conv.h"
+
+
+#define CB_CACHE   65536        /* floats of a band of inputs */
+#define CB_PLANES  4            /* channels that are read from planes */
+
+typedef struct {
+    int64_t  batch, group, icg, ocg;
+    int64_t  ih, iw, oh, ow, kh, kw, sh, sw, ph, pw, dh, dw;
+    bool     planes;            /* the input is plain */
+    bool     flat;              /* a pixel sees itself alone */
+    bool     copy;
+    int64_t  lane;              /* floats of an input pixel: 16 or 1 */
+    int64_t  parts;             /* blocks or planes of the input */
+    int64_t  rows, cols;        /* of a band */
+    int64_t  in_rows, in_cols;  /* that a band sees, at most */
+    int64_t  nrow, ncol;        /* bands */
+    int64_t  nb, nset;          /* channels of a unit, multiple of 16 */
+} cb_t;
+
+/* Output pixels and the input that they see. */
+typedef struct {
+    const float  *x;            /* row y0, column x0 of the first part */
+    int64_t       part, row;    /* floats from one to the next */
+    int64_t       y0, x0;       /* of the input; x0 may be negative */
+    int64_t       r0, r1, c0, cols;
+} cb_band_t;
+
+
+/* -- geometry ------------------------------------------------------------ */
+
+static void
+cb_window(cb_t *g, const maas_window_t *w)
+{
+    int   l = w->nd - 1;
+    bool  two = w->nd == 2;
+
+    g->ih = two ? w->in[0] : 1;
+    g->oh = two ? w->out[0] : 1;
+    g->kh = two ? w->k[0] : 1;
+    g->sh = two ? w->s[0] : 1;
+    g->dh = two ? w->d[0] : 1;
+    g->ph = two ? w->p0[0] : 0;
+    g->iw = w->in[l];
+    g->ow = w->out[l];
+    g->kw = w->k[l];
+    g->sw = w->s[l];
+    g->dw = w->d[l];
+    g->pw = w->p0[l];
+}
+
+
+/* Parts of about `n`, each a multiple of `step`. */
+static int64_t
+cb_even(int64_t all, int64_t n, int64_t step)
+{
+    int64_t  parts;
+
+    n = maas_max(n, step);
+    parts = (all + n - 1) / n;
+    n = (all + maas_max(parts, 1) - 1) / maas_max(parts, 1);
+
+    return maas_max((n + step - 1) / step * step, step);
+}
+
+
+static void
+cb_bands(cb_t *g)
+{
+    int64_t  wide, n, units;
+
+    wide = g->parts * g->lane * ((g->ow - 1) * g->sw
+                                 + (g->kw - 1) * g->dw + 1);
+    n = CB_CACHE / maas_max(wide, 1) - (g->kh - 1) * g->dh;
+    g->rows = cb_even(g->oh, n / g->sh, 1);
+    g->cols = g->ow;
+
+    if (g->rows == 1 && wide > 2 * CB_CACHE) {
+        g->cols = cb_even(g->ow, CB_CACHE / (g->parts * g->lane * g->sw)
+                                 - (g->kw - 1) * g->dw / g->sw, 28);
+    }
+
+    g->in_rows = (g->rows - 1) * g->sh + (g->kh - 1) * g->dh + 1;
+    g->in_cols = (g->cols - 1) * g->sw + (g->kw - 1) * g->dw + 1;
+    g->nrow = (g->oh + g->rows - 1) / g->rows;
+    g->ncol = (g->ow + maas_max(g->cols, 1) - 1) / maas_max(g->cols, 1);
+
+    units = g->batch * g->group * g->nrow * g->ncol;
+    n = maas_blocks(g->ocg);
+
+    while (n > 2 && units * ((maas_blocks(g->ocg) + n - 1) / n) < 8) {
+        n = (n + 1) / 2;
+    }
+
+    g->nb = (n + 1) / 2 * 2 * MAAS_C16;
+    g->nset = (g->ocg + g->nb - 1) / g->nb;
+}
+
+
+static void
+cb_geom(cb_t *g, const void *attr, const maas_tensor_t *x,
+    const maas_tensor_t *w, const maas_tensor_t *y)
+{
+    maas_window_t              win;
+    const maas_window_attr_t  *a = attr;
+
+    maas_window_init(&win, a, w->dims + 2, x->rank - 2, x->dims + 2,
+                     y->dims + 2);
+    cb_window(g, &win);
+
+    g->batch = x->dims[0];
+    g->group = a->group;
+    g->icg = w->dims[1];
+    g->ocg = w->dims[0] / a->group;
+    g->planes = x->format == MAAS_FMT_PLAIN;
+    g->lane = g->planes ? 1 : MAAS_C16;
+    g->parts = g->planes ? g->icg : maas_blocks(g->icg);
+    g->copy = g->pw > 0 || (g->ow - 1) * g->sw + (g->kw - 1) * g->dw - g->pw
+                           >= g->iw;
+    g->flat = g->kh * g->kw * g->sh * g->sw == 1 && !g->copy && g->ph == 0
+              && g->oh == g->ih && g->ow == g->iw;
+
+    cb_bands(g);
+}
+
+
+static bool
+cb_depthwise(const maas_window_attr_t *a, const int64_t *w)
+{
+    return w[1] == 1 && a->group > 1 && w[0] == a->group;
+}
+
+
+/* Channels of a group fill blocks, or there is but one group. */
+static bool
+cb_aligned(const maas_window_attr_t *a, const int64_t *w)
+{
+    return a->group == 1 || (w[1] % MAAS_C16 == 0
+                             && w[0] / a->group % MAAS_C16 == 0);
+}
+
+
+bool
+conv_blocked(const maas_node_t *n, const maas_type_t *const *type,
+    maas_blocked_t *b)
+{
+    bool                       one = true;
+    int64_t                    taps = 1;
+    const maas_type_t         *x = type[0], *w = type[1];
+    const maas_window_attr_t  *a = n->attr;
+
+    if (!(b->constant & 2) || w->rank < 3 || w->rank > 4 || x->rank != w->rank
+        || x->dtype != MAAS_F32 || w->format != MAAS_FMT_PLAIN)
+    {
+        return false;
+    }
+
+    for (int i = 2; i < w->rank; i++) {
+        taps *= w->dims[i];
+        one = one && x->dims[i] == 1;
+    }
+
+    /* A vector for each image is a plain product. */
+    if (!maas_dim_known(taps) || !maas_dim_known(w->dims[0])
+        || (one && taps == 1)
+        || w->dims[0] < 1 || w->dims[1] < 1 || taps < 1)
+    {
+        return false;
+    }
+
+    b->op = "ConvBlocked";
+
+    if (!(b->in & 1)) {
+        if (cb_depthwise(a, w->dims)
+            || (w->dims[1] > CB_PLANES && taps * w->dims[0] < 64))
+        {
+            return false;
+        }
+
+        b->in = w->dims[1] > CB_PLANES || a->group != 1
+                || (a->dilations.n != 0
+                    && maas_list_ints(a, &a->dilations)[x->rank - 3] != 1);
+    }
+
+    b->in &= 1;
+
+    for (int i = 0; i < n->n_post; i++) {
+        if (n->post[i].kind == MAAS_POST_BINARY) {
+            b->in |= 1u << n->post[i].operand;
+        }
+    }
+
+    return cb_depthwise(a, w->dims) || cb_aligned(a, w->dims);
+}
+
+
+maas_status_t
+conv_blocked_infer(maas_infer_t *c)
+{
+    maas_dim_t          dims[MAAS_RANK_MAX];
+    const maas_type_t  *x = c->in[0].type;
+
+    MAAS_TRY(conv_infer_dims(c, 1, 2, dims));
+    maas_infer_set(c, 0, x->dtype, x->rank, dims);
+
+    return maas_blocked_out(c, MAAS_OK);
+}
+
+
+bool
+conv_blocked_pack(const maas_node_t *n, const maas_type_t *const *type,
+    maas_pack_t *p)
+{
+    int64_t                    taps = 1;
+    const maas_type_t         *w = type[1];
+    const maas_window_attr_t  *a = n->attr;
+
+    if (p->input != 1 || w == NULL || w->dtype != MAAS_F32 || w->rank < 3
+        || w->rank > 4 || type[0] == NULL || a->group < 1
+        || w->dims[0] % a->group != 0)
+    {
+        return false;
+    }
+
+    for (int i = 2; i < w->rank; i++) {
+        if (!maas_mul_i64(taps, w->dims[i], &taps)) {
+            return false;
+        }
+    }
+
+    p->format = MAAS_FMT_P16;
+    p->ks = 1;
+    p->taps = 1;
+
+    if (cb_depthwise(a, w->dims)) {
+        p->groups = 1;
+        p->n = w->dims[0];
+        p->k = taps;
+
+    } else {
+        p->groups = a->group;
+        p->n = w->dims[0] / a->group;
+
+        if (!maas_mul_i64(taps, w->dims[1], &p->k)) {
+            return false;
+        }
+
+        p->taps = type[0]->format == MAAS_FMT_C16 ? taps : 1;
+    }
+
+    p->ns = p->k;
+    return maas_mul_i64(p->n, p->k, &p->gs) && p->n > 0 && p->k > 0;
+}
+
+
+/* -- post-ops ------------------------------------------------------------ */
+
+/* Those that the kernel applies; the answer is how many they are. */
+static int
+cb_posts(const maas_step_t *s, const float **add, bool *clip, float *lo,
+    float *hi)
+{
+    int  i = 0;
+
+    *clip = false;
+    *lo = -INFINITY;
+    *hi = INFINITY;
+
+    if (add != NULL) {
+        *add = NULL;
+
+        if (i < s->n_post && s->post[i].kind == MAAS_POST_BINARY
+            && s->post[i].fn == MAAS_B_ADD)
+        {
+            *add = s->in[s->post[i++].operand].data;
+        }
+    }
+
+    if (i < s->n_post && s->post[i].kind == MAAS_POST_UNARY) {
+        if (s->post[i].fn == MAAS_U_RELU) {
+            *clip = true;
+            *lo = 0;
+            i++;
+
+        } else if (s->post[i].fn == MAAS_U_CLIP) {
+            *clip = true;
+            *lo = s->post[i].a;
+            *hi = s->post[i].b;
+            i++;
+        }
+    }
+
+    return i;
+}
+
+
+/* -- the band ------------------------------------------------------------ */
+
+/* Input rows [y0, y1) that the band's taps reach and that there are. */
+static void
+cb_copy(const cb_t *g, cb_band_t *b, float *dst)
+{
+    size_t        left, len, right;
+    int64_t       y, y1, x0, x1, cols, lane = g->lane;
+    const float  *src = b->x, *p;
+
+    y1 = maas_min((b->r1 - 1) * g->sh - g->ph + (g->kh - 1) * g->dh + 1,
+                  g->ih);
+    cols = (b->cols - 1) * g->sw + (g->kw - 1) * g->dw + 1;
+    x0 = maas_min(maas_max(b->x0, 0), g->iw);
+    x1 = maas_max(maas_min(b->x0 + cols, g->iw), x0);
+
+    left = (size_t) maas_min(maas_max(-b->x0, 0), cols) * lane;
+    len = (size_t) (x1 - x0) * lane;
+    right = (size_t) cols * lane - left - len;
+
+    b->x = dst;
+
+    for (int64_t c = 0; c < g->parts; c++, src += b->part) {
+        for (y = b->y0; y < y1; y++) {
+            p = src + (y * g->iw + x0) * lane;
+            memset(dst, 0, left * sizeof(float));
+            memcpy(dst + left, p, len * sizeof(float));
+            memset(dst + left + len, 0, right * sizeof(float));
+            dst += cols * lane;
+        }
+    }
+
+    b->row = cols * lane;
+    b->part = maas_max(y1 - b->y0, 0) * b->row;
+}
+
+
+/* Band number `u` of image and group ig. */
+static void
+cb_band(const cb_t *g, const maas_step_t *s, int64_t ig, int64_t u,
+    float *scratch, cb_band_t *b)
+{
+    int64_t  plane = g->ih * g->iw * g->lane;
+
+    b->r0 = u / g->ncol * g->rows;
+    b->r1 = maas_min(b->r0 + g->rows, g->oh);
+    b->c0 = u % g->ncol * g->cols;
+    b->cols = maas_min(g->cols, g->ow - b->c0);
+    b->y0 = maas_min(maas_max(b->r0 * g->sh - g->ph, 0), g->ih);
+    b->x0 = b->c0 * g->sw - g->pw;
+    b->x = (const float *) s->in[0].data + ig * g->parts * plane;
+    b->part = plane;
+    b->row = g->iw * g->lane;
+
+    if (g->copy) {
+        cb_copy(g, b, scratch);
+        return;
+    }
+
+    b->x += b->y0 * b->row + b->x0 * g->lane;
+}
+
+
+/* Output rows [r0, r1), all of which see kernel rows [k0, k1). */
+static void
+cb_rows(const cb_t *g, const cb_band_t *b, maas_conv16_t *c, int64_t r0,
+    int64_t r1, int64_t k0, int64_t k1)
+{
+    c->b0 = k0;
+    c->nb = k1 - k0;
+    c->rows = r1 - r0;
+    c->cols = b->cols;
+    c->x = b->x;
+
+    if (k1 > k0) {
+        c->x += (r0 * g->sh - g->ph + k0 * g->dh - b->y0) * b->row;
+    }
+
+    if (g->flat) {
+        c->cols *= c->rows;
+        c->rows = 1;
+    }
+}
+
+
+/* Kernel rows that lie in the image for output row r. */
+static void
+cb_taps(const cb_t *g, int64_t r, int64_t *k0, int64_t *k1)
+{
+    int64_t  y = r * g->sh - g->ph;
+
+    for (*k0 = 0; *k0 < g->kh && y + *k0 * g->dh < 0; (*k0)++) {
+        /* void */
+    }
+
+    for (*k1 = g->kh; *k1 > *k0 && y + (*k1 - 1) * g->dh >= g->ih; (*k1)--) {
+        /* void */
+    }
+}
+
+
+/* What does not change within a band. */
+static void
+cb_chain(const cb_t *g, const cb_band_t *b, maas_conv16_t *c)
+{
+    c->na = g->parts;
+    c->nc = g->planes ? 1 : g->kw;
+    c->run = g->planes ? g->kw : MAAS_C16;
+    c->last = g->planes ? g->kw : g->icg - (g->parts - 1) * MAAS_C16;
+    c->xa = b->part;
+    c->xb = g->dh * b->row;
+    c->xc = g->dw * MAAS_C16;
+    c->xrow = g->sh * b->row;
+    c->xcol = g->sw * g->lane;
+    c->wa = g->kh * g->kw * (g->planes ? MAAS_C16 : MAAS_C16 * MAAS_C16);
+    c->wblock = g->icg * g->kh * g->kw * MAAS_C16;
+    c->yrow = g->ow * MAAS_C16;
+    c->yblock = g->oh * g->ow * MAAS_C16;
+}
+
+
+/* The post-ops that the kernel did not take. */
+static void
+cb_rest(const maas_step_t *s, const cb_t *g, const cb_band_t *b, int first,
+    int64_t plane, int64_t blocks)
+{
+    bool      whole = b->cols == g->ow;
+    float    *y = s->out[0].data;
+    int64_t   r, at;
+
+    for (int64_t i = plane; i < plane + blocks; i++) {
+        for (r = b->r0; r < b->r1; r += whole ? b->r1 - b->r0 : 1) {
+            at = ((i * g->oh + r) * g->ow + b->c0) * MAAS_C16;
+            maas_post_apply16(s, first, y + at, y + at,
+                              whole ? (b->r1 - b->r0) * g->ow : b->cols, at,
+                              i);
+        }
+    }
+}
+
+
+/* n channels from oc on of one band. */
+static void
+cb_channels(const maas_step_t *s, const cb_t *g, const cb_band_t *b,
+    int64_t ig, int64_t oc, int64_t n)
+{
+    int             posts;
+    int64_t         r, r1, k0, k1, e0, e1, plane, at;
+    const float    *bias = conv_bias(s), *add;
+    maas_conv16_t   c = { 0 };
+
+    plane = ig * maas_blocks(g->ocg) + oc / MAAS_C16;
+    posts = cb_posts(s, &add, &c.clip, &c.lo, &c.hi);
+    cb_chain(g, b, &c);
+
+    c.n = n;
+    c.w = (const float *) s->in[1].data
+          + (size_t) (ig % g->group) * maas_p16_elems(g->icg * g->kh * g->kw,
+                                                      g->ocg)
+          + oc / MAAS_C16 * c.wblock;
+    c.bias = bias != NULL ? bias + ig % g->group * g->ocg + oc : NULL;
+
+    for (r = b->r0; r < b->r1; r = r1) {
+        cb_taps(g, r, &k0, &k1);
+
+        for (r1 = r + 1; r1 < b->r1; r1++) {
+            cb_taps(g, r1, &e0, &e1);
+
+            if (e0 != k0 || e1 != k1) {
+                break;
+            }
+        }
+
+        cb_rows(g, b, &c, r, r1, k0, k1);
+        at = ((plane * g->oh + r) * g->ow + b->c0) * MAAS_C16;
+        c.y = (float *) s->out[0].data + at;
+        c.add = add != NULL ? add + at : NULL;
+        s->k->conv16(&c);
+    }
+
+    if (posts < s->n_post) {
+        cb_rest(s, g, b, posts, plane, maas_blocks(n));
+    }
+}
+
+
+bool
+conv_blocked_setup(maas_setup_t *u)
+{
+    cb_t                       g;
+    const maas_window_attr_t  *a = u->attr;
+
+    if (u->in[1].format != MAAS_FMT_P16
+        || cb_depthwise(a, u->in[1].dims) || !cb_aligned(a, u->in[1].dims))
+    {
+        return false;
+    }
+
+    cb_geom(&g, u->attr, &u->in[0], &u->in[1], &u->out[0]);
+
+    if (g.planes && (g.group != 1 || g.dw != 1)) {
+        return false;
+    }
+
+    u->units = g.batch * g.group * g.nrow * g.ncol * g.nset;
+    u->scratch = !g.copy ? 0 : (size_t) (g.parts * g.lane)
+                               * (size_t) (maas_min(g.in_rows, g.ih)
+                                           * g.in_cols) * sizeof(float);
+    u->cost = 100 + conv_flops(u) / 150;
+    return true;
+}
+
+
+maas_status_t
+conv_blocked_run(const maas_step_t *s, maas_slot_t *slot, int64_t first,
+    int64_t last)
+{
+    cb_t        g;
+    int64_t     u, n, oc, end, step, have = -1;
+    cb_band_t   b = { 0 };
+
+    cb_geom(&g, s->attr, &s->in[0], &s->in[1], &s->out[0]);
+
+    /* With post-ops of their own, channels go while they are in the cache. */
+    step = g.nb;
+
+    for (u = first; u < last; u++) {
+        n = u / g.nset;
+
+        if (n != have) {
+            cb_band(&g, s, n / (g.nrow * g.ncol), n % (g.nrow * g.ncol),
+                    slot->scratch, &b);
+            have = n;
+        }
+
+        oc = u % g.nset * g.nb;
+        end = maas_min(oc + g.nb, g.ocg);
+
+        for ( /* void */ ; oc < end; oc += step) {
+            cb_channels(s, &g, &b, n / (g.nrow * g.ncol), oc,
+                        maas_min(step, end - oc));
+        }
+    }
+
+    return MAAS_OK;
+}
+
+
+/* -- depthwise ----------------------------------------------------------- */
+
+#define CB_DW_PIXELS  1024      /* output pixels of a unit */
+
+static int64_t
+cb_dw_rows(const cb_t *g)
+{
+    return cb_even(g->oh, CB_DW_PIXELS / maas_max(g->ow, 1), 1);
+}
+
+
+bool
+conv_blocked_setup_dw(maas_setup_t *u)
+{
+    cb_t  g;
+
+    if (u->in[1].format != MAAS_FMT_P16 || u->in[0].format != MAAS_FMT_C16
+        || !cb_depthwise(u->attr, u->in[1].dims))
+    {
+        return false;
+    }
+
+    cb_geom(&g, u->attr, &u->in[0], &u->in[1], &u->out[0]);
+    u->units = maas_planes16(&u->out[0])
+               * ((g.oh + cb_dw_rows(&g) - 1) / cb_dw_rows(&g));
+    u->cost = 100 + conv_flops(u) / 50;
+    return true;
+}
+
+
+maas_status_t
+conv_blocked_run_dw(const maas_step_t *s, maas_slot_t *slot, int64_t first,
+    int64_t last)
+{
+    int            posts;
+    cb_t           g;
+    float          bias[MAAS_C16];
+    int64_t        u, c, at, plane, rows, parts, blocks;
+    const float   *b = conv_bias(s);
+    maas_win16_t   w = { 0 };
+
+    (void) slot;
+
+    cb_geom(&g, s->attr, &s->in[0], &s->in[1], &s->out[0]);
+    posts = cb_posts(s, NULL, &w.clip, &w.lo, &w.hi);
+    rows = cb_dw_rows(&g);
+    parts = (g.oh + rows - 1) / rows;
+    blocks = maas_blocks(s->out[0].dims[1]);
+
+    w.ih = g.ih, w.iw = g.iw, w.oh = g.oh, w.ow = g.ow;
+    w.kh = g.kh, w.kw = g.kw, w.sh = g.sh, w.sw = g.sw;
+    w.ph = g.ph, w.pw = g.pw, w.dh = g.dh, w.dw = g.dw;
+    w.bias = bias;
+
+    for (u = first; u < last; u++) {
+        plane = u / parts;
+        c = plane % blocks * MAAS_C16;
+
+        for (int64_t i = 0; i < MAAS_C16; i++) {
+            bias[i] = b != NULL && c + i < s->out[0].dims[1] ? b[c + i] : 0;
+        }
+
+        w.x = (const float *) s->in[0].data + plane * g.ih * g.iw * MAAS_C16;
+        w.w = (const float *) s->in[1].data + c * g.kh * g.kw;
+        w.y = (float *) s->out[0].data + plane * g.oh * g.ow * MAAS_C16;
+        w.y0 = u % parts * rows;
+        w.y1 = maas_min(w.y0 + rows, g.oh);
+        s->k->dwconv16(&w);
+
+        at = (plane * g.oh + w.y0) * g.ow * MAAS_C16;
+
+        if (posts < s->n_post) {
+            maas_post_apply16(s, posts, (float *) s->out[0].data + at,
+                              (float *) s->out[0].data + at,
+                              (w.y1 - w.y0) * g.ow, at, plane);
+        }
+    }
+
+    return MAAS_OK;
+}

@@ -1,0 +1,227 @@
+/*
+ * Pooling over blocked activations (domain maas): a unit is some rows of a
+ * plane of 16 channels.
+ *
+ * Ownership: nothing is allocated.  Threads: units are independent.
+ */
+
+#include <math.h>
+
+#include "ops/blocked.h"
+#include "ops/pool.h"
+
+
+#define PB_UNIT  1024           /* output pixels of a unit */
+
+
+static void
+pb_geom(maas_win16_t *p, maas_window_t *w, const void *attr,
+    const maas_tensor_t *x, const maas_tensor_t *y)
+{
+    int   l;
+    bool  two;
+
+    maas_window_init(w, attr, NULL, x->rank - 2, x->dims + 2, y->dims + 2);
+    l = w->nd - 1;
+    two = l > 0;
+
+    memset(p, 0, sizeof(*p));
+    p->ih = two ? w->in[0] : 1;
+    p->oh = two ? w->out[0] : 1;
+    p->kh = two ? w->k[0] : 1;
+    p->sh = two ? w->s[0] : 1;
+    p->ph = two ? w->p0[0] : 0;
+    p->dh = two ? w->d[0] : 1;
+    p->iw = w->in[l];
+    p->ow = w->out[l];
+    p->kw = w->k[l];
+    p->sw = w->s[l];
+    p->pw = w->p0[l];
+    p->dw = w->d[l];
+}
+
+
+static int64_t
+pb_rows(const maas_win16_t *p)
+{
+    return maas_max(PB_UNIT / maas_max(p->ow, 1), 1);
+}
+
+
+bool
+pool_blocked_setup(maas_setup_t *u)
+{
+    maas_win16_t   p;
+    maas_window_t  w;
+
+    if (u->in[0].format != MAAS_FMT_C16) {
+        return false;
+    }
+
+    pb_geom(&p, &w, u->attr, &u->in[0], &u->out[0]);
+    u->units = maas_planes16(&u->out[0])
+               * ((p.oh + pb_rows(&p) - 1) / pb_rows(&p));
+    u->cost = 100 + (double) maas_tensor_count(&u->out[0])
+                    * (double) w.k_count * 0.05;
+    return true;
+}
+
+
+/* Unit u to a window over its plane. */
+static void
+pb_unit(const maas_step_t *s, maas_win16_t *p, int64_t u)
+{
+    int64_t  rows = pb_rows(p), parts, plane;
+
+    parts = (p->oh + rows - 1) / rows;
+    plane = u / parts;
+    p->x = (const float *) s->in[0].data + plane * p->ih * p->iw * MAAS_C16;
+    p->y = (float *) s->out[0].data + plane * p->oh * p->ow * MAAS_C16;
+    p->y0 = u % parts * rows;
+    p->y1 = maas_min(p->y0 + rows, p->oh);
+}
+
+
+maas_status_t
+maxpool_blocked_run(const maas_step_t *s, maas_slot_t *slot, int64_t first,
+    int64_t last)
+{
+    maas_win16_t   p;
+    maas_window_t  w;
+
+    (void) slot;
+
+    pb_geom(&p, &w, s->attr, &s->in[0], &s->out[0]);
+
+    for (int64_t u = first; u < last; u++) {
+        pb_unit(s, &p, u);
+        s->k->maxpool16(&p);
+    }
+
+    return MAAS_OK;
+}
+
+
+/* Taps [*lo, *hi) of n that start at `at` and lie in [0, size). */
+static void
+pb_inside(int64_t at, int64_t n, int64_t d, int64_t size, int64_t *lo,
+    int64_t *hi)
+{
+    for (*lo = 0; *lo < n && at + *lo * d < 0; (*lo)++) { /* void */ }
+    for (*hi = n; *hi > *lo && at + (*hi - 1) * d >= size; (*hi)--) {
+        /* void */
+    }
+}
+
+
+/* Taps of position `at` that count when pads do. */
+static int64_t
+pb_count(int64_t at, int64_t k, int64_t size, int64_t p0, int64_t p1)
+{
+    return maas_min(at + k, size + p1) - maas_max(at, -p0);
+}
+
+
+/* One output row of averages; the operator has no dilation. */
+static void
+pb_average(const maas_win16_t *p, const maas_window_t *w, int64_t oy,
+    bool pads)
+{
+    int           l = w->nd - 1;
+    float         acc[MAAS_C16], *y;
+    int64_t       ox, iy, ix, k0, k1, x0, x1, i, j, c, n;
+    const float  *x;
+
+    iy = oy * p->sh - p->ph;
+    pb_inside(iy, p->kh, 1, p->ih, &k0, &k1);
+
+    for (ox = 0; ox < p->ow; ox++) {
+        ix = ox * p->sw - p->pw;
+        pb_inside(ix, p->kw, 1, p->iw, &x0, &x1);
+        memset(acc, 0, sizeof(acc));
+
+        for (j = k0; j < k1; j++) {
+            x = p->x + ((iy + j) * p->iw + ix) * MAAS_C16;
+
+            for (i = x0; i < x1; i++) {
+                for (c = 0; c < MAAS_C16; c++) {
+                    acc[c] += x[i * MAAS_C16 + c];
+                }
+            }
+        }
+
+        n = pads ? pb_count(ix, p->kw, p->iw, p->pw, w->p1[l])
+                   * (l > 0 ? pb_count(iy, p->kh, p->ih, p->ph, w->p1[0]) : 1)
+                 : (k1 - k0) * (x1 - x0);
+        y = p->y + (oy * p->ow + ox) * MAAS_C16;
+
+        for (c = 0; c < MAAS_C16; c++) {
+            y[c] = acc[c] / (float) n;
+        }
+    }
+}
+
+
+maas_status_t
+averagepool_blocked_run(const maas_step_t *s, maas_slot_t *slot,
+    int64_t first, int64_t last)
+{
+    int64_t                    y;
+    maas_win16_t               p;
+    maas_window_t              w;
+    const maas_window_attr_t  *a = s->attr;
+
+    (void) slot;
+
+    pb_geom(&p, &w, s->attr, &s->in[0], &s->out[0]);
+
+    for (int64_t u = first; u < last; u++) {
+        pb_unit(s, &p, u);
+
+        for (y = p.y0; y < p.y1; y++) {
+            pb_average(&p, &w, y, a->count_include_pad != 0);
+        }
+    }
+
+    return MAAS_OK;
+}
+
+
+/* -- GlobalAveragePool --------------------------------------------------- */
+
+bool
+global_blocked_setup(maas_setup_t *u)
+{
+    if (u->in[0].format != MAAS_FMT_C16) {
+        return false;
+    }
+
+    u->units = maas_planes16(&u->in[0]);
+    u->cost = 100 + (double) u->in[0].bytes / 40;
+    return true;
+}
+
+
+maas_status_t
+globalaverage_blocked_run(const maas_step_t *s, maas_slot_t *slot,
+    int64_t first, int64_t last)
+{
+    float                 sum[MAAS_C16];
+    int64_t               u, n, c, blocks;
+    const maas_tensor_t  *x = &s->in[0];
+
+    (void) slot;
+
+    n = maas_pixels(x);
+    blocks = maas_blocks(x->dims[1]);
+
+    for (u = first; u < last; u++) {
+        s->k->sum16(sum, (const float *) x->data + u * n * MAAS_C16, n,
+                    1.0f / (float) n);
+        c = u % blocks * MAAS_C16;
+        memcpy((float *) s->out[0].data + u / blocks * x->dims[1] + c, sum,
+               (size_t) maas_min(x->dims[1] - c, MAAS_C16) * sizeof(float));
+    }
+
+    return MAAS_OK;
+}

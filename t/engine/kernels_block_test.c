@@ -1,0 +1,276 @@
+/*
+ * The kernels over blocks of 16 channels, at each CPU level, against ref:
+ * to the bit, but at v2 (no fused multiply-add).  Sizes lie around the
+ * tiles; buffers end where AddressSanitizer sees a read behind them; outputs
+ * have guards.
+ */
+
+#include "kernels_test.h"
+
+
+static float  ba[MAXBUF];
+
+
+/* Bits, or the bound of k products at v2; k = 0: nothing rounds. */
+static int
+compare(int64_t n, int64_t k, bool adverse, const char *what)
+{
+    int      bad = 0;
+    int64_t  i;
+
+    n += 2 * GUARD;
+
+    if (kt->level != MAAS_CPU_V2 || k == 0) {
+        return differ(b1, b0, n, what);
+    }
+
+    for (i = 0; i < n && !adverse; i++) {
+        bad += !(fabsf(b1[i] - b0[i]) <= (float) ((k + 4) * (k + 4))
+                                         * 0x1p-23f);
+    }
+
+    return bad;
+}
+
+
+static void
+prepare(int64_t n)
+{
+    fill(b0, n + 2 * GUARD, false);
+    memcpy(b1, b0, sizeof(float) * (size_t) (n + 2 * GUARD));
+}
+
+
+/* -- convolution --------------------------------------------------------- */
+
+typedef struct {
+    int   parts, last;          /* of the input; planes: parts of 1 */
+    int   k, s, rows, cols, n;
+    int   b0, nb;               /* kernel rows that count */
+    bool  planes, add, clip, bias, adverse;
+} conv_t;
+
+
+static int
+conv_case(const conv_t *t)
+{
+    char           what[160];
+    float         *x;
+    int64_t        wide, high, lane, nx, ny, nw, blocks;
+    maas_conv16_t  c = { 0 };
+
+    lane = t->planes ? 1 : 16;
+    wide = (t->cols - 1) * t->s + t->k;
+    high = (t->rows - 1) * t->s + t->k;
+    blocks = (t->n + 15) / 16;
+    nx = t->parts * wide * high * lane;
+    ny = blocks * t->rows * t->cols * 16;
+    nw = ((t->parts - 1) * lane + t->last) * t->k * t->k * 16;
+
+    if (nx > MAXBUF || ny + 2 * GUARD > MAXBUF || nw * blocks > MAXBUF) {
+        return 0;
+    }
+
+    x = LAST(bx, nx);
+    fill(x, nx, t->adverse);
+    fill(bw, nw * blocks, t->adverse);
+    fill(ba, ny, false);
+    fill(bb, t->n, false);
+    prepare(ny);
+
+    c.x = x;
+    c.w = bw;
+    c.bias = t->bias ? bb : NULL;
+    c.add = t->add ? ba : NULL;
+    c.rows = t->rows;
+    c.cols = t->cols;
+    c.n = t->n;
+    c.na = t->parts;
+    c.b0 = t->b0;
+    c.nb = t->nb;
+    c.nc = t->planes ? 1 : t->k;
+    c.run = t->planes ? t->k : 16;
+    c.last = t->planes ? t->k : t->last;
+    c.xa = wide * high * lane;
+    c.xb = wide * lane;
+    c.xc = lane;
+    c.xrow = t->s * wide * lane;
+    c.xcol = t->s * lane;
+    c.yrow = t->cols * 16;
+    c.yblock = t->rows * t->cols * 16;
+    c.wa = t->k * t->k * lane * 16;
+    c.wblock = nw;
+    c.clip = t->clip;
+    c.lo = -0.5f;
+    c.hi = 0.75f;
+
+    c.y = b0 + GUARD;
+    ref->conv16(&c);
+    c.y = b1 + GUARD;
+    kt->conv16(&c);
+
+    snprintf(what, sizeof(what), "conv16 parts %d last %d kernel %d stride "
+             "%d, %dx%d pixels, %d channels, kernel rows %d+%d%s", t->parts,
+             t->last, t->k, t->s, t->rows, t->cols, t->n, t->b0, t->nb,
+             t->planes ? ", planes" : "");
+
+    return compare(ny, t->parts * t->k * t->k * lane, t->adverse, what);
+}
+
+
+static void
+test_conv(void)
+{
+    static const int  cols[] = { 1, 2, 3, 4, 5, 6, 7, 8, 9, 12, 13, 14, 15,
+                                 16, 27, 28, 29, 43 };
+    static const int  ns[] = { 1, 15, 16, 17, 32, 33, 48, 70 };
+
+    int     bad = 0, at = 0;
+    size_t  i, j;
+    conv_t  t;
+
+    for (i = 0; i < maas_nelts(cols); i++) {
+        for (j = 0; j < maas_nelts(ns); j++) {
+            for (int v = 0; v < 8; v++, at++) {
+                t = (conv_t) {
+                    .parts = 1 + at % 3, .last = at % 4 ? 16 : 1 + at % 16,
+                    .k = v % 4 == 3 ? 7 : v % 4 + 1, .s = 1 + at % 5 / 3,
+                    .rows = 1 + at % 4, .cols = cols[i], .n = ns[j],
+                    .planes = v >= 4, .add = at % 3 == 0,
+                    .clip = at % 4 == 1, .bias = at % 5 != 0,
+                    .adverse = at % 7 == 0
+                };
+                t.b0 = at % 6 == 0 ? t.k - 1 : 0;
+                t.nb = at % 6 == 0 ? 1 : at % 11 == 0 ? 0 : t.k - t.b0;
+                bad += conv_case(&t);
+            }
+        }
+    }
+
+    ok(bad == 0, "%s conv16", maas_cpu_name(kt->level));
+}
+
+
+/* -- windows ------------------------------------------------------------- */
+
+static int
+window_case(int ih, int iw, int k, int s, int p, int d, bool max, int at)
+{
+    int            oh, ow;
+    char           what[120];
+    float         *x;
+    maas_win16_t   c = { 0 };
+
+    oh = (ih + 2 * p - d * (k - 1) - 1) / s + 1;
+    ow = (iw + 2 * p - d * (k - 1) - 1) / s + 1;
+
+    if (ih + 2 * p < d * (k - 1) + 1 || iw + 2 * p < d * (k - 1) + 1) {
+        return 0;
+    }
+
+    x = LAST(bx, ih * iw * 16);
+    fill(x, ih * iw * 16, at % 3 == 0);
+    fill(bw, k * k * 16, false);
+    fill(bb, 16, false);
+    prepare(oh * ow * 16);
+
+    c = (maas_win16_t) {
+        .x = x, .w = bw, .bias = bb, .ih = ih, .iw = iw, .oh = oh, .ow = ow,
+        .kh = k, .kw = k, .sh = s, .sw = s, .ph = p, .pw = p, .dh = d,
+        .dw = d, .y0 = 0, .y1 = oh, .clip = at % 4 == 1, .lo = -0.25f,
+        .hi = 0.5f, .y = b0 + GUARD
+    };
+    (max ? ref->maxpool16 : ref->dwconv16)(&c);
+
+    c.y = b1 + GUARD;
+    c.y0 = oh / 2;
+    (max ? kt->maxpool16 : kt->dwconv16)(&c);
+    c.y0 = 0;
+    c.y1 = oh / 2;
+    (max ? kt->maxpool16 : kt->dwconv16)(&c);
+
+    snprintf(what, sizeof(what), "%s %dx%d kernel %d stride %d pad %d "
+             "dilation %d", max ? "maxpool16" : "dwconv16", ih, iw, k, s, p,
+             d);
+
+    return compare(oh * ow * 16, max ? 0 : k * k, at % 3 == 0, what);
+}
+
+
+static void
+test_windows(bool max)
+{
+    static const int  sizes[] = { 1, 2, 5, 7, 8, 9, 14, 17, 28, 33 };
+
+    int     k, s, p, d, bad = 0, at = 0;
+    size_t  i;
+
+    for (i = 0; i < maas_nelts(sizes); i++) {
+        for (k = 1; k <= 7; k++) {
+            for (s = 1; s <= 3; s++) {
+                for (p = 0; p < k; p++) {
+                    for (d = 1; d <= 2; d++, at++) {
+                        bad += window_case(sizes[i], sizes[i] + (k & 1), k,
+                                           s, p, d, max, at);
+                    }
+                }
+            }
+        }
+    }
+
+    ok(bad == 0, "%s %s", maas_cpu_name(kt->level),
+       max ? "maxpool16" : "dwconv16");
+}
+
+
+/* -- sums and maps ------------------------------------------------------- */
+
+static void
+test_sums(void)
+{
+    int      bad = 0;
+    float   *x;
+    int64_t  n;
+
+    for (n = 0; n <= 70; n++) {
+        x = LAST(bx, n * 16);
+        fill(x, n * 16, n % 5 == 0);
+        prepare(16);
+        ref->sum16(b0 + GUARD, x, n, 0.125f);
+        kt->sum16(b1 + GUARD, x, n, 0.125f);
+        bad += differ(b1, b0, 16 + 2 * GUARD, "sum16");
+
+        fill(bw, 32, false);
+        prepare(n * 16);
+        ref->affine16(b0 + GUARD, x, bw, bw + 16, n, -0.5f, INFINITY);
+        kt->affine16(b1 + GUARD, x, bw, bw + 16, n, -0.5f, INFINITY);
+        bad += compare(n * 16, 1, n % 5 == 0, "affine16");
+    }
+
+    ok(bad == 0, "%s sum16 and affine16", maas_cpu_name(kt->level));
+}
+
+
+int
+main(void)
+{
+    maas_cpu_t  level;
+
+    ref = maas_kernels(MAAS_CPU_REF);
+
+    for (level = MAAS_CPU_REF; level < MAAS_CPU_LEVELS; level++) {
+        kt = maas_kernels(level);
+
+        if (kt == NULL) {
+            printf("# this host has no %s\n", maas_cpu_name(level));
+            continue;
+        }
+
+        test_conv();
+        test_windows(false);
+        test_windows(true);
+        test_sums();
+    }
+
+    return done();
+}
