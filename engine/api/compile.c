@@ -300,6 +300,7 @@ compile_graph(maas_graph_t *g, const maas_compile_t *spec,
     opts.fold_budget = spec->fold_budget ? spec->fold_budget
                                          : COMPILE_FOLD_BUDGET;
     opts.off = spec->passes_off;
+    opts.fast = spec->numerics != NULL && strcmp(spec->numerics, "fast") == 0;
 
     MAAS_TRY(maas_passes_run(g, &opts, err));
     MAAS_TRY(compile_meta(g, side, &meta, err));

@@ -287,6 +287,8 @@ typedef struct {
      * the packed i goes by blocks of 16 channels, taps, channels of a block.
      */
     int64_t  taps;
+    /* 2 or 4: Winograd's weights of 3x3 kernels; groups: (this + 2)^2 */
+    int64_t  winograd;
 } maas_pack_t;
 
 /* type[i]: of input i, NULL when absent.  False: leave it plain. */
@@ -306,6 +308,7 @@ typedef struct {
     uint32_t     in;
     uint32_t     constant;      /* given: bit i: input i is a constant */
     bool         plain;         /* its outputs are plain all the same */
+    bool         fast;          /* given: `numerics fast` */
 } maas_blocked_t;
 
 /* False: there is none for these types, or it would not pay. */

@@ -156,6 +156,8 @@ typedef struct {
     int64_t       wa;           /* floats of w from an a to the next */
     int64_t       wb;           /* runs of the kernel's whole height */
     int64_t       wblock;
+    int64_t       wnext;        /* from the last blocks' w to what is read
+                                   after this piece, or 0: fetched ahead */
     bool          clip;         /* to [lo, hi]; NaN passes */
     float         lo, hi;
 } maas_conv16_t;
@@ -172,6 +174,24 @@ typedef struct {
     bool          clip;
     float         lo, hi;
 } maas_win16_t;
+
+
+/*
+ * Winograd's transforms of a tile of one block of 16 channels, F(m x m,
+ * 3 x 3) with m = 2 or 4: (m + 2)^2 inputs from row y0, column x0 of a plane
+ * (zeros outside) to as many values, `step` floats apart, and back to m x m
+ * outputs, of which those inside the plane are written.
+ */
+typedef struct {
+    int           m;
+    int64_t       h, w;         /* of the plane */
+    int64_t       y0, x0;
+    int64_t       step;
+    const float  *bias;         /* 16 values; back only, as what follows */
+    const float  *add;          /* the plane's, or NULL */
+    bool          clip;
+    float         lo, hi;
+} maas_wino16_t;
 
 
 typedef struct maas_kernels_s {
@@ -235,6 +255,9 @@ typedef struct maas_kernels_s {
     void (*dwconv16)(const maas_win16_t *c);
     /* Of the taps that lie inside; a NaN among them wins. */
     void (*maxpool16)(const maas_win16_t *c);
+    /* plane: h x w x 16 */
+    void (*winoin16)(const maas_wino16_t *t, float *v, const float *plane);
+    void (*winoout16)(const maas_wino16_t *t, float *plane, const float *v);
     /* The sum of n pixels of 16 channels, times f. */
     void (*sum16)(float *y, const float *x, int64_t n, float f);
     /* y = clamp(x * a + b) of n pixels, a and b for each channel. */

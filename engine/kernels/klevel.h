@@ -78,6 +78,10 @@
     void maas_k_f32_conv16_##l(const maas_conv16_t *c);                       \
     void maas_k_f32_dwconv16_##l(const maas_win16_t *c);                      \
     void maas_k_f32_maxpool16_##l(const maas_win16_t *c);                     \
+    void maas_k_f32_winoin16_##l(const maas_wino16_t *t, float *v,            \
+        const float *plane);                                                  \
+    void maas_k_f32_winoout16_##l(const maas_wino16_t *t, float *plane,       \
+        const float *v);                                                      \
     void maas_k_f32_sum16_##l(float *y, const float *x, int64_t n, float f);  \
     void maas_k_f32_affine16_##l(float *y, const float *x, const float *a,    \
         const float *b, int64_t n, float lo, float hi);                       \

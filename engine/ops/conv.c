@@ -365,6 +365,18 @@ static const maas_kernel_row_t  conv_blocked_kernels[] = {
       conv_blocked_run_dw }
 };
 
+static const maas_kernel_row_t  conv_winograd2_kernels[] = {
+    { "conv.winograd2.c16", MAAS_CPU_REF, 0,
+      CONV_POST | 1u << MAAS_POST_BINARY_PLANE, conv_winograd2_setup,
+      conv_winograd2_run }
+};
+
+static const maas_kernel_row_t  conv_winograd4_kernels[] = {
+    { "conv.winograd4.c16", MAAS_CPU_REF, 0,
+      CONV_POST | 1u << MAAS_POST_BINARY_PLANE, conv_winograd4_setup,
+      conv_winograd4_run }
+};
+
 static const maas_case_t  conv_cases[] = {
     { "| f32[1,1,5,5] =f32[1,1,3,3]", NULL },
     { "pads=[1,1,1,1] | f32[2,3,17,19] =f32[20,3,3,3] =f32[20]", NULL },
@@ -421,6 +433,24 @@ const maas_op_t  maas_ops_conv[] = {
         .infer = conv_blocked_infer,
         MAAS_KERNELS(conv_blocked_kernels),
         .pack = conv_blocked_pack, .flops = conv_flops
+    },
+    {
+        .name = "ConvWinograd2", .domain = "maas", .since = 1,
+        .flags = MAAS_OP_PURE | MAAS_OP_INTERNAL,
+        MAAS_IO(conv_in, conv_out),
+        MAAS_ATTRS(conv_attrs, maas_window_attr_t),
+        .infer = conv_blocked_infer,
+        MAAS_KERNELS(conv_winograd2_kernels),
+        .pack = conv_winograd2_pack, .flops = conv_flops
+    },
+    {
+        .name = "ConvWinograd4", .domain = "maas", .since = 1,
+        .flags = MAAS_OP_PURE | MAAS_OP_INTERNAL,
+        MAAS_IO(conv_in, conv_out),
+        MAAS_ATTRS(conv_attrs, maas_window_attr_t),
+        .infer = conv_blocked_infer,
+        MAAS_KERNELS(conv_winograd4_kernels),
+        .pack = conv_winograd4_pack, .flops = conv_flops
     },
     { .name = NULL }
 };

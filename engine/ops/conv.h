@@ -63,4 +63,25 @@ maas_status_t conv_blocked_run(const maas_step_t *s, maas_slot_t *slot,
 maas_status_t conv_blocked_run_dw(const maas_step_t *s, maas_slot_t *slot,
     int64_t first, int64_t last);
 
+/* conv_winograd.c */
+const char *conv_winograd(const maas_window_attr_t *a, const maas_type_t *x,
+    const maas_type_t *w);
+bool conv_winograd2_pack(const maas_node_t *n,
+    const maas_type_t *const *type, maas_pack_t *p);
+bool conv_winograd4_pack(const maas_node_t *n,
+    const maas_type_t *const *type, maas_pack_t *p);
+bool conv_winograd2_setup(maas_setup_t *u);
+bool conv_winograd4_setup(maas_setup_t *u);
+maas_status_t conv_winograd2_run(const maas_step_t *s, maas_slot_t *slot,
+    int64_t first, int64_t last);
+maas_status_t conv_winograd4_run(const maas_step_t *s, maas_slot_t *slot,
+    int64_t first, int64_t last);
+
+/*
+ * Post-ops that the kernels over blocks apply themselves, and how many these
+ * are; add NULL: the kernel takes no operand.
+ */
+int conv_blocked_posts(const maas_step_t *s, const float **add, bool *clip,
+    float *lo, float *hi);
+
 #endif

@@ -206,6 +206,10 @@ conv_blocked(const maas_node_t *n, const maas_type_t *const *type,
         }
     }
 
+    if (b->fast && (b->in & 1) && conv_winograd(a, x, w) != NULL) {
+        b->op = conv_winograd(a, x, w);
+    }
+
     return cb_depthwise(a, w->dims) || cb_aligned(a, w->dims);
 }
 
@@ -271,10 +275,9 @@ conv_blocked_pack(const maas_node_t *n, const maas_type_t *const *type,
 
 /* -- post-ops ------------------------------------------------------------ */
 
-/* Those that the kernel applies; the answer is how many they are. */
-static int
-cb_posts(const maas_step_t *s, const float **add, bool *clip, float *lo,
-    float *hi)
+int
+conv_blocked_posts(const maas_step_t *s, const float **add, bool *clip,
+    float *lo, float *hi)
 {
     int  i = 0;
 
@@ -462,7 +465,7 @@ cb_channels(const maas_step_t *s, const cb_t *g, const cb_band_t *b,
     maas_conv16_t   c = { 0 };
 
     plane = ig * maas_blocks(g->ocg) + oc / MAAS_C16;
-    posts = cb_posts(s, &add, &c.clip, &c.lo, &c.hi);
+    posts = conv_blocked_posts(s, &add, &c.clip, &c.lo, &c.hi);
     cb_chain(g, b, &c);
 
     c.n = n;
@@ -602,7 +605,7 @@ conv_blocked_run_dw(const maas_step_t *s, maas_slot_t *slot, int64_t first,
     (void) slot;
 
     cb_geom(&g, s->attr, &s->in[0], &s->in[1], &s->out[0]);
-    posts = cb_posts(s, NULL, &w.clip, &w.lo, &w.hi);
+    posts = conv_blocked_posts(s, NULL, &w.clip, &w.lo, &w.hi);
     rows = cb_dw_rows(&g);
     parts = (g.oh + rows - 1) / rows;
     blocks = maas_blocks(s->out[0].dims[1]);

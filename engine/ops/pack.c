@@ -19,6 +19,7 @@ typedef struct {
     int64_t  ks;
     int64_t  ns;
     int64_t  taps;
+    int64_t  winograd;
 } pack_attr_t;
 
 
@@ -32,6 +33,16 @@ pack_infer(maas_infer_t *c)
     if (a->format != MAAS_FMT_P16) {
         return maas_err(c->err, MAAS_EINVAL, "attribute format is %lld, "
                         "expected %d", (long long) a->format, MAAS_FMT_P16);
+    }
+
+    if (a->winograd != 0
+        && ((a->winograd != 2 && a->winograd != 4) || a->gs != 0
+            || a->groups != (a->winograd + 2) * (a->winograd + 2)
+            || a->ks != 9 || a->taps != 1))
+    {
+        return maas_err(c->err, MAAS_EINVAL, "attribute winograd is %lld, "
+                        "expected 0, or 2 or 4 over taps of 3x3",
+                        (long long) a->winograd);
     }
 
     if (a->k % a->taps != 0) {
@@ -49,7 +60,7 @@ pack_infer(maas_infer_t *c)
         || __builtin_add_overflow(last, t, &last)
         || !maas_mul_i64(a->n - 1, a->ns, &t)
         || __builtin_add_overflow(last, t, &last)
-        || last >= count)
+        || last >= count - (a->winograd != 0 ? 8 : 0))
     {
         return maas_err(c->err, MAAS_EINVAL,
                         "%lld matrices of %lld x %lld reach beyond the "
@@ -98,6 +109,50 @@ pack_taps(const maas_step_t *s, const pack_attr_t *a, float *dst,
 }
 
 
+/* Rows of G for the points of F(2, 3) and F(4, 3). */
+static const double  pack_g2[4][3] = {
+    { 1, 0, 0 }, { 0.5, 0.5, 0.5 }, { 0.5, -0.5, 0.5 }, { 0, 0, 1 }
+};
+
+static const double  pack_g4[6][3] = {
+    { 1.0 / 4, 0, 0 },
+    { -1.0 / 6, -1.0 / 6, -1.0 / 6 },
+    { -1.0 / 6, 1.0 / 6, -1.0 / 6 },
+    { 1.0 / 24, 1.0 / 12, 1.0 / 6 },
+    { 1.0 / 24, -1.0 / 12, 1.0 / 6 },
+    { 0, 0, 1 }
+};
+
+
+/* Panel p of value `g` of the tiles: element (g / t, g % t) of G w G'. */
+static void
+pack_winograd(const pack_attr_t *a, float *dst, const float *src, int64_t g,
+    int64_t p)
+{
+    double         v;
+    int64_t        t = a->winograd + 2, c, n;
+    const float   *w;
+    const double  *gi, *gj;
+
+    gi = t == 4 ? pack_g2[g / t] : pack_g4[g / t];
+    gj = t == 4 ? pack_g2[g % t] : pack_g4[g % t];
+    dst += p * a->k * MAAS_P16;
+
+    for (c = 0; c < a->k; c++) {
+        for (n = 0; n < MAAS_P16; n++, dst++) {
+            v = 0;
+            w = src + c * a->ks + (p * MAAS_P16 + n) * a->ns;
+
+            for (int i = 0; i < 9 && p * MAAS_P16 + n < a->n; i++) {
+                v += gi[i / 3] * gj[i % 3] * (double) w[i];
+            }
+
+            *dst = (float) v;
+        }
+    }
+}
+
+
 static maas_status_t
 pack_run(const maas_step_t *s, maas_slot_t *slot, int64_t first, int64_t last)
 {
@@ -114,6 +169,13 @@ pack_run(const maas_step_t *s, maas_slot_t *slot, int64_t first, int64_t last)
         g = first / panels;
         p0 = first % panels;
         p1 = maas_min(panels, p0 + (last - first));
+
+        if (a->winograd != 0) {
+            pack_winograd(a, dst + (size_t) g * maas_p16_elems(a->k, a->n),
+                          src, g, p0);
+            first++;
+            continue;
+        }
 
         if (a->taps > 1) {
             pack_taps(s, a, dst + (size_t) g * maas_p16_elems(a->k, a->n),
@@ -151,7 +213,8 @@ static const maas_attr_row_t  pack_attrs[] = {
     PACK_INT(gs, 0),
     PACK_INT(ks, 0),
     PACK_INT(ns, 0),
-    PACK_INT(taps, 1)
+    PACK_INT(taps, 1),
+    PACK_INT(winograd, 0)
 };
 
 static const maas_kernel_row_t  pack_kernels[] = {
@@ -159,12 +222,16 @@ static const maas_kernel_row_t  pack_kernels[] = {
 };
 
 static const maas_case_t  pack_bad[] = {
-    { "format=1 groups=2 k=3 n=4 gs=12 ks=4 ns=1 taps=1 | f32[3,4]",
+    { "format=1 groups=2 k=3 n=4 gs=12 ks=4 ns=1 taps=1 winograd=0 | f32[3,4]",
       "reach beyond the 12 elements" },
-    { "format=9 groups=1 k=3 n=4 gs=12 ks=4 ns=1 taps=1 | f32[3,4]",
+    { "format=9 groups=1 k=3 n=4 gs=12 ks=4 ns=1 taps=1 winograd=0 | f32[3,4]",
       "format is 9" },
-    { "format=1 groups=1 k=3 n=4 gs=12 ks=4 ns=1 taps=2 | f32[3,4]",
+    { "format=1 groups=1 k=3 n=4 gs=12 ks=4 ns=1 taps=2 winograd=0 | f32[3,4]",
       "taps is 2" },
+    { "format=1 groups=16 k=1 n=1 gs=0 ks=9 ns=9 taps=1 winograd=3 | "
+      "f32[1,1,3,3]", "winograd is 3" },
+    { "format=1 groups=16 k=2 n=1 gs=0 ks=9 ns=9 taps=1 winograd=2 | "
+      "f32[1,1,3,3]", "reach beyond" },
     { NULL, NULL }
 };
 

@@ -100,6 +100,7 @@ conv_case(const conv_t *t)
     c.yblock = t->rows * t->cols * 16;
     c.wa = t->k * t->k * lane * 16;
     c.wblock = nw;
+    c.wnext = t->add ? nw : 0;
     c.clip = t->clip;
     c.lo = -0.5f;
     c.hi = 0.75f;
@@ -223,6 +224,69 @@ test_windows(bool max)
 }
 
 
+/* -- Winograd ------------------------------------------------------------ */
+
+static int
+wino_case(int m, int h, int w, int at)
+{
+    int            t = (m + 2) * (m + 2), bad = 0;
+    char           what[80];
+    float         *x;
+    maas_wino16_t  c = { .m = m, .h = h, .w = w, .step = 16 + at % 3 * 16 };
+
+    x = LAST(bx, h * w * 16);
+    fill(x, h * w * 16, at % 4 == 3);
+    fill(ba, h * w * 16, false);
+    fill(bb, 16, false);
+    c.bias = bb;
+    c.add = at % 2 ? ba : NULL;
+    c.clip = at % 3 == 0;
+    c.lo = -0.4f;
+    c.hi = 0.9f;
+    snprintf(what, sizeof(what), "winograd %d of %dx%d", m, h, w);
+
+    for (c.y0 = -1; c.y0 < h; c.y0 += m) {
+        for (c.x0 = -1; c.x0 < w; c.x0 += m) {
+            prepare(t * c.step);
+            ref->winoin16(&c, b0 + GUARD, x);
+            kt->winoin16(&c, b1 + GUARD, x);
+            bad += compare(t * c.step, 36, at % 4 == 3, what);
+        }
+    }
+
+    x = LAST(bx, t * c.step);
+    fill(x, t * c.step, at % 4 == 3);
+
+    for (c.y0 = 0; c.y0 < h; c.y0 += m) {
+        for (c.x0 = 0; c.x0 < w; c.x0 += m) {
+            prepare(h * w * 16);
+            ref->winoout16(&c, b0 + GUARD, x);
+            kt->winoout16(&c, b1 + GUARD, x);
+            bad += compare(h * w * 16, 64, at % 4 == 3, what);
+        }
+    }
+
+    return bad;
+}
+
+
+static void
+test_winograd(void)
+{
+    int  bad = 0, at = 0;
+
+    for (int m = 2; m <= 4; m += 2) {
+        for (int h = 1; h <= 10; h++) {
+            for (int w = 1; w <= 10; w++) {
+                bad += wino_case(m, h, w, at++);
+            }
+        }
+    }
+
+    ok(bad == 0, "%s winoin16 and winoout16", maas_cpu_name(kt->level));
+}
+
+
 /* -- sums and maps ------------------------------------------------------- */
 
 static void
@@ -269,6 +333,7 @@ main(void)
         test_conv();
         test_windows(false);
         test_windows(true);
+        test_winograd();
         test_sums();
     }
 

@@ -176,7 +176,7 @@ layout_form(const layout_t *l, const maas_node_t *n, maas_blocked_t *b)
 static maas_status_t
 layout_op(layout_t *l, uint32_t i, bool *done)
 {
-    maas_blocked_t   b = { 0 };
+    maas_blocked_t   b = { .fast = l->p->fast };
     maas_node_t     *n = &l->p->g->node[i];
 
     if (!layout_form(l, n, &b)) {

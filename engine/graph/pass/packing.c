@@ -66,7 +66,8 @@ packing_make(maas_pass_t *p, const maas_pack_t *how, maas_vid_t from,
         packing_int("gs", how->gs),
         packing_int("ks", how->ks),
         packing_int("ns", how->ns),
-        packing_int("taps", maas_max(how->taps, 1))
+        packing_int("taps", maas_max(how->taps, 1)),
+        packing_int("winograd", how->winograd)
     };
 
     type.format = how->format;
@@ -86,7 +87,8 @@ packing_same(const maas_pack_t *a, const maas_pack_t *b)
 {
     return a->format == b->format && a->groups == b->groups && a->k == b->k
            && a->n == b->n && a->gs == b->gs && a->ks == b->ks
-           && a->ns == b->ns && a->taps == b->taps;
+           && a->ns == b->ns && a->taps == b->taps
+           && a->winograd == b->winograd;
 }
 
 

@@ -20,6 +20,7 @@ typedef struct {
     const maas_kernels_t  *k;
     const maas_host_t     *host;
     size_t                 budget;      /* bytes of folded constants left */
+    bool                   fast;        /* numerics */
     maas_err_t            *err;
 
     /* Of maas_pass_index(): by value. */
@@ -48,6 +49,7 @@ typedef struct {
     const maas_host_t     *host;
     const maas_kernels_t  *k;
     size_t                 fold_budget;
+    bool                   fast;        /* numerics */
     const char            *off;         /* names to leave out, by commas */
 } maas_pass_opts_t;
 

@@ -291,6 +291,7 @@ maas_passes_run(maas_graph_t *g, const maas_pass_opts_t *o, maas_err_t *err)
     p.k = o->k;
     p.host = o->host;
     p.budget = o->fold_budget;
+    p.fast = o->fast;
     p.err = err;
 
     for (int i = 0; maas_pass_order[i] != NULL; i++) {

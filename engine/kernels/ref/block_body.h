@@ -181,3 +181,19 @@ MAAS_K(affine16)(float *y, const float *x, const float *a, const float *b,
                                        b[i % MAAS_C16]), lo, hi);
     }
 }
+
+
+/* -- Winograd, a float at a time ----------------------------------------- */
+
+#define W_INL             static inline
+#define WV                float
+#define WL                1
+#define W_LOAD(p)         (*(p))
+#define W_STORE(p, v)     (*(p) = (v))
+#define W_ZERO()          0.0f
+#define W_ADD(a, b)       ((a) + (b))
+#define W_SUB(a, b)       ((a) - (b))
+#define W_FMA(a, c, b)    MAAS_MADD(a, c, b)
+#define W_LIMIT(v, a, b)  MAAS_K(limit)(v, a, b)
+
+#include "kernels/wino_body.h"

@@ -209,7 +209,7 @@ MAAS_K(conv16)(const maas_conv16_t *c)
         t.add = c->add != NULL ? c->add + at : NULL;
         t.bias = c->bias != NULL ? c->bias + n : NULL;
         t.n = (int) maas_min(c->n - n, step);
-        t.ahead = n + step < c->n ? step / MAAS_C16 * c->wblock : 0;
+        t.ahead = n + step < c->n ? step / MAAS_C16 * c->wblock : c->wnext;
 
         kb_plane(&t, VL < MAAS_C16 || c->n - n > MAAS_C16 ? 2 : 1);
     }

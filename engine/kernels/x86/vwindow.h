@@ -229,3 +229,19 @@ MAAS_K(affine16)(float *y, const float *x, const float *a, const float *b,
         }
     }
 }
+
+
+/* -- Winograd ------------------------------------------------------------ */
+
+#define W_INL             V_INL
+#define WV                V
+#define WL                VL
+#define W_LOAD(p)         v_load(p)
+#define W_STORE(p, v)     v_store(p, v)
+#define W_ZERO()          v_zero()
+#define W_ADD(a, b)       v_add(a, b)
+#define W_SUB(a, b)       v_sub(a, b)
+#define W_FMA(a, c, b)    v_fma(a, v_set1(c), b)
+#define W_LIMIT(v, a, b)  v_min(v_set1(b), v_max(v_set1(a), v))
+
+#include "kernels/wino_body.h"
