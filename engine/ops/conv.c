@@ -184,7 +184,7 @@ conv_setup_dw(maas_setup_t *u)
     }
 
     u->units = maas_max(g.batch * g.group * g.ocg * conv_dw_blocks(&g.w), 1);
-    u->cost = conv_flops(u) / 10 + (double) u->out[0].bytes / 10;
+    u->cost = conv_flops(u) / 40 + (double) u->out[0].bytes / 40;
     return true;
 }
 

@@ -349,7 +349,7 @@ conv_setup_gemm(maas_setup_t *u, maas_format_t format)
         u->scratch += maas_p16_elems(g.k, g.nb) * sizeof(float);
     }
 
-    u->cost = conv_flops(u) / 50 + (double) u->out[0].bytes / 10
+    u->cost = conv_flops(u) / 150 + (double) u->out[0].bytes / 30
               + (double) u->in[0].bytes / 10;
     return true;
 }
@@ -503,7 +503,7 @@ conv_setup_point(maas_setup_t *u)
 
     u->units = maas_max((g.batch + CONV_POINT_ROWS - 1) / CONV_POINT_ROWS
                         * g.group * ((g.ocg + 63) / 64), 1);
-    u->cost = conv_flops(u) / 50;
+    u->cost = conv_flops(u) / 100;
     return true;
 }
 

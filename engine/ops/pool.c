@@ -377,15 +377,31 @@ pool_divide(const maas_window_t *w, void *row, maas_dtype_t dtype, int64_t o,
     bool pads)
 {
     int      l = w->nd - 1;
-    int64_t  n, count;
+    float   *y = row;
+    int64_t  i, n, count, lo, hi;
 
     n = pool_count_row(w, o, pads);
 
-    for (int64_t i = 0; i < w->out[l]; i++) {
+    /* Positions [lo, hi) see nothing outside: one divisor. */
+    lo = maas_min((w->p0[l] + w->s[l] - 1) / w->s[l], w->out[l]);
+    hi = w->in[l] + w->p0[l] - w->k[l];
+    hi = hi < 0 ? lo : maas_max(maas_min(hi / w->s[l] + 1, w->out[l]), lo);
+
+    for (i = 0; i < w->out[l]; i++) {
+        if (dtype == MAAS_F32 && i == lo) {
+            for ( /* void */ ; i < hi; i++) {
+                y[i] /= (float) (n * w->k[l]);
+            }
+
+            if (i == w->out[l]) {
+                return;
+            }
+        }
+
         count = n * pool_count(w, l, i, pads);
 
         if (dtype == MAAS_F32) {
-            ((float *) row)[i] /= (float) count;
+            y[i] /= (float) count;
 
         } else {
             ((double *) row)[i] /= (double) count;
