@@ -127,8 +127,13 @@ fuzz-run: engine
 	        t/fuzz/corpus/$${f#fuzz_} || exit 1; \
 	done
 
+$(B)/bench_json: bench/bench_json.c $(B)/libmaas.a
+	@$(SAY) '  BENCH $<'
+	$(Q)$(CC) $(CFLAGS) -MMD -MP -o $@ $< $(B)/libmaas.a $(LIBS)
+
 bench: deps
 	@$(MAKE) --no-print-directory all
+	@$(MAKE) --no-print-directory $(B)/bench_json
 	@bench/run.sh $(B)
 
 install: all
@@ -140,7 +145,7 @@ clean:
 	@tools/run.sh stop $(B) 2>/dev/null || true
 	rm -rf $(B)
 
--include $(UNIT:=.d) $(REPLAY:=.d)
+-include $(UNIT:=.d) $(REPLAY:=.d) $(B)/bench_json.d
 
 .PHONY: all engine module tests deps run stop test test-models asan fuzz \
         fuzz-run bench install clean

@@ -11,6 +11,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 import bench_engine
 import bench_http
+import bench_json
 import bench_trees
 from bench_base import BUILD, MAAS, PAIRS, ROOT, SECONDS, report, run, say
 
@@ -46,7 +47,7 @@ def machine():
 
 
 def main():
-    every = ['engine', 'trees', 'http']
+    every = ['engine', 'trees', 'json', 'http']
     what = sys.argv[1:] or every
     start = time.time()
 
@@ -61,6 +62,8 @@ def main():
         bench_engine.main()
     if 'trees' in what:
         bench_trees.main()
+    if 'json' in what:
+        bench_json.main()
     if 'http' in what:
         bench_http.main()
 

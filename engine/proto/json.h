@@ -109,11 +109,18 @@ const char *maas_json_number(const char *p, const char *end,
 double maas_json_f64(const maas_json_num_t *num);
 float maas_json_f32(const maas_json_num_t *num);
 
+/*
+ * Numbers from p on, each with a comma behind it, at most max: where they
+ * end.  The last of a list is taken as well, up to its bracket.
+ */
+const char *maas_json_floats(const char *p, const char *end, float *out,
+    int64_t max, int64_t *n);
+
 /* False when out of range or no integer. */
 bool maas_json_i64(const maas_json_num_t *num, int64_t *v);
 bool maas_json_u64(const maas_json_num_t *num, uint64_t *v);
 
-/* At most this many bytes are written for any number. */
+/* At most this many bytes are written, or touched, for any number. */
 #define MAAS_JSON_NUMBER  32
 
 /*

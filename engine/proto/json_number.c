@@ -1,15 +1,14 @@
 /*
- * Decimal to binary and back.
+ * Decimal to binary: numbers out of JSON.
  *
- * Reading: up to 19 digits become an integer w, the value is w * 10^e.
+ * Up to 19 digits become an integer w, the value is w * 10^e.
  * Where both are exact in double one operation rounds correctly (Clinger,
  * "How to read floating point numbers accurately", 1990).  Otherwise the
  * same is done in the 64-bit significand of x87, which decides all but the
  * results that sit next to a tie; these, and far exponents, go to strtod()
  * on a normalised copy without a decimal point, so that no locale matters.
  *
- * Writing: the shortest decimal in the rounding interval, the nearest of
- * these (Giulietti, "The Schubfach way to render doubles", 2020).
+ * Digits are taken eight at a time, in a word.
  *
  * Threads: reentrant.
  */
@@ -34,11 +33,55 @@ num_digit(const char *p, const char *end)
 }
 
 
+/* Eight digits, the first in the lowest byte, as a number. */
+static inline uint64_t
+num_eight(uint64_t v)
+{
+    v = (v * 10 + (v >> 8)) & 0x00ff00ff00ff00ff;
+    v = (v * 100 + (v >> 16)) & 0x0000ffff0000ffff;
+
+    return (v * 10000 + (v >> 32)) & 0xffffffff;
+}
+
+
 /* Digits into w, as long as they fit; *dropped counts the others. */
 static inline const char *
 num_digits(const char *p, const char *end, maas_json_num_t *num, int *kept,
     int64_t *dropped)
 {
+    int                     n;
+    uint64_t                v, other;
+    static const uint64_t   p10[] = { 1, 10, 100, 1000, 10000, 100000,
+                                      1000000, 10000000, 100000000 };
+
+    while (end - p >= 8 && *kept <= NUM_DIGITS - 8) {
+        memcpy(&v, p, 8);
+        v ^= 0x3030303030303030;
+        other = ((v + 0x7676767676767676) | v) & 0x8080808080808080;
+
+        if (other == 0) {
+            n = 8;
+
+        } else {
+            n = __builtin_ctzll(other) >> 3;
+
+            if (n == 0) {
+                return p;
+            }
+
+            v <<= 64 - n * 8;
+        }
+
+        v = num_eight(v);
+        num->w = num->w * p10[n] + v;
+        *kept += num->w != 0 ? n : 0;
+        p += n;
+
+        if (n < 8) {
+            return p;
+        }
+    }
+
     while (num_digit(p, end)) {
 
         if (*kept < NUM_DIGITS) {
@@ -104,8 +147,8 @@ num_token(const char *p, const char *end, maas_json_num_t *num)
 }
 
 
-const char *
-maas_json_number(const char *p, const char *end, maas_json_num_t *num)
+static inline const char *
+num_read(const char *p, const char *end, maas_json_num_t *num)
 {
     int          kept = 0;
     int64_t      dropped = 0, exp = 0;
@@ -164,6 +207,13 @@ maas_json_number(const char *p, const char *end, maas_json_num_t *num)
     num->len = (size_t) (p - start);
 
     return p;
+}
+
+
+const char *
+maas_json_number(const char *p, const char *end, maas_json_num_t *num)
+{
+    return num_read(p, end, num);
 }
 
 
@@ -300,8 +350,8 @@ maas_json_f64(const maas_json_num_t *num)
 }
 
 
-float
-maas_json_f32(const maas_json_num_t *num)
+static inline float
+num_f32(const maas_json_num_t *num)
 {
     float        f;
     double       d;
@@ -345,6 +395,60 @@ maas_json_f32(const maas_json_num_t *num)
 
     num_slow(num, NULL, &f);
     return num->neg ? -f : f;
+}
+
+
+float
+maas_json_f32(const maas_json_num_t *num)
+{
+    return num_f32(num);
+}
+
+
+/*
+ * The inner loop of a list.  Whatever is not a plain number with a comma or
+ * a bracket right behind it is left to the caller, errors too.
+ */
+const char *
+maas_json_floats(const char *p, const char *end, float *out, int64_t max,
+    int64_t *n)
+{
+    float             f;
+    int64_t           i;
+    const char       *q;
+    maas_json_num_t   num;
+
+    for (i = 0; i < max; /* void */ ) {
+        q = num_read(p, end, &num);
+
+        if (q == NULL || q == end || (*q != ',' && *q != ']')
+            || num.kind != MAAS_NUM_FINITE)
+        {
+            break;
+        }
+
+        f = num_f32(&num);
+
+        if (isinf(f)) {
+            break;
+        }
+
+        out[i++] = f;
+        p = q;
+
+        if (*q == ']') {
+            break;
+        }
+
+        p++;
+
+        while (p < end && *p == ' ') {
+            p++;
+        }
+    }
+
+    *n = i;
+    return p;
 }
 
 
@@ -394,218 +498,4 @@ maas_json_i64(const maas_json_num_t *num, int64_t *v)
 
     *v = num->neg ? (int64_t) (0 - w) : (int64_t) w;
     return true;
-}
-
-
-char *
-maas_json_put_u64(char *p, uint64_t v)
-{
-    char  text[20];
-    int   n = 0;
-
-    do {
-        text[n++] = (char) ('0' + v % 10);
-        v /= 10;
-    } while (v != 0);
-
-    while (n > 0) {
-        *p++ = text[--n];
-    }
-
-    return p;
-}
-
-
-char *
-maas_json_put_i64(char *p, int64_t v)
-{
-    if (v < 0) {
-        *p++ = '-';
-        return maas_json_put_u64(p, 0 - (uint64_t) v);
-    }
-
-    return maas_json_put_u64(p, (uint64_t) v);
-}
-
-
-/* -- shortest decimals --------------------------------------------------- */
-
-typedef struct {
-    uint64_t  digits;
-    int       exp10;
-} num_decimal_t;
-
-
-/* High 64 bits of g * cp, the lowest one "or"ed with what was cut. */
-static inline uint64_t
-num_mul_odd(const uint64_t g[2], uint64_t cp)
-{
-    unsigned __int128  lo, hi;
-
-    lo = (unsigned __int128) g[1] * cp;
-    hi = (unsigned __int128) g[0] * cp + (uint64_t) (lo >> 64);
-
-    return (uint64_t) (hi >> 64) | ((uint64_t) hi > 1);
-}
-
-
-/*
- * The shortest decimal within the rounding interval of c * 2^q.  The
- * interval is closed when c is even; below a power of two it is narrower
- * (`near`).  Variables as in the paper: the bounds and the value, times 4
- * and scaled by 10^-k, are vl, v, vr.
- */
-static num_decimal_t
-num_shortest(uint64_t c, int q, bool near)
-{
-    int              k, h;
-    bool             odd, u, w, up;
-    uint64_t         vl, v, vr, s, t, mid;
-    const uint64_t  *g;
-
-    odd = c & 1;
-    k = (q * 1262611 - (near ? 524031 : 0)) >> 22;      /* floor(log10) */
-    h = q + ((-k * 1741647) >> 19) + 1;                 /* floor(log2) */
-    g = maas_json_pow10[-k - MAAS_POW10_MIN];
-
-    vl = num_mul_odd(g, (4 * c - 2 + near) << h) + odd;
-    v = num_mul_odd(g, (4 * c) << h);
-    vr = num_mul_odd(g, (4 * c + 2) << h) - odd;
-    s = v / 4;
-
-    if (s >= 10) {
-        t = s / 10;
-        u = vl <= 40 * t;
-        w = 40 * t + 40 <= vr;
-
-        if (u != w) {
-            return (num_decimal_t) { t + w, k + 1 };
-        }
-    }
-
-    u = vl <= 4 * s;
-    w = 4 * s + 4 <= vr;
-
-    if (u != w) {
-        return (num_decimal_t) { s + w, k };
-    }
-
-    mid = 4 * s + 2;
-    up = v > mid || (v == mid && (s & 1));
-
-    return (num_decimal_t) { s + up, k };
-}
-
-
-/* "1.5", "12.0", "1e21", "1.5e-7": as JavaScript, but with a ".0". */
-static char *
-num_format(char *p, num_decimal_t d)
-{
-    int   n, point;
-    char  text[20];
-
-    while (d.digits % 10 == 0) {
-        d.digits /= 10;
-        d.exp10++;
-    }
-
-    n = (int) (maas_json_put_u64(text, d.digits) - text);
-    point = n + d.exp10;            /* digits before the decimal point */
-
-    if (point > 0 && point <= 16) {
-
-        for (int i = 0; i < point; i++) {
-            *p++ = i < n ? text[i] : '0';
-        }
-
-        *p++ = '.';
-
-        if (n <= point) {
-            *p++ = '0';
-            return p;
-        }
-
-        memcpy(p, text + point, (size_t) (n - point));
-        return p + (n - point);
-    }
-
-    if (point <= 0 && point > -5) {
-        *p++ = '0';
-        *p++ = '.';
-
-        for (int i = point; i < 0; i++) {
-            *p++ = '0';
-        }
-
-        memcpy(p, text, (size_t) n);
-        return p + n;
-    }
-
-    *p++ = text[0];
-
-    if (n > 1) {
-        *p++ = '.';
-        memcpy(p, text + 1, (size_t) (n - 1));
-        p += n - 1;
-    }
-
-    *p++ = 'e';
-
-    return maas_json_put_i64(p, point - 1);
-}
-
-
-/* man bits of significand without the hidden one, value c * 2^(q). */
-static char *
-num_put(char *p, bool neg, uint64_t frac, int exp, int man, int bias)
-{
-    int            q;
-    uint64_t       c;
-    num_decimal_t  d;
-
-    if (neg) {
-        *p++ = '-';
-    }
-
-    if (exp == 0 && frac == 0) {
-        memcpy(p, "0.0", 3);
-        return p + 3;
-    }
-
-    c = exp != 0 ? frac | (uint64_t) 1 << man : frac;
-    q = (exp != 0 ? exp : 1) - bias - man;
-
-    /* An integer below 2^(man + 1) is its own shortest form. */
-    if (q <= 0 && q >= -man && (c & (((uint64_t) 1 << -q) - 1)) == 0) {
-        d.digits = c >> -q;
-        d.exp10 = 0;
-
-    } else {
-        d = num_shortest(c, q, frac == 0 && exp > 1);
-    }
-
-    return num_format(p, d);
-}
-
-
-char *
-maas_json_put_f32(char *p, float v)
-{
-    uint32_t  u;
-
-    memcpy(&u, &v, sizeof(u));
-
-    return num_put(p, u >> 31, u & 0x7fffff, (int) (u >> 23 & 255), 23, 127);
-}
-
-
-char *
-maas_json_put_f64(char *p, double v)
-{
-    uint64_t  u;
-
-    memcpy(&u, &v, sizeof(u));
-
-    return num_put(p, u >> 63, u & (((uint64_t) 1 << 52) - 1),
-                   (int) (u >> 52 & 2047), 52, 1023);
 }

@@ -508,6 +508,36 @@ tensor_leaf(maas_json_tensor_t *b, maas_json_t *j, int d)
 }
 
 
+/*
+ * As many float32 of the list as come in a row; *last: up to its bracket.
+ * Zero: nothing was read.
+ */
+static int64_t
+tensor_floats(maas_json_tensor_t *b, maas_json_t *j, int depth, bool *last)
+{
+    int64_t      n = 0;
+    const char  *p;
+
+    *last = false;
+
+    if (b->dtype != MAAS_F32 || depth != b->rank || b->n >= b->cap) {
+        return 0;
+    }
+
+    p = maas_json_floats(j->pos, j->end, (float *) b->data + b->n,
+                         b->cap - b->n, &n);
+
+    if (n != 0) {
+        *last = p < j->end && *p == ']' && p[-1] >= '0' && p[-1] <= '9';
+        b->n += n;
+        b->count[depth] += n - *last;
+        j->pos = p;
+    }
+
+    return n;
+}
+
+
 /* Behind a value at depth d: closes lists; *more: another value follows. */
 static maas_status_t
 tensor_next(maas_json_tensor_t *b, maas_json_t *j, int base, int *depth,
@@ -543,7 +573,7 @@ maas_status_t
 maas_json_tensor_read(maas_json_tensor_t *b, maas_json_t *j, bool rows)
 {
     int   base = rows, depth = rows;
-    bool  more = true;
+    bool  more = true, last;
 
     do {
         if (maas_json_peek(j) == '[') {
@@ -555,8 +585,11 @@ maas_json_tensor_read(maas_json_tensor_t *b, maas_json_t *j, bool rows)
 
             MAAS_TRY(tensor_close(b, j, &depth));
 
-        } else {
+        } else if (depth == base || tensor_floats(b, j, depth, &last) == 0) {
             MAAS_TRY(tensor_leaf(b, j, depth));
+
+        } else if (!last) {
+            continue;
         }
 
         MAAS_TRY(tensor_next(b, j, base, &depth, &more));

@@ -103,6 +103,20 @@ write_element(char *p, const maas_tensor_t *t, int64_t i,
 }
 
 
+/* ",1.5,2.5" */
+static char *
+write_floats(char *p, const float *v, int64_t i, int64_t end,
+    maas_json_special_t special)
+{
+    for ( /* void */ ; i < end; i++) {
+        *p++ = ',';
+        p = write_f32(p, v[i], special);
+    }
+
+    return p;
+}
+
+
 void
 maas_json_put_elements(maas_buf_t *b, const maas_tensor_t *t, int64_t first,
     int64_t n, maas_json_special_t special)
@@ -134,13 +148,23 @@ maas_json_put_elements(maas_buf_t *b, const maas_tensor_t *t, int64_t first,
         p = start;
         end = maas_min(i + WRITE_CHUNK, first + n);
 
-        for ( /* void */ ; i < end; i++) {
-            if (i != first) {
-                *p++ = ',';
-            }
-
-            p = write_element(p, t, i, special);
+        if (i != first) {
+            *p++ = ',';
         }
+
+        p = write_element(p, t, i, special);
+
+        if (t->dtype == MAAS_F32) {
+            p = write_floats(p, t->data, i + 1, end, special);
+
+        } else {
+            while (++i < end) {
+                *p++ = ',';
+                p = write_element(p, t, i, special);
+            }
+        }
+
+        i = end;
 
         b->len += (size_t) (p - start);
     }

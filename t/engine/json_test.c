@@ -484,6 +484,11 @@ static const tensor_case_t  tensor_cases[] = {
     { MAAS_F32, -1, "[[1],[2,3]]", NULL, "at [1], depth 2, has 2" },
     { MAAS_F32, -1, "[[[1],[2]],[[3]]]", NULL, "the list at [1], depth 2" },
     { MAAS_F32, -1, "[1,[2]]", NULL, "at [1], depth 1, stands a list" },
+    { MAAS_F32, -1, "[1,2,3, [2]]", NULL, "at [3], depth 1, stands a list" },
+    { MAAS_F32, -1, "[1,2,3,\n[2]]", NULL, "at [3], depth 1, stands a list" },
+    { MAAS_F32, -1, "[1,2,1e39]", NULL, "byte 5: element 2: 1e39 is out" },
+    { MAAS_F32, -1, "[1,2,3 4]", NULL, "a number where ',' or ']'" },
+    { MAAS_F32, -1, "[1,2,3, ]", NULL, "closing bracket where" },
     { MAAS_F32, -1, "[[1],2]", NULL, "at [1], depth 1, stands a number" },
     { MAAS_F32, -1, "[[],[1]]", NULL, "ragged" },
     { MAAS_F32, -1, "[[[[[[[[[1]]]]]]]]]", NULL, "nested deeper than 8" },
@@ -516,7 +521,7 @@ test_tensor(void)
         const tensor_case_t  *c = &tensor_cases[i];
 
         /* Memory that ends where the text does, for the sanitizer. */
-        body = malloc(strlen(c->text) + 1);
+        body = malloc(maas_max(strlen(c->text), 1u));
         memcpy(body, c->text, strlen(c->text));
 
         b = (maas_json_tensor_t) { .host = &maas_host_libc, .limit = 40,
@@ -554,6 +559,111 @@ test_tensor(void)
         maas_buf_destroy(&out);
         maas_free(&maas_host_libc, block);
     }
+}
+
+
+/* A number of the kinds that clients write. */
+static char *
+list_number(char *p, float *want)
+{
+    char  *start = p;
+    int    whole = (int) (rnd() % 12) + 1, part = (int) (rnd() % 22);
+
+    p += rnd() % 3 == 0 ? sprintf(p, "-") : 0;
+    *p++ = (char) (whole > 1 ? '1' + rnd() % 9 : '0' + rnd() % 10);
+
+    while (--whole > 0) {
+        *p++ = (char) ('0' + rnd() % 10);
+    }
+
+    if (part != 0) {
+        *p++ = '.';
+
+        while (part-- > 0) {
+            *p++ = (char) (rnd() % 4 != 0 ? '0' + rnd() % 10 : '0');
+        }
+    }
+
+    p += rnd() % 8 == 0 ? sprintf(p, "e%d", (int) (rnd() % 40) - 30) : 0;
+    *p = '\0';
+    *want = strtof(start, NULL);
+
+    return p;
+}
+
+
+static maas_status_t
+list_read(const char *text, size_t len, maas_tensor_t *t, void **block)
+{
+    char               *body = malloc(len);     /* no byte behind it */
+    maas_err_t          err;
+    maas_json_t         j;
+    maas_status_t       rc;
+    maas_json_tensor_t  b = { .host = &maas_host_libc, .limit = 100,
+                              .expect = -1, .dtype = MAAS_F32 };
+
+    memcpy(body, text, len);
+    maas_json_init(&j, body, len, &err);
+
+    rc = maas_json_tensor_init(&b, 0, &err);
+    rc = rc ? rc : maas_json_tensor_read(&b, &j, false);
+    rc = rc ? rc : maas_json_end(&j);
+    rc = rc ? rc : maas_json_tensor_done(&b, t, block, &err);
+
+    if (rc != MAAS_OK) {
+        maas_json_tensor_destroy(&b);
+    }
+
+    free(body);
+    return rc;
+}
+
+
+/* Lists of float32 are read many at a time. */
+static void
+test_lists(void)
+{
+    int            bad = 0, taken = 0;
+    char           text[8000], *p;
+    void          *block;
+    float          want[90];
+    maas_tensor_t  t;
+
+    static const char *const  comma[] = { ",", ", ", " ,", "\n,\t", ",  ",
+                                          ",\r\n", "," };
+
+    for (int i = 0; i < 20000; i++) {
+        int  rows = (int) (rnd() % 9) + 1, cols = (int) (rnd() % 10) + 1;
+
+        p = text + sprintf(text, "[");
+
+        for (int k = 0; k < rows * cols; k++) {
+            p += k % cols == 0 ? sprintf(p, "[") : 0;
+            p = list_number(p, &want[k]);
+            p += (k + 1) % cols == 0 ? sprintf(p, "]") : 0;
+            p += k + 1 < rows * cols ? sprintf(p, "%s", comma[rnd() % 7])
+                                     : sprintf(p, "]");
+        }
+
+        if (list_read(text, (size_t) (p - text), &t, &block) != MAAS_OK) {
+            bad++;
+            printf("# refused: %s\n", text);
+            continue;
+        }
+
+        bad += t.rank != 2 || t.dims[0] != rows || t.dims[1] != cols
+               || memcmp(t.data, want, t.bytes) != 0;
+        maas_free(&maas_host_libc, block);
+
+        if (i % 400 == 0) {
+            for (size_t n = 0; n < (size_t) (p - text); n++) {
+                taken += list_read(text, n, &t, &block) == MAAS_OK;
+            }
+        }
+    }
+
+    is_int(bad, 0, "lists of numbers read as by strtof");
+    is_int(taken, 0, "a list that is cut is refused");
 }
 
 
@@ -664,6 +774,7 @@ main(void)
     test_write();
     test_scan();
     test_tensor();
+    test_lists();
     test_rows();
     test_items();
 
