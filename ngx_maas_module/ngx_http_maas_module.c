@@ -20,13 +20,6 @@ static void ngx_maas_exit_process(ngx_cycle_t *cycle);
 ngx_maas_process_t  ngx_maas_process;
 
 
-static ngx_conf_enum_t  ngx_maas_startup[] = {
-    { ngx_string("strict"), 0 },
-    { ngx_string("degraded"), 1 },
-    { ngx_null_string, 0 }
-};
-
-
 static ngx_command_t  ngx_maas_commands[] = {
 
     { ngx_string("maas_images"),
@@ -52,14 +45,14 @@ static ngx_command_t  ngx_maas_commands[] = {
 
     { ngx_string("maas_memory"),
       NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
-      ngx_conf_set_off_slot,
+      ngx_maas_conf_size,
       NGX_HTTP_MAIN_CONF_OFFSET,
       offsetof(ngx_maas_main_conf_t, memory),
       NULL },
 
     { ngx_string("maas_body_memory"),
       NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
-      ngx_conf_set_off_slot,
+      ngx_maas_conf_size,
       NGX_HTTP_MAIN_CONF_OFFSET,
       offsetof(ngx_maas_main_conf_t, body_memory),
       NULL },
@@ -73,17 +66,17 @@ static ngx_command_t  ngx_maas_commands[] = {
 
     { ngx_string("maas_compile_timeout"),
       NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
-      ngx_conf_set_msec_slot,
+      ngx_maas_conf_compile_timeout,
       NGX_HTTP_MAIN_CONF_OFFSET,
-      offsetof(ngx_maas_main_conf_t, compile_timeout),
+      0,
       NULL },
 
     { ngx_string("maas_startup"),
       NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
-      ngx_conf_set_enum_slot,
+      ngx_maas_conf_startup,
       NGX_HTTP_MAIN_CONF_OFFSET,
-      offsetof(ngx_maas_main_conf_t, degraded),
-      ngx_maas_startup },
+      0,
+      NULL },
 
     { ngx_string("maas_model"),
       NGX_HTTP_MAIN_CONF|NGX_CONF_BLOCK|NGX_CONF_TAKE1,

@@ -43,6 +43,7 @@ typedef struct {
 
 typedef struct {
     ngx_str_t                   name;
+    ngx_str_t                   given;      /* source as it was written */
     ngx_str_t                   source;     /* full path; data NULL: unset */
     ngx_str_t                   versions;   /* NUL-terminated */
     ngx_array_t                 labels;     /* ngx_maas_label_t */
@@ -79,6 +80,8 @@ typedef struct ngx_maas_stats_s  ngx_maas_stats_t;
 
 typedef struct {
     ngx_str_t                   images;
+    ngx_str_t                   images_at;  /* " in FILE:LINE", or "" */
+    ngx_str_t                   memory_at;
     ngx_str_t                   store;
     ngx_str_t                   store_file;
     ngx_uint_t                  store_line;
@@ -222,6 +225,10 @@ char *ngx_maas_init_main_conf(ngx_conf_t *cf, void *conf);
 void *ngx_maas_create_loc_conf(ngx_conf_t *cf);
 char *ngx_maas_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child);
 char *ngx_maas_conf_path(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_maas_conf_size(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_maas_conf_compile_timeout(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_maas_conf_startup(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_maas_conf_store(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_maas_conf_threads(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_maas_conf_model(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);

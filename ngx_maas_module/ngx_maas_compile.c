@@ -123,8 +123,11 @@ ngx_maas_init_conf(ngx_cycle_t *cycle, void *conf)
 static ngx_int_t
 ngx_maas_names(ngx_cycle_t *cycle, ngx_maas_main_conf_t *mcf)
 {
+    char                near_text[MAAS_NEAR_TEXT];
     u_char             *p, *last, text[1024];
     ngx_uint_t          i, k;
+    maas_str_t          known;
+    maas_near_t         near;
     ngx_maas_ref_t     *ref;
     ngx_maas_model_t  **m;
 
@@ -140,7 +143,15 @@ ngx_maas_names(ngx_cycle_t *cycle, ngx_maas_main_conf_t *mcf)
         p = text;
         last = text + sizeof(text);
 
+        ngx_memzero(&near, sizeof(maas_near_t));
+        near.word.data = (const char *) ref[i].name.data;
+        near.word.len = ref[i].name.len;
+
         for (k = 0; k < mcf->models.nelts; k++) {
+            known.data = (const char *) m[k]->name.data;
+            known.len = m[k]->name.len;
+            maas_near(&near, known);
+
             p = ngx_slprintf(p, last, "%s\"%V\"", k ? ", " : "", &m[k]->name);
         }
 
@@ -150,9 +161,11 @@ ngx_maas_names(ngx_cycle_t *cycle, ngx_maas_main_conf_t *mcf)
         }
 
         ngx_log_error(NGX_LOG_EMERG, cycle->log, 0,
-                      "unknown model \"%V\" in \"%s\", known models: %*s "
+                      "unknown model \"%V\" in \"%s\", known models: %*s%s "
                       "in %V:%ui", &ref[i].name, ref[i].directive,
-                      (size_t) (p - text), text, &ref[i].file, ref[i].line);
+                      (size_t) (p - text), text,
+                      maas_near_text(&near, near_text), &ref[i].file,
+                      ref[i].line);
         return NGX_ERROR;
     }
 
@@ -391,6 +404,31 @@ ngx_maas_take_versions(ngx_cycle_t *cycle, ngx_maas_model_t *model,
 }
 
 
+/* A path that is not there: where do relative ones start? */
+
+static void
+ngx_maas_source_hint(ngx_maas_model_t *model, maas_status_t status,
+    maas_err_t *err)
+{
+    u_char           *p, *last;
+    ngx_file_info_t   fi;
+
+    if (status != MAAS_ENOENT || model->given.len == 0
+        || model->given.data[0] == '/'
+        || ngx_file_info(model->source.data, &fi) != NGX_FILE_ERROR)
+    {
+        return;
+    }
+
+    p = (u_char *) err->text + ngx_strlen(err->text);
+    last = (u_char *) err->text + sizeof(err->text) - 1;
+
+    p = ngx_slprintf(p, last, "; a relative \"source\" starts at the folder "
+                     "of the configuration file");
+    *p = '\0';
+}
+
+
 static ngx_int_t
 ngx_maas_source(ngx_cycle_t *cycle, ngx_maas_main_conf_t *mcf,
     ngx_maas_model_t *model)
@@ -423,6 +461,7 @@ ngx_maas_source(ngx_cycle_t *cycle, ngx_maas_main_conf_t *mcf,
     }
 
     if (status != MAAS_OK) {
+        ngx_maas_source_hint(model, status, &err);
         return ngx_maas_source_failed(cycle, mcf, model, err.text);
     }
 
@@ -624,8 +663,8 @@ ngx_maas_check_memory(ngx_cycle_t *cycle, ngx_maas_main_conf_t *mcf)
 
     ngx_log_error(NGX_LOG_EMERG, cycle->log, 0,
                   "the images of the configured models have %O bytes, "
-                  "\"maas_memory\" is %O: raise it, or keep fewer versions",
-                  sum, mcf->memory);
+                  "\"maas_memory\" is %O: raise it, or keep fewer versions"
+                  "%V", sum, mcf->memory, &mcf->memory_at);
 
     return NGX_ERROR;
 }

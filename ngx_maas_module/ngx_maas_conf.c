@@ -176,11 +176,137 @@ ngx_maas_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
 }
 
 
+/* Where a directive stands, for errors that are found later. */
+
+static ngx_int_t
+ngx_maas_conf_at(ngx_conf_t *cf, ngx_str_t *at)
+{
+    at->data = ngx_pnalloc(cf->pool, cf->conf_file->file.name.len
+                                     + sizeof(" in :") + NGX_INT_T_LEN);
+    if (at->data == NULL) {
+        return NGX_ERROR;
+    }
+
+    at->len = ngx_sprintf(at->data, " in %V:%ui", &cf->conf_file->file.name,
+                          cf->conf_file->line)
+              - at->data;
+
+    return NGX_OK;
+}
+
+
+static char *
+ngx_maas_conf_bad(ngx_conf_t *cf, const char *expected)
+{
+    ngx_str_t  *value;
+
+    value = cf->args->elts;
+
+    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                       "invalid value \"%V\" of \"%V\", expected %s",
+                       &value[1], &value[0], expected);
+
+    return NGX_CONF_ERROR;
+}
+
+
+/* maas_memory, where 0 is no budget, and maas_body_memory. */
+
+char *
+ngx_maas_conf_size(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_maas_main_conf_t  *mcf = conf;
+
+    off_t      *size;
+    ngx_str_t  *value;
+
+    size = (off_t *) ((u_char *) conf + cmd->offset);
+
+    if (*size != NGX_CONF_UNSET) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+    *size = ngx_parse_offset(&value[1]);
+
+    if (size == &mcf->memory) {
+
+        if (*size == NGX_ERROR) {
+            return ngx_maas_conf_bad(cf, "a size, for example 8g, or 0 for no "
+                                         "limit");
+        }
+
+        return ngx_maas_conf_at(cf, &mcf->memory_at) == NGX_OK
+               ? NGX_CONF_OK : NGX_CONF_ERROR;
+    }
+
+    if (*size < 1) {
+        return ngx_maas_conf_bad(cf, "a size above 0, for example 256m");
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+char *
+ngx_maas_conf_compile_timeout(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_maas_main_conf_t  *mcf = conf;
+
+    ngx_int_t   ms;
+    ngx_str_t  *value;
+
+    if (mcf->compile_timeout != NGX_CONF_UNSET_MSEC) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+    ms = ngx_parse_time(&value[1], 0);
+
+    if (ms < 1) {
+        return ngx_maas_conf_bad(cf, "a time above 0, for example 60s or 5m");
+    }
+
+    mcf->compile_timeout = ms;
+
+    return NGX_CONF_OK;
+}
+
+
+char *
+ngx_maas_conf_startup(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_maas_main_conf_t  *mcf = conf;
+
+    ngx_str_t  *value;
+
+    if (mcf->degraded != NGX_CONF_UNSET_UINT) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    if (ngx_strcmp(value[1].data, "strict") == 0) {
+        mcf->degraded = 0;
+
+    } else if (ngx_strcmp(value[1].data, "degraded") == 0) {
+        mcf->degraded = 1;
+
+    } else {
+        return ngx_maas_conf_bad(cf, "\"strict\" or \"degraded\"");
+    }
+
+    return NGX_CONF_OK;
+}
+
+
 /* maas_images, maas_compiler: relative to nginx's prefix. */
 
 char *
 ngx_maas_conf_path(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
+    ngx_maas_main_conf_t  *mcf = conf;
+
     ngx_str_t  *value, *path;
 
     path = (ngx_str_t *) ((u_char *) conf + cmd->offset);
@@ -202,6 +328,12 @@ ngx_maas_conf_path(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     while (path->len > 1 && path->data[path->len - 1] == '/') {
         path->data[--path->len] = '\0';
+    }
+
+    if (path == &mcf->images
+        && ngx_maas_conf_at(cf, &mcf->images_at) != NGX_OK)
+    {
+        return NGX_CONF_ERROR;
     }
 
     return NGX_CONF_OK;

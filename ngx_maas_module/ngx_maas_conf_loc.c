@@ -26,8 +26,13 @@ ngx_maas_add_ref(ngx_conf_t *cf, ngx_str_t *name, const char *directive)
 
     if (!maas_name_valid(s)) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "invalid model name \"%V\" in \"%s\"", name,
-                           directive);
+                           "invalid model name \"%V\" in \"%s\", expected the "
+                           "name of a maas_model, as in \"%s digits;\"%s",
+                           name, directive, directive,
+                           ngx_strlchr(name->data, name->data + name->len,
+                                       '/')
+                           ? " (a URL goes to proxy_pass, a file to the "
+                             "\"source\" of a maas_model)" : "");
         return NGX_ERROR;
     }
 
@@ -131,13 +136,24 @@ ngx_maas_conf_pass(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 static char *
 ngx_maas_unknown_dialect(ngx_conf_t *cf, ngx_str_t *name)
 {
-    u_char             *p, text[256];
-    ngx_uint_t          i;
+    char         near_text[MAAS_NEAR_TEXT];
+    u_char      *p, text[256];
+    ngx_uint_t   i;
+    maas_str_t   known;
+    maas_near_t  near;
 
     p = text;
 
+    ngx_memzero(&near, sizeof(maas_near_t));
+    near.word.data = (const char *) name->data;
+    near.word.len = name->len;
+
     for (i = 0; ngx_maas_dialects[i]; i++) {
         if (maas_dialect_exists(ngx_maas_dialects[i])) {
+            known.data = ngx_maas_dialects[i];
+            known.len = ngx_strlen(ngx_maas_dialects[i]);
+            maas_near(&near, known);
+
             p = ngx_slprintf(p, text + sizeof(text) - 1, "%s\"%s\"",
                              (p == text) ? "" : ", ", ngx_maas_dialects[i]);
         }
@@ -146,8 +162,8 @@ ngx_maas_unknown_dialect(ngx_conf_t *cf, ngx_str_t *name)
     *p = '\0';
 
     ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                       "unknown dialect \"%V\" in \"maas_api\", known: %s",
-                       name, text);
+                       "unknown dialect \"%V\" in \"maas_api\", known: %s%s",
+                       name, text, maas_near_text(&near, near_text));
 
     return NGX_CONF_ERROR;
 }

@@ -13,6 +13,7 @@ typedef struct {
     ngx_str_t    name;
     ngx_uint_t   min;           /* arguments */
     ngx_uint_t   max;
+    const char  *usage;
     char      *(*set)(ngx_conf_t *cf, ngx_maas_model_t *model);
 } ngx_maas_key_t;
 
@@ -31,15 +32,21 @@ static char *ngx_maas_key_limits(ngx_conf_t *cf, ngx_maas_model_t *model);
 
 
 static const ngx_maas_key_t  ngx_maas_keys[] = {
-    { ngx_string("source"), 1, 1, ngx_maas_key_source },
-    { ngx_string("versions"), 1, 64, ngx_maas_key_versions },
-    { ngx_string("label"), 1, 64, ngx_maas_key_label },
-    { ngx_string("queue"), 1, 2, ngx_maas_key_queue },
-    { ngx_string("concurrency"), 1, 1, ngx_maas_key_concurrency },
-    { ngx_string("numerics"), 1, 1, ngx_maas_key_numerics },
-    { ngx_string("run"), 1, 1, ngx_maas_key_run },
-    { ngx_string("limits"), 1, 2, ngx_maas_key_limits },
-    { ngx_null_string, 0, 0, NULL }
+    { ngx_string("source"), 1, 1, "source PATH;", ngx_maas_key_source },
+    { ngx_string("versions"), 1, 64, "versions latest=N|all|N ...;",
+      ngx_maas_key_versions },
+    { ngx_string("label"), 1, 64, "label NAME=VERSION ...;",
+      ngx_maas_key_label },
+    { ngx_string("queue"), 1, 2, "queue max=N timeout=TIME;",
+      ngx_maas_key_queue },
+    { ngx_string("concurrency"), 1, 1, "concurrency N|auto;",
+      ngx_maas_key_concurrency },
+    { ngx_string("numerics"), 1, 1, "numerics exact|fast;",
+      ngx_maas_key_numerics },
+    { ngx_string("run"), 1, 1, "run auto|inline|pool;", ngx_maas_key_run },
+    { ngx_string("limits"), 1, 2, "limits elements=N plans=N;",
+      ngx_maas_key_limits },
+    { ngx_null_string, 0, 0, NULL, NULL }
 };
 
 
@@ -169,6 +176,37 @@ ngx_maas_conf_model(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
 
 static char *
+ngx_maas_unknown_key(ngx_conf_t *cf, ngx_maas_model_t *model)
+{
+    char                   text[MAAS_NEAR_TEXT];
+    ngx_str_t             *value;
+    maas_str_t             known;
+    maas_near_t            near;
+    const ngx_maas_key_t  *key;
+
+    value = cf->args->elts;
+
+    ngx_memzero(&near, sizeof(maas_near_t));
+    near.word.data = (const char *) value[0].data;
+    near.word.len = value[0].len;
+
+    for (key = ngx_maas_keys; key->name.len; key++) {
+        known.data = (const char *) key->name.data;
+        known.len = key->name.len;
+        maas_near(&near, known);
+    }
+
+    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                       "unknown key \"%V\" in maas_model \"%V\", known: "
+                       "source, versions, label, queue, concurrency, "
+                       "numerics, run, limits%s", &value[0], &model->name,
+                       maas_near_text(&near, text));
+
+    return NGX_CONF_ERROR;
+}
+
+
+static char *
 ngx_maas_model_key(ngx_conf_t *cf, ngx_command_t *dummy, void *conf)
 {
     ngx_maas_model_t  *model = conf;
@@ -192,17 +230,14 @@ ngx_maas_model_key(ngx_conf_t *cf, ngx_command_t *dummy, void *conf)
     }
 
     if (key->name.len == 0) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "unknown key \"%V\" in maas_model \"%V\", known: "
-                           "source, versions, label, queue, concurrency, "
-                           "numerics, run, limits", &value[0], &model->name);
-        return NGX_CONF_ERROR;
+        return ngx_maas_unknown_key(cf, model);
     }
 
     if (n < key->min || n > key->max) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "invalid number of arguments of \"%V\" in "
-                           "maas_model \"%V\"", &value[0], &model->name);
+                           "maas_model \"%V\", expected \"%s\"", &value[0],
+                           &model->name, key->usage);
         return NGX_CONF_ERROR;
     }
 
@@ -247,6 +282,7 @@ ngx_maas_key_source(ngx_conf_t *cf, ngx_maas_model_t *model)
 
     value = cf->args->elts;
     model->source = value[1];
+    model->given = value[1];
 
     if (model->source.len == 0) {
         return "needs a path";
@@ -524,6 +560,10 @@ ngx_maas_key_limits(ngx_conf_t *cf, ngx_maas_model_t *model)
     for (i = 1; i < cf->args->nelts; i++) {
 
         if (ngx_strncmp(value[i].data, "elements=", 9) == 0) {
+            if (model->elements) {
+                return "has a duplicate elements";
+            }
+
             s.data = value[i].data + 9;
             s.len = value[i].len - 9;
             size = ngx_parse_offset(&s);
@@ -539,6 +579,10 @@ ngx_maas_key_limits(ngx_conf_t *cf, ngx_maas_model_t *model)
         }
 
         if (ngx_strncmp(value[i].data, "plans=", 6) == 0) {
+            if (model->plans != NGX_CONF_UNSET_UINT) {
+                return "has a duplicate plans";
+            }
+
             n = ngx_atoi(value[i].data + 6, value[i].len - 6);
 
             if (n < 1 || n > 65536) {

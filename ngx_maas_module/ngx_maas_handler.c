@@ -132,6 +132,8 @@ ngx_maas_route(ngx_http_request_t *r, maas_call_t *call)
         req.content_type.len = r->headers_in.content_type->value.len;
     }
 
+    req.content_encoding = ngx_maas_header(r, "Content-Encoding",
+                                           sizeof("Content-Encoding") - 1);
     req.accept = ngx_maas_header(r, "Accept", sizeof("Accept") - 1);
     req.binary_header = ngx_maas_header(r, "Inference-Header-Content-Length",
                                 sizeof("Inference-Header-Content-Length") - 1);

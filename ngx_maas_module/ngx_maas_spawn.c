@@ -107,18 +107,26 @@ ngx_maas_images_dir(ngx_maas_compiler_t *mc)
         if (err != NGX_EEXIST && err != EROFS) {
             ngx_log_error(NGX_LOG_EMERG, mc->cycle->log, err,
                           "cannot create \"%V\" for the images of models; "
-                          "create its parent folder, or set \"maas_images\"",
-                          &mc->mcf->images);
+                          "create its parent folder, or set \"maas_images\""
+                          "%V", &mc->mcf->images, &mc->mcf->images_at);
             return NGX_ERROR;
         }
     }
 
-    if (ngx_file_info(dir, &fi) == NGX_FILE_ERROR || !ngx_is_dir(&fi)) {
+    if (ngx_file_info(dir, &fi) == NGX_FILE_ERROR) {
         ngx_log_error(NGX_LOG_EMERG, mc->cycle->log, 0,
-                      "\"%V\" of \"maas_images\" is not a folder; prepare "
-                      "images with \"%V compile --config %V\"",
-                      &mc->mcf->images, &mc->mcf->compiler,
-                      &mc->cycle->conf_file);
+                      "\"%V\" of \"maas_images\" is not there and cannot be "
+                      "made; prepare images with \"%V compile --config %V\""
+                      "%V", &mc->mcf->images, &mc->mcf->compiler,
+                      &mc->cycle->conf_file, &mc->mcf->images_at);
+        return NGX_ERROR;
+    }
+
+    if (!ngx_is_dir(&fi)) {
+        ngx_log_error(NGX_LOG_EMERG, mc->cycle->log, 0,
+                      "\"%V\" of \"maas_images\" is not a folder; name one "
+                      "that may be created%V", &mc->mcf->images,
+                      &mc->mcf->images_at);
         return NGX_ERROR;
     }
 
@@ -129,7 +137,8 @@ ngx_maas_images_dir(ngx_maas_compiler_t *mc)
     if (chown((char *) dir, mc->uid, (gid_t) -1) == -1 && ngx_errno != EROFS) {
         ngx_log_error(NGX_LOG_EMERG, mc->cycle->log, ngx_errno,
                       "cannot give \"%V\" to user \"%s\"; chown it, or set "
-                      "\"maas_images\"", &mc->mcf->images, mc->user);
+                      "\"maas_images\"%V", &mc->mcf->images, mc->user,
+                      &mc->mcf->images_at);
         return NGX_ERROR;
     }
 

@@ -9,6 +9,7 @@
  */
 
 #include <stdio.h>
+#include <strings.h>
 
 #include "api/call.h"
 
@@ -147,6 +148,7 @@ call_copy_request(maas_call_t *call, const maas_request_t *req)
            && call_copy(a, &r->path, req->path)
            && call_copy(a, &r->args, req->args)
            && call_copy(a, &r->content_type, req->content_type)
+           && call_copy(a, &r->content_encoding, req->content_encoding)
            && call_copy(a, &r->accept, req->accept)
            && call_copy(a, &r->binary_header, req->binary_header)
            && call_copy(a, &r->if_none_match, req->if_none_match)
@@ -276,6 +278,51 @@ call_target(maas_call_t *call, maas_proto_route_t *r, const maas_entry_t *e)
 }
 
 
+/* No such model, or not in this location: which ones are there? */
+static maas_status_t
+call_unknown(maas_call_t *call, maas_str_t name)
+{
+    int                  n = 0;
+    char                 list[256] = "", near[MAAS_NEAR_TEXT];
+    maas_str_t           last = { NULL, 0 };
+    maas_near_t          m = { .word = name };
+    const maas_entry_t  *e = NULL;
+
+    while (call->api->detail
+           && (e = maas_catalog_next(call->catalog, e)) != NULL)
+    {
+        if (!call_visible(call, e->name) || maas_str_eq(e->name, last)) {
+            continue;
+        }
+
+        last = e->name;
+        maas_near(&m, last);
+
+        if (n < (int) sizeof(list) - MAAS_NAME_MAX - 8) {
+            n += snprintf(list + n, sizeof(list) - (size_t) n,
+                          "%s\"%.*s\"", n == 0 ? "" : ", ", (int) last.len,
+                          last.data);
+
+        } else if (list[n - 1] != '.') {
+            n += snprintf(list + n, sizeof(list) - (size_t) n, ", ...");
+        }
+    }
+
+    maas_near_text(&m, near);
+
+    /* Who may write any name into the URL of a maas_pass is told no others. */
+    if (near[0] != '\0' || n == 0 || call->c.req.model.len != 0) {
+        n = 0;
+    }
+
+    return maas_err(&call->err, MAAS_ENOENT, "unknown model \"%.*s\"%s%s%s",
+                    (int) maas_min(name.len, MAAS_NAME_MAX),
+                    name.len ? name.data : "", near,
+                    n != 0 ? "; this location serves " : "",
+                    n != 0 ? list : "");
+}
+
+
 /* What the route needs, out of the catalog. */
 static maas_status_t
 call_resolve(maas_call_t *call, maas_proto_route_t *r)
@@ -294,10 +341,8 @@ call_resolve(maas_call_t *call, maas_proto_route_t *r)
     name = r->model.len != 0 ? r->model : call->c.req.model;
     version = r->version.len != 0 ? r->version : call->c.req.version;
 
-    if (name.len == 0 || !call_visible(call, name)) {
-        return maas_err(&call->err, MAAS_ENOENT, "unknown model \"%.*s\"",
-                        (int) maas_min(name.len, MAAS_NAME_MAX),
-                        name.len ? name.data : "");
+    if (!call_visible(call, name) || !maas_catalog_has(call->catalog, name)) {
+        return call_unknown(call, name);
     }
 
     MAAS_TRY(maas_catalog_find(call->catalog, name, version, &e, &call->err));
@@ -309,11 +354,30 @@ call_resolve(maas_call_t *call, maas_proto_route_t *r)
 }
 
 
-/* Which of two failures tells the client more? */
+/*
+ * Which of two failures tells the client more?  What one dialect takes for
+ * a document of the model "x:predict" is the other's route, whose method or
+ * failure counts.
+ */
 static int
-call_weight(maas_status_t rc)
+call_weight(const maas_call_t *call, maas_status_t rc)
 {
-    return rc == MAAS_OK ? 3 : rc == MAAS_EMETHOD ? 2 : rc != MAAS_ENOENT;
+    maas_str_t  name = call->c.route.model;
+
+    switch (rc) {
+
+    case MAAS_OK:
+        return 3;
+
+    case MAAS_EMETHOD:
+        return name.len == 0 || maas_name_valid(name);
+
+    case MAAS_ENOENT:
+        return 0;
+
+    default:
+        return 2;
+    }
 }
 
 
@@ -351,6 +415,16 @@ call_try(maas_call_t *call, const maas_proto_t *proto)
 }
 
 
+bool
+maas_call_encoded(const maas_call_t *call)
+{
+    maas_str_t  s = call->c.req.content_encoding;
+
+    return s.len != 0
+           && !(s.len == 8 && strncasecmp(s.data, "identity", 8) == 0);
+}
+
+
 static maas_action_t
 call_route(maas_call_t *call)
 {
@@ -378,8 +452,8 @@ call_route(maas_call_t *call)
             return call->c.route.infer ? MAAS_ACT_INFER : MAAS_ACT_BODY;
         }
 
-        if (call_weight(rc) > best) {
-            best = call_weight(rc);
+        if (call_weight(call, rc) > best) {
+            best = call_weight(call, rc);
             call->http = call->c.http;
             call->proto = proto;
             err = call->err;
@@ -408,6 +482,15 @@ maas_call_route(maas_call_t *call, const maas_request_t *req)
     call->c.req.method = call->c.req.method.len != 0
                          ? call->c.req.method : maas_str("GET");
     action = call_route(call);
+
+    if (action != MAAS_ACT_REPLY && maas_call_encoded(call)) {
+        maas_call_fail(call, MAAS_EMEDIA, 0, "Content-Encoding \"%.*s\" is "
+                       "not decoded here; send the body as it is, without "
+                       "Content-Encoding",
+                       (int) maas_min(call->c.req.content_encoding.len, 64),
+                       call->c.req.content_encoding.data);
+        action = MAAS_ACT_REPLY;
+    }
 
     if (call->model_name.len == 0) {
         call->model_name = call->c.req.model;

@@ -58,6 +58,9 @@ struct maas_call_s {
 maas_status_t maas_call_set_error(maas_call_t *call, maas_status_t status,
     int http, const char *text);
 
+/* Does the request have a Content-Encoding?  None is decoded. */
+bool maas_call_encoded(const maas_call_t *call);
+
 /*
  * Into the statistics of its version, once: an inference that is answered,
  * its encode() begun at start, or one that failed.  One that had not to run,

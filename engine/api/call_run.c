@@ -128,6 +128,10 @@ call_run_failed(maas_call_t *call, maas_status_t rc)
 
     if (!call->api->detail && (rc == MAAS_EINTERNAL || rc == MAAS_EIO)) {
         text = "internal error while the model ran";
+
+    } else if (!call->api->detail && strncmp(text, "node '", 6) == 0) {
+        text = "the model cannot compute from inputs of these shapes and "
+               "values";
     }
 
     return maas_call_set_error(call, rc, 0, text);
@@ -260,6 +264,12 @@ call_reply_error(maas_call_t *call)
     if (call->err.status == MAAS_EMETHOD && c->route.allow != NULL) {
         r->header[r->n_headers++] = (maas_header_t) {
             maas_str("Allow"), { c->route.allow, strlen(c->route.allow) }
+        };
+    }
+
+    if (call->err.status == MAAS_EMEDIA && maas_call_encoded(call)) {
+        r->header[r->n_headers++] = (maas_header_t) {
+            maas_str("Accept-Encoding"), maas_str("identity")
         };
     }
 

@@ -8,6 +8,8 @@
  * Threads:   one (the event loop).
  */
 
+#include <stdio.h>
+
 #include "api/model.h"
 
 
@@ -304,6 +306,51 @@ catalog_highest(const catalog_name_t *n)
 }
 
 
+bool
+maas_catalog_has(const maas_catalog_t *c, maas_str_t name)
+{
+    return catalog_name(c, name) != NULL;
+}
+
+
+/* "; it has 1, 3, stable", and which of the labels may be meant. */
+static maas_status_t
+catalog_no_version(const catalog_name_t *n, maas_str_t version,
+    maas_err_t *err)
+{
+    int          len = 0;
+    char         list[160] = "", near[MAAS_NEAR_TEXT];
+    maas_near_t  m = { .word = version };
+
+    for (catalog_node_t *v = n->versions; v != NULL; v = v->next) {
+        if (len < (int) sizeof(list) - 32) {
+            len += snprintf(list + len, sizeof(list) - (size_t) len,
+                            "%s%lld", len != 0 ? ", " : "",
+                            (long long) v->e.version);
+        }
+    }
+
+    for (catalog_label_t *l = n->labels; l != NULL; l = l->next) {
+        maas_near(&m, l->label);
+
+        if (len + l->label.len + 4 < sizeof(list)) {
+            len += snprintf(list + len, sizeof(list) - (size_t) len,
+                            ", \"%.*s\"", (int) l->label.len, l->label.data);
+        }
+    }
+
+    maas_near_text(&m, near);
+
+    return maas_err(err, MAAS_ENOENT,
+                    "model \"%.*s\" has no version or label \"%.*s\"%s%s",
+                    (int) n->name.len, n->name.data,
+                    (int) maas_min(version.len, 64),
+                    version.len ? version.data : "",
+                    near[0] != '\0' ? near : "; it has ",
+                    near[0] != '\0' ? "" : list);
+}
+
+
 maas_status_t
 maas_catalog_find(const maas_catalog_t *c, maas_str_t name,
     maas_str_t version, const maas_entry_t **e, maas_err_t *err)
@@ -330,11 +377,7 @@ maas_catalog_find(const maas_catalog_t *c, maas_str_t name,
     }
 
     if (v == NULL) {
-        return maas_err(err, MAAS_ENOENT,
-                        "model \"%.*s\" has no version or label \"%.*s\"",
-                        (int) name.len, name.data,
-                        (int) maas_min(version.len, 64),
-                        version.len ? version.data : "");
+        return catalog_no_version(n, version, err);
     }
 
     *e = &v->e;

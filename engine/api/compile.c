@@ -193,6 +193,10 @@ compile_meta(const maas_graph_t *g, const compile_side_t *side,
         rc = compile_ctc(g, *out, err);
     }
 
+    if (rc == MAAS_OK) {
+        rc = maas_compile_check(g, *out, err);
+    }
+
     if (rc != MAAS_OK) {
         maas_free(maas_host_default(), *out);
         *out = NULL;

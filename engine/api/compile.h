@@ -22,6 +22,10 @@ maas_status_t maas_compile_bytes(const void *p, size_t n, const char *dir,
     const maas_compile_t *spec, void **image, size_t *size,
     maas_err_t *err);
 
+/* Do model.json and labels.txt fit the model? */
+maas_status_t maas_compile_check(const maas_graph_t *g,
+    const maas_meta_t *meta, maas_err_t *err);
+
 /*
  * Was the image made of what lies at path now?  By digest of the model file,
  * model.json and labels.txt.  The image has been verified before.

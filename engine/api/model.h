@@ -62,6 +62,9 @@ typedef struct {
     maas_stats_t   *stats;
 } maas_entry_t;
 
+/* Is there a model of this name, in whatever state? */
+bool maas_catalog_has(const maas_catalog_t *c, maas_str_t name);
+
 /*
  * version: integer, label, or empty (label `stable`, else the highest).
  * MAAS_ENOENT with the text that a client should read.

@@ -118,6 +118,9 @@ void maas_buf_printf(maas_buf_t *b, const char *fmt, ...)
 /* A JSON string with its quotes; bytes that are no UTF-8 become U+FFFD. */
 void maas_buf_json(maas_buf_t *b, const char *p, size_t n);
 
+/* Is all of it UTF-8? */
+bool maas_utf8_valid(const char *p, size_t n);
+
 
 /* -- sizes --------------------------------------------------------------- */
 

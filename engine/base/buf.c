@@ -177,6 +177,23 @@ utf8_length(const uint8_t *p, size_t n)
 }
 
 
+bool
+maas_utf8_valid(const char *p, size_t n)
+{
+    size_t  len;
+
+    for (size_t i = 0; i < n; i += len) {
+        len = utf8_length((const uint8_t *) p + i, n - i);
+
+        if (len == 0) {
+            return false;
+        }
+    }
+
+    return true;
+}
+
+
 static void
 json_escape(maas_buf_t *b, uint8_t c)
 {

@@ -121,6 +121,21 @@ cli_value(const cli_option_t *o, const char *text)
 }
 
 
+static int
+cli_unknown(const cli_option_t *opts, maas_str_t arg)
+{
+    char         text[MAAS_NEAR_TEXT];
+    maas_near_t  near = { .word = arg };
+
+    for (const cli_option_t *o = opts; o->name != NULL; o++) {
+        maas_near(&near, (maas_str_t) { o->name, strlen(o->name) });
+    }
+
+    return cli_usage("unknown option \"%.*s\"%s", (int) maas_min(arg.len, 60),
+                     arg.data, maas_near_text(&near, text));
+}
+
+
 int
 cli_options(int argc, char **argv, const cli_option_t *opts, cli_list_t *rest,
     const char *help)
@@ -162,7 +177,7 @@ cli_options(int argc, char **argv, const cli_option_t *opts, cli_list_t *rest,
         }
 
         if (o->name == NULL) {
-            return cli_usage("unknown option \"%.60s\"", arg);
+            return cli_unknown(opts, (maas_str_t) { arg, len });
         }
 
         if (o->kind == CLI_FLAG) {

@@ -45,7 +45,10 @@ fill_shape(const cli_model_t *m, const char *arg,
                    : n == 1 ? 0 : -1;
     if (i < 0) {
         return maas_err(err, MAAS_EINVAL,
-                        "--shape %.100s: the model has no such input", arg);
+                        "--shape %.100s: expected the name of an input "
+                        "before '=', the first is \"%.*s\"", arg,
+                        n != 0 ? (int) maas_min(in[0].name.len, 64) : 0,
+                        n != 0 ? in[0].name.data : "");
     }
 
     for (p = eq != NULL ? eq + 1 : arg; *p != '\0'; r++) {

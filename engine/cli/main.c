@@ -47,8 +47,10 @@ cli_help(FILE *out)
 int
 main(int argc, char **argv)
 {
-    int         rc;
-    maas_err_t  err;
+    int          rc;
+    char         text[MAAS_NEAR_TEXT];
+    maas_err_t   err;
+    maas_near_t  near = { 0 };
 
     if (argc < 2) {
         cli_help(stderr);
@@ -88,7 +90,14 @@ main(int argc, char **argv)
         return rc;
     }
 
-    fprintf(stderr, "maas: unknown command \"%.60s\"\n\n", argv[1]);
+    near.word = (maas_str_t) { argv[1], strlen(argv[1]) };
+
+    for (const cli_command_t *c = cli_commands; c->name != NULL; c++) {
+        maas_near(&near, (maas_str_t) { c->name, strlen(c->name) });
+    }
+
+    fprintf(stderr, "maas: unknown command \"%.60s\"%s\n\n", argv[1],
+            maas_near_text(&near, text));
     cli_help(stderr);
     return CLI_USAGE;
 }

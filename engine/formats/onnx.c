@@ -122,8 +122,9 @@ read_elem(const onnx_ctx_t *c, maas_raw_port_t *port, int32_t elem)
 
     if (port->dtype == MAAS_NODTYPE && elem != 0) {
         return maas_err(c->err, MAAS_EUNSUPPORTED,
-                        "'%.*s': data type %d is not served",
-                        SHOW(port->name), (int) elem);
+                        "'%.*s': data type %d is not served%s",
+                        SHOW(port->name), (int) elem,
+                        maas_onnx_dtype_hint(elem));
     }
 
     return MAAS_OK;
@@ -473,7 +474,8 @@ read_opset(const onnx_ctx_t *c, maas_raw_opset_t *o, uint32_t i,
         && (o[i].version < 1 || o[i].version > MAAS_ONNX_OPSET_MAX))
     {
         return maas_err(c->err, MAAS_EUNSUPPORTED, "opset %lld is not "
-                        "served; opsets %d to %d are",
+                        "served; opsets %d to %d are: export the model with "
+                        "one of these (opset_version=)",
                         (long long) o[i].version, MAAS_ONNX_OPSET_MIN,
                         MAAS_ONNX_OPSET_MAX);
     }
@@ -614,7 +616,8 @@ read_model(const onnx_ctx_t *c, maas_raw_model_t *m,
     if (p->ir_version < MAAS_ONNX_IR_MIN || p->ir_version > MAAS_ONNX_IR_MAX)
     {
         return maas_err(c->err, MAAS_EUNSUPPORTED, "IR version %lld is not "
-                        "served; %d to %d are", (long long) p->ir_version,
+                        "served; %d to %d are: export the model with "
+                        "another version of onnx", (long long) p->ir_version,
                         MAAS_ONNX_IR_MIN, MAAS_ONNX_IR_MAX);
     }
 
@@ -627,6 +630,26 @@ read_model(const onnx_ctx_t *c, maas_raw_model_t *m,
     MAAS_TRY(read_functions(c, m, p));
 
     return read_graph(c, &m->graph, p->graph, true);
+}
+
+
+/* The structure of the file is wrong: another format, or half a copy? */
+static maas_status_t
+read_failed(const onnx_ctx_t *c)
+{
+    const char  *foreign = maas_onnx_foreign(c->base, c->size);
+
+    if (foreign != NULL) {
+        return maas_err(c->err, MAAS_EINVAL, "no ONNX model: it is %s",
+                        foreign);
+    }
+
+    if (c->err->status == MAAS_ETRUNC) {
+        return maas_err_prefix(c->err, "the file of %zu bytes is cut off, "
+                               "or damaged; copy it again", c->size);
+    }
+
+    return maas_err_prefix(c->err, "no ONNX model, or a damaged one");
 }
 
 
@@ -662,12 +685,11 @@ maas_onnx_read(maas_raw_model_t **out, maas_arena_t *a, const void *p,
 
     rc = maas_onnx_unpack(&m, &c, &onnx__model_proto__descriptor);
 
-    if (rc == MAAS_EINVAL || rc == MAAS_ETRUNC) {
-        (void) maas_err_prefix(c.err, "no ONNX model, or a damaged one");
-    }
-
     if (rc == MAAS_OK) {
         rc = read_model(&c, model, (const Onnx__ModelProto *) m.msg);
+
+    } else if (rc == MAAS_EINVAL || rc == MAAS_ETRUNC) {
+        rc = read_failed(&c);
     }
 
     maas_onnx_free(&m);

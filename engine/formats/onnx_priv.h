@@ -47,6 +47,12 @@ typedef struct onnx_message_s {
     bool                 refused;   /* the budget was the reason */
 } onnx_message_t;
 
+/* " (float8); export ..." of a data type that is not served, or "". */
+const char *maas_onnx_dtype_hint(int32_t type);
+
+/* What bytes that are no ONNX model look like, and the remedy; or NULL. */
+const char *maas_onnx_foreign(const void *p, size_t n);
+
 maas_status_t maas_onnx_unpack(onnx_message_t *m, const onnx_ctx_t *c,
     const ProtobufCMessageDescriptor *desc);
 void maas_onnx_free(onnx_message_t *m);

@@ -161,8 +161,7 @@ scan_value(scan_t *s, maas_reader_t *r, int wire, const uint8_t **p,
 
     default:
         return maas_err(s->c->err, MAAS_EINVAL, "byte %llu: wire type %d is "
-                        "not used by ONNX; this is no ONNX file, or it is "
-                        "damaged", at, wire);
+                        "not used by ONNX", at, wire);
     }
 
     if (r->failed) {
@@ -291,9 +290,8 @@ scan_field(scan_t *s, maas_reader_t *r,
 
     if (wire != scan_wire(f->type)) {
         return maas_err(s->c->err, MAAS_EINVAL, "byte %llu: field '%s' of %s "
-                        "has wire type %d, expected %d; this is no ONNX "
-                        "file, or it is damaged", scan_at(s, r), f->name,
-                        desc->short_name, wire, scan_wire(f->type));
+                        "has wire type %d, expected %d", scan_at(s, r),
+                        f->name, desc->short_name, wire, scan_wire(f->type));
     }
 
     MAAS_TRY(scan_value(s, r, wire, &p, &n));
@@ -419,8 +417,8 @@ scan_message(scan_t *s, maas_reader_t *r,
 
         if (r->failed || tag >> 3 == 0 || tag >> 3 > UINT32_MAX >> 3) {
             return maas_err(s->c->err, MAAS_EINVAL, "byte %llu: no field of "
-                            "%s starts here; this is no ONNX file, or it is "
-                            "damaged", scan_at(s, r), desc->short_name);
+                            "%s starts here", scan_at(s, r),
+                            desc->short_name);
         }
 
         f = protobuf_c_message_descriptor_get_field(desc, tag >> 3);

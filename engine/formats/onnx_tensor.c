@@ -71,6 +71,18 @@ conv_count(const conv_t *v, size_t found)
 }
 
 
+const char *
+maas_onnx_dtype_hint(int32_t type)
+{
+    return type == 14 || type == 15
+               ? " (complex numbers); split them into two float tensors"
+           : type >= 17 && type <= 20
+               ? " (float8); export the model in float16 or float32"
+           : type == 23
+               ? " (float4); export the model in float16 or float32" : "";
+}
+
+
 static maas_status_t
 conv_shape(conv_t *v)
 {
@@ -83,10 +95,8 @@ conv_shape(conv_t *v)
 
     if (t->dtype == MAAS_NODTYPE) {
         return conv_err(v, MAAS_EUNSUPPORTED, "data type %d is not served%s",
-                        (int) p->data_type, p->data_type == 14
-                        || p->data_type == 15 ? " (complex numbers)"
-                        : p->data_type >= 17 && p->data_type <= 20
-                        ? " (float8)" : "");
+                        (int) p->data_type,
+                        maas_onnx_dtype_hint(p->data_type));
     }
 
     if (p->n_dims > MAAS_RANK_MAX) {

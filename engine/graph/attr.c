@@ -42,12 +42,22 @@ attr_row(const maas_op_t *op, maas_str_t name)
 static maas_status_t
 attr_unknown(const maas_op_t *op, maas_str_t name, maas_err_t *err)
 {
-    char    text[300];
-    size_t  len = 0;
+    char         text[300], near[MAAS_NEAR_TEXT];
+    size_t       len = 0;
+    maas_near_t  m = { .word = name };
 
     text[0] = '\0';
 
     for (int i = 0; i < op->n_attr; i++) {
+
+        /* what upgrade() alone may write */
+        if (strncmp(op->attr[i].name, "maas_", 5) == 0) {
+            continue;
+        }
+
+        maas_near(&m, (maas_str_t) { op->attr[i].name,
+                                     strlen(op->attr[i].name) });
+
         if (len + strlen(op->attr[i].name) + 3 > sizeof(text)) {
             break;
         }
@@ -61,9 +71,9 @@ attr_unknown(const maas_op_t *op, maas_str_t name, maas_err_t *err)
         len += strlen(op->attr[i].name);
     }
 
-    return maas_err(err, MAAS_EINVAL, "attribute '%.*s' is not known; %s%s",
+    return maas_err(err, MAAS_EINVAL, "attribute '%.*s' is not known; %s%s%s",
                     IMP_SHOW(name), op->n_attr ? "known: " : "it has none",
-                    text);
+                    text, maas_near_text(&m, near));
 }
 
 

@@ -575,6 +575,7 @@ static maas_status_t
 imp_row(maas_import_t *im, const maas_raw_node_t *n, int64_t opset,
     const maas_op_t **op)
 {
+    char              near[MAAS_NEAR_TEXT];
     const maas_op_t  *row;
 
     row = maas_op_find(n->domain, n->op);
@@ -584,7 +585,9 @@ imp_row(maas_import_t *im, const maas_raw_node_t *n, int64_t opset,
                         && !maas_str_is(im->model->platform, "maas")))
     {
         return maas_err(im->err, MAAS_EUNSUPPORTED,
-                        "this operator is not served");
+                        "this operator is not served%s (\"maas inspect "
+                        "--ops\" lists those that are)",
+                        maas_op_near(n->domain, n->op, near));
     }
 
     if (opset == 0) {

@@ -543,6 +543,10 @@ maas_op_takes_lists(const maas_op_t *op)
 /* NULL when unknown.  Domain "" and "ai.onnx" are the same. */
 const maas_op_t *maas_op_find(maas_str_t domain, maas_str_t name);
 
+/* "; did you mean "Softmax"?", or "". */
+const char *maas_op_near(maas_str_t domain, maas_str_t name,
+    char text[MAAS_NEAR_TEXT]);
+
 /* Every row, for documentation and tests. */
 const maas_op_t *maas_op_next(const maas_op_t *after);
 

@@ -34,6 +34,24 @@ maas_op_find(maas_str_t domain, maas_str_t name)
 }
 
 
+const char *
+maas_op_near(maas_str_t domain, maas_str_t name, char text[MAAS_NEAR_TEXT])
+{
+    maas_near_t       near = { .word = name };
+    const maas_op_t  *op = NULL;
+
+    while ((op = maas_op_next(op)) != NULL) {
+        if (!(op->flags & MAAS_OP_INTERNAL)
+            && maas_str_is(domain, op->domain != NULL ? op->domain : ""))
+        {
+            maas_near(&near, (maas_str_t) { op->name, strlen(op->name) });
+        }
+    }
+
+    return maas_near_text(&near, text);
+}
+
+
 const maas_op_t *
 maas_op_next(const maas_op_t *after)
 {

@@ -352,6 +352,7 @@ typedef struct {
                                        prefix; with its leading slash */
     maas_str_t  args;               /* query string */
     maas_str_t  content_type;       /* with parameters; len 0: none */
+    maas_str_t  content_encoding;   /* other than identity: refused, 415 */
     maas_str_t  accept;
     maas_str_t  binary_header;      /* Inference-Header-Content-Length */
     maas_str_t  if_none_match;

@@ -67,4 +67,21 @@ typedef struct {
 
 #define maas_str(lit)  ((maas_str_t) { (lit), sizeof(lit) - 1 })
 
+
+/*
+ * What was meant by a word that is not known: set word, the rest zero, call
+ * maas_near() with every word that is, and append maas_near_text() to the
+ * message: "; did you mean "digits"?", or "" when none is near.
+ */
+typedef struct {
+    maas_str_t  word;
+    maas_str_t  best;
+    unsigned    cost;
+} maas_near_t;
+
+#define MAAS_NEAR_TEXT  96
+
+void maas_near(maas_near_t *n, maas_str_t known);
+const char *maas_near_text(const maas_near_t *n, char text[MAAS_NEAR_TEXT]);
+
 #endif

@@ -177,24 +177,37 @@ maas_proto_port(const maas_port_t *ports, size_t n, maas_str_t name)
 
 
 maas_status_t
-maas_proto_unknown_input(const maas_proto_call_t *c, maas_str_t name,
-    maas_err_t *err)
+maas_proto_unknown_port(const char *what, const char *verb,
+    const maas_port_t *port, size_t n, maas_str_t name, maas_err_t *err)
 {
-    int                        n = 0;
-    char                       names[256];
-    const maas_proto_model_t  *m = c->route.m;
+    int          len = 0;
+    char         names[256], near[MAAS_NEAR_TEXT];
+    maas_near_t  m = { .word = name };
 
     names[0] = '\0';
 
-    for (size_t i = 0; i < m->n_in && n < (int) sizeof(names) - 1; i++) {
-        n += snprintf(names + n, sizeof(names) - (size_t) n, "%s\"%.*s\"",
-                      i != 0 ? ", " : "", (int) m->in[i].name.len,
-                      m->in[i].name.data);
+    for (size_t i = 0; i < n; i++) {
+        maas_near(&m, port[i].name);
+
+        if (len < (int) sizeof(names) - 1) {
+            len += snprintf(names + len, sizeof(names) - (size_t) len,
+                            "%s\"%.*s\"", i != 0 ? ", " : "",
+                            (int) port[i].name.len, port[i].name.data);
+        }
     }
 
-    return maas_err(err, MAAS_EINVAL, "unknown input \"%.*s\"; this model "
-                    "takes %s", (int) maas_min(name.len, 64), name.data,
-                    names);
+    return maas_err(err, MAAS_EINVAL, "unknown %s \"%.*s\"; this model %s "
+                    "%s%s", what, (int) maas_min(name.len, 64), name.data,
+                    verb, names, n > 1 ? maas_near_text(&m, near) : "");
+}
+
+
+maas_status_t
+maas_proto_unknown_input(const maas_proto_call_t *c, maas_str_t name,
+    maas_err_t *err)
+{
+    return maas_proto_unknown_port("input", "takes", c->route.m->in,
+                                   c->route.m->n_in, name, err);
 }
 
 

@@ -39,6 +39,28 @@ maas_json_fail(maas_json_t *j, const char *fmt, ...)
 }
 
 
+/* A word that ends where letters and digits end. */
+static bool
+json_is(const maas_json_t *j, const char *word)
+{
+    char    c;
+    size_t  n = strlen(word);
+
+    if ((size_t) (j->end - j->pos) < n || memcmp(j->pos, word, n) != 0) {
+        return false;
+    }
+
+    if ((size_t) (j->end - j->pos) == n) {
+        return true;
+    }
+
+    c = j->pos[n];
+
+    return !(c >= '0' && c <= '9')
+           && !((c | 0x20) >= 'a' && (c | 0x20) <= 'z');
+}
+
+
 const char *
 maas_json_what(maas_json_t *j)
 {
@@ -47,7 +69,7 @@ maas_json_what(maas_json_t *j)
     switch (c) {
 
     case -1:
-        return "the end of the body";
+        return j->start == j->end ? "an empty body" : "the end of the body";
 
     case '{':
         return "an object";
@@ -58,12 +80,16 @@ maas_json_what(maas_json_t *j)
     case '"':
         return "a string";
 
+    case '\'':
+        return "a single quote (JSON has double ones)";
+
     case 't':
     case 'f':
-        return "a boolean";
+        return json_is(j, "true") || json_is(j, "false") ? "a boolean"
+                                                         : "a bare word";
 
     case 'n':
-        return "null";
+        return json_is(j, "null") ? "null" : "a bare word";
 
     case ']':
     case '}':
@@ -77,7 +103,8 @@ maas_json_what(maas_json_t *j)
         return "a number";
     }
 
-    return "no JSON value";
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'
+           ? "a bare word" : "a byte that begins no value";
 }
 
 
@@ -85,7 +112,7 @@ maas_status_t
 maas_json_end(maas_json_t *j)
 {
     if (maas_json_peek(j) != -1) {
-        return maas_json_fail(j, "%s behind the end of the document",
+        return maas_json_fail(j, "%s where the end of the body is expected",
                               maas_json_what(j));
     }
 
@@ -383,27 +410,14 @@ maas_json_string(maas_json_t *j, maas_arena_t *a, maas_str_t *s)
 }
 
 
-/* A word that ends where letters and digits end. */
 static bool
 json_word(maas_json_t *j, const char *word)
 {
-    char    c;
-    size_t  n = strlen(word);
-
-    if ((size_t) (j->end - j->pos) < n || memcmp(j->pos, word, n) != 0) {
+    if (!json_is(j, word)) {
         return false;
     }
 
-    if ((size_t) (j->end - j->pos) > n) {
-        c = j->pos[n];
-
-        if ((c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z'))
-        {
-            return false;
-        }
-    }
-
-    j->pos += n;
+    j->pos += strlen(word);
     return true;
 }
 
@@ -440,7 +454,7 @@ maas_json_int(maas_json_t *j, int64_t *v)
     if (p == NULL || !maas_json_i64(&num, v)) {
         return maas_json_fail(j, "%s where a 64-bit integer is expected",
                               p == NULL ? maas_json_what(j)
-                                        : "another number");
+                                        : "a larger number, or a fraction,");
     }
 
     j->pos = p;

@@ -18,7 +18,9 @@ static maas_status_t
 kserve_unknown(const maas_proto_call_t *c, maas_err_t *err)
 {
     return maas_err(err, MAAS_ENOENT, "no route \"%.*s\" in the Open "
-                    "Inference Protocol",
+                    "Inference Protocol: expected health/live, health/ready, "
+                    "models/NAME[/versions/V][/infer|/ready|/config|/stats], "
+                    "models/stats or repository/index",
                     (int) maas_min(c->req.path.len, 128), c->req.path.data);
 }
 

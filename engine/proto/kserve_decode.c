@@ -81,7 +81,9 @@ kserve_json_length(const maas_proto_call_t *c, size_t *len, maas_err_t *err)
             && strncasecmp(type.data, "application/octet-stream", 24) == 0)
         {
             return maas_err(err, MAAS_EINVAL, "application/octet-stream needs "
-                            "the header Inference-Header-Content-Length");
+                            "the header Inference-Header-Content-Length: the "
+                            "bytes of JSON before the binary tensors, or 0 "
+                            "when the body is the single input");
         }
 
         return MAAS_OK;
@@ -192,7 +194,10 @@ kserve_parameters(maas_proto_call_t *c, maas_json_t *j,
             continue;
         }
 
-        MAAS_TRY(maas_json_int(j, params[i].number));
+        if (maas_json_int(j, params[i].number) != MAAS_OK) {
+            return maas_err_prefix(j->err, "parameter \"%s\"",
+                                   params[i].name);
+        }
 
         if (*params[i].number < 0) {
             return maas_json_fail(j, "\"%s\" is negative", params[i].name);
@@ -225,7 +230,9 @@ kserve_shape(maas_json_t *j, kserve_input_t *in)
 
         if (v < 0) {
             return maas_json_fail(j, "\"shape\" has the negative dimension "
-                                  "%lld", (long long) v);
+                                  "%lld; in place of an open one it needs the "
+                                  "number that \"data\" has",
+                                  (long long) v);
         }
 
         in->dims[in->rank++] = v;
@@ -255,6 +262,14 @@ kserve_input_name(maas_proto_call_t *c, maas_json_t *j, kserve_input_t *in)
 }
 
 
+static const char *
+kserve_takes(const maas_port_t *port)
+{
+    return port->kind == MAAS_KIND_TENSOR && port->dtype != MAAS_NODTYPE
+           ? maas_dtypes[port->dtype].oip : "no tensor";
+}
+
+
 static maas_status_t
 kserve_check_datatype(maas_proto_call_t *c, const kserve_input_t *in,
     maas_err_t *err)
@@ -266,20 +281,18 @@ kserve_check_datatype(maas_proto_call_t *c, const kserve_input_t *in,
 
     if (dtype == MAAS_NODTYPE) {
         return maas_err(err, MAAS_EINVAL,
-                        "input \"%.*s\": unknown datatype \"%.*s\"",
+                        "input \"%.*s\": unknown datatype \"%.*s\"; the model "
+                        "takes %s",
                         (int) maas_min(in->name.len, 64), in->name.data,
                         (int) maas_min(in->datatype.len, 32),
-                        in->datatype.data);
+                        in->datatype.data, kserve_takes(port));
     }
 
     if (port->kind != MAAS_KIND_TENSOR || dtype != port->dtype) {
         return maas_err(err, MAAS_EINVAL,
                         "input \"%.*s\": datatype %s, but the model takes %s",
                         (int) maas_min(in->name.len, 64), in->name.data,
-                        maas_dtypes[dtype].oip,
-                        port->kind == MAAS_KIND_TENSOR
-                        && port->dtype != MAAS_NODTYPE
-                        ? maas_dtypes[port->dtype].oip : "no tensor");
+                        maas_dtypes[dtype].oip, kserve_takes(port));
     }
 
     return MAAS_OK;
@@ -361,12 +374,14 @@ kserve_input_end(maas_proto_call_t *c, kserve_body_t *body,
 
     lacks = in->index < 0 ? "name" : in->rank < 0 ? "shape"
             : in->datatype.data == NULL ? "datatype"
-            : in->binary < 0 && !(body->seen & SEEN_DATA) ? "data" : NULL;
+            : in->binary < 0 && !(body->seen & SEEN_DATA)
+              ? "data\" (or the parameter \"binary_data_size" : NULL;
 
     if (lacks != NULL) {
-        return maas_json_fail(&body->j, "an input \"%.*s\" without \"%s\"",
+        return maas_json_fail(&body->j, "an input \"%.*s\" without \"%s\"%s",
                               (int) maas_min(in->name.len, 64),
-                              in->name.len ? in->name.data : "", lacks);
+                              in->name.len ? in->name.data : "", lacks,
+                              strchr(lacks, '(') != NULL ? ")" : "");
     }
 
     if (in->binary >= 0 && (body->seen & SEEN_DATA)) {
@@ -452,8 +467,8 @@ kserve_want(maas_proto_call_t *c, kserve_want_t *w, maas_str_t name,
 
     i = maas_proto_port(m->out, m->n_out, name);
     if (i < 0) {
-        return maas_err(err, MAAS_EINVAL, "unknown output \"%.*s\"",
-                        (int) maas_min(name.len, 64), name.data);
+        return maas_proto_unknown_port("output", "gives", m->out, m->n_out,
+                                       name, err);
     }
 
     for (size_t n = 0; n < k->n_want; n++) {
@@ -639,12 +654,15 @@ kserve_decode_json(maas_proto_call_t *c, size_t len, maas_err_t *err)
     MAAS_TRY(maas_json_end(&body.j));
 
     if (!(body.seen & SEEN_INPUTS)) {
-        return maas_err(err, MAAS_EINVAL, "the request lacks \"inputs\"");
+        return maas_err(err, MAAS_EINVAL, "the request lacks \"inputs\"; "
+                        "expected {\"inputs\": [{\"name\": ..., \"shape\": "
+                        "[...], \"datatype\": ..., \"data\": [...]}]}");
     }
 
     if (body.blob != c->body_len) {
         return maas_err(err, MAAS_EINVAL, "%zu bytes behind the last binary "
-                        "tensor", c->body_len - body.blob);
+                        "tensor: each has as many as its binary_data_size "
+                        "says", c->body_len - body.blob);
     }
 
     return maas_proto_complete(c, err);

@@ -261,9 +261,16 @@ ask_refuse(maas_proto_call_t *c, maas_status_t rc, int http,
     }
 
     c->http = http;
-    maas_err(err, rc, "%s \"%.*s\" %s %.*s", header,
-             (int) maas_min(value.len, 64), value.len ? value.data : "", what,
-             (int) b.len, b.data);
+
+    if (value.len == 0) {
+        maas_err(err, rc, "%s %s %.*s", header, what, (int) b.len, b.data);
+
+    } else {
+        maas_err(err, rc, "%s \"%.*s\" %s %.*s", header,
+                 (int) maas_min(value.len, 64), value.data, what, (int) b.len,
+                 b.data);
+    }
+
     maas_buf_destroy(&b);
 
     return rc;
@@ -334,12 +341,23 @@ maas_pass_is_json(maas_str_t type, const char *p, size_t len)
 maas_status_t
 maas_pass_refuse_body(maas_proto_call_t *c, maas_err_t *err)
 {
-    uint8_t  types[MAAS_PASS_TYPES];
-    size_t   n = maas_pass_accepts(c->route.m, types);
+    uint8_t      types[MAAS_PASS_TYPES];
+    size_t       n = maas_pass_accepts(c->route.m, types);
+    maas_str_t   type = maas_media_type(c->req.content_type);
+    const char  *what = "is not accepted; this model takes";
 
-    return ask_refuse(c, MAAS_EMEDIA, 0, "Content-Type",
-                      maas_media_type(c->req.content_type),
-                      "is not accepted; this model takes", types, n, err);
+    if (type.len == 0) {
+        what = "is not given, and the body does not begin as JSON does; this "
+               "model takes";
+
+    } else if (maas_media_is(type, "application/x-www-form-urlencoded")) {
+        what = "is not accepted, and the body does not begin as JSON does "
+               "(with curl, --data-binary and -H \"Content-Type: ...\" send a "
+               "file); this model takes";
+    }
+
+    return ask_refuse(c, MAAS_EMEDIA, 0, "Content-Type", type, what, types, n,
+                      err);
 }
 
 

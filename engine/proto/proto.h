@@ -177,6 +177,9 @@ int maas_proto_port(const maas_port_t *ports, size_t n, maas_str_t name);
 maas_status_t maas_proto_unknown_input(const maas_proto_call_t *c,
     maas_str_t name, maas_err_t *err);
 
+maas_status_t maas_proto_unknown_port(const char *what, const char *verb,
+    const maas_port_t *port, size_t n, maas_str_t name, maas_err_t *err);
+
 /* All inputs given? Names those that are missing. */
 maas_status_t maas_proto_complete(const maas_proto_call_t *c,
     maas_err_t *err);

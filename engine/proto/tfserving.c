@@ -417,7 +417,9 @@ tfs_decode(maas_proto_call_t *c, maas_err_t *err)
 
     if (!given) {
         return maas_err(err, MAAS_EINVAL,
-                        "the request lacks \"instances\" or \"inputs\"");
+                        "the request lacks \"instances\" or \"inputs\"; "
+                        "expected {\"instances\": [...]}, a list of samples, "
+                        "or {\"inputs\": ...}, whole tensors");
     }
 
     MAAS_TRY(maas_proto_complete(c, err));

@@ -443,7 +443,9 @@ maas_tfs_decode_examples(maas_proto_call_t *c, maas_err_t *err)
     MAAS_TRY(maas_json_end(&j));
 
     if (x.examples == NULL) {
-        return maas_err(err, MAAS_EINVAL, "the request lacks \"examples\"");
+        return maas_err(err, MAAS_EINVAL, "the request lacks \"examples\"; "
+                        "expected {\"examples\": [{...}, ...]}, an object by "
+                        "input name for each");
     }
 
     return tfs_read(c, &x, err);

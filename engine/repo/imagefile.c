@@ -159,7 +159,11 @@ maas_image_write(const char *dir, const char *name, const void *image,
 
     w = image_create(dir, name, temp);
     if (w < 0) {
-        return image_errno(err, errno, "cannot create an image in", dir);
+        return errno == EACCES
+               ? maas_err(err, MAAS_EIO, "cannot create an image in %s: "
+                          "Permission denied; the folder has to belong to the "
+                          "user of the workers", dir)
+               : image_errno(err, errno, "cannot create an image in", dir);
     }
 
     e = image_fill(w, image, size);

@@ -64,10 +64,11 @@ meta_list(const char *const *words, char *out, size_t n)
 static maas_status_t
 meta_keys(const meta_at_t *at, const char *const *known)
 {
-    char         list[256];
+    char         list[256], near[MAAS_NEAR_TEXT];
     size_t       i;
     json_t      *value;
     const char  *key;
+    maas_near_t  m;
 
     if (!json_is_object(at->object)) {
         return maas_err(at->err, MAAS_EINVAL, "%s must be an object",
@@ -81,9 +82,15 @@ meta_keys(const meta_at_t *at, const char *const *known)
 
         if (known[i] == NULL) {
             meta_list(known, list, sizeof(list));
+            m = (maas_near_t) { .word = { key, strlen(key) } };
+
+            for (i = 0; known[i] != NULL; i++) {
+                maas_near(&m, (maas_str_t) { known[i], strlen(known[i]) });
+            }
+
             return maas_err(at->err, MAAS_EINVAL,
-                            "%s has an unknown key \"%.60s\"; known are: %s",
-                            at->where, key, list);
+                            "%s has an unknown key \"%.60s\"; known are: %s%s",
+                            at->where, key, list, maas_near_text(&m, near));
         }
     }
 
@@ -569,6 +576,11 @@ meta_measure(maas_meta_t *head, const meta_text_t *text, size_t *size,
             return maas_err(err, MAAS_ELIMIT,
                             "labels.txt has more than %d lines",
                             META_LABELS_MAX);
+        }
+
+        if (!maas_utf8_valid(line.data, line.len)) {
+            return maas_err(err, MAAS_EINVAL, "labels.txt: line %u is not "
+                            "UTF-8; save the file as UTF-8", head->n_labels);
         }
     }
 

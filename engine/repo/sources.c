@@ -185,7 +185,8 @@ sources_model(const char *dir, char path[1024], maas_err_t *err)
     if (second[0] != '\0' && strcmp(found, "model.onnx") != 0) {
         return maas_err(err, MAAS_EINVAL,
                         "%s holds several .onnx files (%s, %s) and none is "
-                        "called model.onnx", dir, second, found);
+                        "called model.onnx: name the file to serve", dir,
+                        second, found);
     }
 
     if (found[0] != '\0' && !sources_join(path, dir, found)) {
@@ -265,7 +266,8 @@ sources_versions(maas_sources_t *s, const char *dir, const char *numerics,
         }
 
         if (path[0] == '\0') {
-            rc = maas_err(err, MAAS_ENOENT, "version %s has no .onnx file: %s",
+            rc = maas_err(err, MAAS_ENOENT, "version %s has no .onnx file: put "
+                          "model.onnx into %s, or remove the folder",
                           e->d_name, sub);
             break;
         }
@@ -294,7 +296,9 @@ sources_folder(maas_sources_t *s, const char *path, const char *numerics,
 
     if (s->n != 0 && file[0] != '\0') {
         return maas_err(err, MAAS_EINVAL,
-                        "%s holds both a model (%s) and versions", path, file);
+                        "%s holds both a model (%s) and versions: move it "
+                        "into a folder of its own, named by a number", path,
+                        file);
     }
 
     if (file[0] != '\0') {

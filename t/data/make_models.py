@@ -3,6 +3,7 @@
 
 mlp.onnx   x f32[N,2] -> y f32[N,1]: 2-10-1, tanh
 echo.onnx  x f32[N,M] -> y f32[N,M]: Identity
+colors.onnx  x f32[N,3,H,W] -> y f32[N,H,W]: the mean of the channels
 big.onnx   x f32[N,4096] -> y f32[N,4096]: 64 MB of weights
 outside.onnx  x f32[N,4] -> y f32[N,4]: x + w, w in weights.bin beside it
 half.onnx  x f16[N,2] -> y f16[N,2]: Identity; brain.onnx: bf16
@@ -71,6 +72,13 @@ def echo(rng):
     return model("echo", [
         helper.make_node("Identity", ["x"], ["y"], "identity"),
     ], ["N", "M"], ["N", "M"], [])
+
+
+def colors(rng):
+    return model("colors", [
+        helper.make_node("ReduceMean", ["x"], ["y"], "mean", axes=[1],
+                         keepdims=0),
+    ], ["N", 3, "H", "W"], ["N", "H", "W"], [])
 
 
 def big(rng):
@@ -241,8 +249,8 @@ def main():
         put(os.path.join(folder, name + ".onnx"),
             lambda p: save(make(np.random.default_rng(7)), p))
 
-    for make in (mlp, echo, half, brain, text, pair, maps, many, lists, big,
-                 outside, shapes, contents, slow):
+    for make in (mlp, echo, colors, half, brain, text, pair, maps, many,
+                 lists, big, outside, shapes, contents, slow):
         put(os.path.join(folder, make.__name__ + ".onnx"),
             lambda p: save(make(np.random.default_rng(7)), p))
 

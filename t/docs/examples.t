@@ -112,10 +112,14 @@ for my $file (qw(README.md docs/directives.md docs/http-api.md
 # -- model.json --------------------------------------------------------------
 
 mkdir "$p/meta";
-symlink "$root/conf/models/digits/$_", "$p/meta/$_"
-    for qw(model.onnx labels.txt);
+symlink "$root/conf/models/digits/labels.txt", "$p/meta/labels.txt";
 
 for my $b (grep { $_->{lang} eq 'json' } blocks('docs/model-json.md')) {
+    my $colors = $b->{text} =~ /"image": \{/ && $b->{text} !~ /GRAY/;
+    unlink "$p/meta/model.onnx";
+    symlink $colors ? $t->fill('%MODELS%/colors.onnx')
+                    : "$root/conf/models/digits/model.onnx",
+            "$p/meta/model.onnx";
     write_file("$p/meta/model.json", $b->{text});
     my $out = `$build/maas compile $p/meta -o $p/meta/x.maas 2>&1`;
     is($?, 0, "docs/model-json.md:$b->{line}: a model.json") or diag($out);

@@ -206,6 +206,42 @@ test_digest(void)
 }
 
 
+static void
+test_near(void)
+{
+    size_t  n;
+    char    text[MAAS_NEAR_TEXT];
+
+    static const struct {
+        const char  *word;
+        const char  *want;
+    } rows[] = {
+        { "digit", "; did you mean \"digits\"?" },
+        { "dgiits", "; did you mean \"digits\"?" },
+        { "DIGITS", "; did you mean \"digits\"?" },
+        { "mpl", "; did you mean \"mlp\"?" },
+        { "x", "; did you mean \"X\"?" },
+        { "y", "" },
+        { "zebra", "" },
+        { "", "" }
+    };
+
+    for (size_t i = 0; i < maas_nelts(rows); i++) {
+        n = strlen(rows[i].word);
+        maas_near_t  m = { .word = { rows[i].word, n } };
+
+        maas_near(&m, maas_str("mlp"));
+        maas_near(&m, maas_str("digits"));
+        maas_near(&m, maas_str("X"));
+        maas_near(&m, maas_str("a-name-of-more-than-sixty-four-bytes-is-never-"
+                               "near-to-another-one-whatever"));
+
+        ok(strcmp(maas_near_text(&m, text), rows[i].want) == 0, "near \"%s\"",
+           rows[i].word);
+    }
+}
+
+
 int
 main(void)
 {
@@ -214,6 +250,7 @@ main(void)
     test_buf();
     test_reader();
     test_digest();
+    test_near();
 
     return done();
 }

@@ -496,9 +496,9 @@ static const tensor_case_t  tensor_cases[] = {
     { MAAS_F32, -1, "[1 2]", NULL, "a number where ',' or ']'" },
     { MAAS_F32, -1, "[1,2", NULL, "the end of the body where ',' or ']'" },
     { MAAS_F32, -1, "[", NULL, "the end of the body" },
-    { MAAS_F32, -1, "", NULL, "the end of the body" },
+    { MAAS_F32, -1, "", NULL, "an empty body" },
     { MAAS_F32, -1, "[01]", NULL, "a number where" },
-    { MAAS_F32, -1, "[1]]", NULL, "behind the end" },
+    { MAAS_F32, -1, "[1]]", NULL, "where the end of the body" },
     { MAAS_F32, -1, "[1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,"
       "22,23,24,25,26,27,28,29,30,31,32,33,34,35,36,37,38,39,40,41]", NULL,
       "more than 40 elements" },

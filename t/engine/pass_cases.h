@@ -244,7 +244,7 @@ static const pass_case_t  cases[] = {
       "boundary: the body is cut off" },
     { "add", FORM, NULL, PART("name=x", "[1,2") END, 400, "input \\\"x\\\": "
       "JSON, byte 4" },
-    { "add", FORM, NULL, PART("name=x", "[1,2] 3") END, 400, "behind the end"
+    { "add", FORM, NULL, PART("name=x", "[1,2] 3") END, 400, "where the end of the body"
     },
     { "add", FORM, NULL, PART("name=x", "[1,2]") PART("name=x", "[1,2]") END,
       400, "given twice" },

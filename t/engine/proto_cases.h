@@ -101,7 +101,7 @@ static const proto_case_t  cases[] = {
       "!UNAVAILABLE" },
     { "k", "POST /repository/index", "{\"ready\":1}", 400, "where true or "
       "false is" },
-    { "k", "POST /repository/index", "{} x", 400, "behind the end" },
+    { "k", "POST /repository/index", "{} x", 400, "where the end of the body" },
     { "k", "GET /repository/index", "", 405, "use POST" },
     { "k", "POST /repository/models/add/load", "{}", 403, "only reads" },
     { "k", "POST /repository/models/add/unload", "", 403, "only reads" },
@@ -237,14 +237,14 @@ static const proto_case_t  cases[] = {
       200, "\"BYTES\",\"shape\":[0,0]" },
 
     /* kserve: bad requests */
-    { "k", K2 "add/infer", "", 400, "the end of the body where an object" },
+    { "k", K2 "add/infer", "", 400, "an empty body where an object" },
     { "k", K2 "add/infer", "hello", 400, "where an object is expected" },
     { "k", K2 "add/infer", "{}", 400, "lacks \\\"inputs\\\"" },
     { "k", K2 "add/infer", "{\"inputs\":[]}", 400, "missing input \\\"x\\\"" },
     { "k", K2 "add/infer", "{\"inputs\":{}}", 400, "an object where a list" },
     { "k", K2 "add/infer", "{\"inputs\":[],\"inputs\":[]}", 400,
       "\\\"inputs\\\" is given twice" },
-    { "k", K2 "add/infer", "{\"inputs\":[]} x", 400, "behind the end" },
+    { "k", K2 "add/infer", "{\"inputs\":[]} x", 400, "where the end of the body" },
     { "k", K2 "add/infer", "{\"inputs\":[{}]}", 400, "without \\\"name\\\"" },
     { "k", K2 "add/infer", "{\"inputs\":[{\"name\":\"x\"}]}", 400,
       "without \\\"shape\\\"" },
@@ -467,7 +467,7 @@ static const proto_case_t  cases[] = {
       "not one number" },
 
     /* tfserving: bad examples */
-    { "t", T1 "zip:classify", "", 400, "the end of the body" },
+    { "t", T1 "zip:classify", "", 400, "an empty body" },
     { "t", T1 "zip:classify", "{}", 400, "lacks \\\"examples\\\"" },
     { "t", T1 "zip:classify", "{\"examples\":[]}", 400, "an empty list" },
     { "t", T1 "zip:classify", "{\"examples\":{}}", 400, "an object where a" },
@@ -572,7 +572,7 @@ static const proto_case_t  cases[] = {
       "answers with: application/json, application/x-npz, text/csv\"",
       NULL, "application/octet-stream" },
 
-    { "p", "POST add", "", 400, "the end of the body" },
+    { "p", "POST add", "", 400, "an empty body" },
     { "p", "POST add", "[1,2,3]", 400, "shape [3], but the model takes "
       "[?,2]" },
     { "p", "POST add", "{\"q\":[1,2]}", 400, "unknown input \\\"q\\\"" },
@@ -597,7 +597,7 @@ static const proto_case_t  cases[] = {
       "image/jpeg" },
     { "p", "POST image", "\x89PNG\r\n\x1a\n", 400, "\"error\"", "image/png" },
     { "p", "POST image", "x", 415, "image/jpeg, image/png", "image/gif" },
-    { "p", "POST add", "[1,2]]", 400, "behind the end" },
+    { "p", "POST add", "[1,2]]", 400, "where the end of the body" },
     { "p", "POST fails", "[1]", 500, "internal error while" },
 };
 

@@ -102,11 +102,17 @@ get("/v1/models/two/labels/stable", 200, '{"model_version_status":['
 $r = get('/v1/models/empty', 200);
 like($r->{body}, qr/^\{"model_version_status":\[\{"version":"1","state":"END","status":\{"error_code":"UNAVAILABLE","error_message":".+"\}\}\],"name":"empty","ready":false\}$/,
      'a model that does not answer says why');
-get('/v1/models/nobody', 404, '{"error":"unknown model \"nobody\""}');
+my $serves = join ', ', map { "\\\"$_\\\"" }
+             qw(mlp echo half text pair maps many lists class value slow two
+                empty);
+get('/v1/models/nobody', 404, '{"error":"unknown model \"nobody\"; this '
+    . "location serves $serves\"}");
 get('/v1/models/two/versions/3', 404,
-    '{"error":"model \"two\" has no version or label \"3\""}');
+    '{"error":"model \"two\" has no version or label \"3\"; it has 1, 2, '
+    . '\"next\", \"stable\""}');
 get('/v1/models/two/labels/none', 404,
-    '{"error":"model \"two\" has no version or label \"none\""}');
+    '{"error":"model \"two\" has no version or label \"none\"; it has 1, 2, '
+    . '\"next\", \"stable\""}');
 get("/v1/models/$_", 404) for qw(two/versions/next two/labels/2 two/versions/
                                  two/x two/metadata/x);
 
@@ -204,7 +210,7 @@ post('text:regress', "{\"context\":{\"x\":$long},\"examples\":["
 for my $case (
     ['{"instances":[[1,2]],"inputs":[[1,2]]}', 400,
      'more than one of "instances" and "inputs"'],
-    ['{}', 400, 'the request lacks "instances" or "inputs"'],
+    ['{}', 400, qr/^the request lacks "instances" or "inputs"; expected \{/],
     ['{"instances":[]}', 400, '"instances" is an empty list'],
     ['{"instances":[[1,2],[3]]}', 400, 'input "x": JSON, byte 22: ragged '
      . 'lists: the list at [1], depth 2, has 1 items, the ones before it '
@@ -223,9 +229,11 @@ for my $case (
     post('mlp:predict', @$case, 'an error');
 }
 
-post('nobody:predict', '{}', 404, 'unknown model "nobody"', 'no model');
+post('nobody:predict', '{}', 404, qr/^unknown model "nobody"; this/,
+     'no model');
 post('two/versions/9:predict', '{}', 404,
-     'model "two" has no version or label "9"', 'no version');
+     qr/^model "two" has no version or label "9"; it has 1, 2, "next"/,
+     'no version');
 post('mlp:train', '{}', 404, qr/^no route "\/models\/mlp:train": expected /,
      'no verb');
 post('mlp:explain', '{}', 501, '":explain" is not supported; use :predict',
