@@ -300,7 +300,7 @@ ngx_maas_map_version(ngx_cycle_t *cycle, ngx_maas_main_conf_t *mcf,
                                       v->source.version, stats);
         }
 
-        ngx_maas_warm(m);
+        ngx_maas_warm(m, model, v->source.version);
         maas_model_release(m);
     }
 }
@@ -434,6 +434,7 @@ static void
 ngx_maas_exit_process(ngx_cycle_t *cycle)
 {
     ngx_maas_exec_exit();
+    ngx_maas_batch_exit();
 
     maas_sched_destroy(ngx_maas_process.sched);
     ngx_maas_process.sched = NULL;

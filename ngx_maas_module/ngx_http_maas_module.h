@@ -25,6 +25,7 @@
 #define NGX_MAAS_GRACE          50      /* ms from cancel to 504 at most */
 #define NGX_MAAS_BODY_RATE      64      /* bytes per ms of a body at least */
 #define NGX_MAAS_TIMEOUT        60000   /* default of maas_timeout */
+#define NGX_MAAS_BATCH_MAX      1024    /* requests in a run, at most */
 #define NGX_MAAS_ERROR_TEXT     4096    /* of a compiler, at most */
 
 
@@ -49,6 +50,13 @@ typedef struct {
     ngx_array_t                 labels;     /* ngx_maas_label_t */
     ngx_uint_t                  queue_max;
     ngx_msec_t                  queue_timeout;
+    ngx_uint_t                  levels;     /* of priority */
+    ngx_uint_t                  level;      /* default; 0: the middle */
+    ngx_msec_t                  age;
+    ngx_uint_t                  batch_max;  /* rows; 1: no merging */
+    ngx_msec_t                  batch_delay;
+    ngx_uint_t                  preferred[MAAS_SCHED_PREFERRED];
+    ngx_uint_t                  npreferred;
     ngx_uint_t                  concurrency;  /* 0: auto */
     ngx_str_t                   numerics;   /* NUL-terminated */
     ngx_uint_t                  run;
@@ -130,6 +138,7 @@ typedef struct {
     const char                 *status;
     uint64_t                    queue_ns;
     uint64_t                    compute_ns;
+    ngx_uint_t                  batch;      /* requests in the run */
     ngx_uint_t                  retry_after;
     ngx_chain_t                *error;      /* body instead of nginx's */
     unsigned                    routed:1;
@@ -168,6 +177,7 @@ struct ngx_maas_job_s {
     ngx_maas_task_t             task;       /* first */
     maas_sched_item_t           item;
     ngx_queue_t                 link;       /* jobs of the process */
+    ngx_maas_job_t             *mate;       /* next one of a run */
 
     ngx_http_request_t         *r;          /* NULL: detached */
     ngx_maas_ctx_t             *ctx;
@@ -197,6 +207,7 @@ struct ngx_maas_job_s {
     unsigned                    on_team:1;
     unsigned                    in_sched:1;
     unsigned                    expired:1;
+    unsigned                    late:1;     /* given back by the scheduler */
 };
 
 
@@ -207,6 +218,7 @@ typedef struct {
     maas_team_t                *team;
     ngx_connection_t           *event;      /* of the team's eventfd */
     int                         fd;
+    ngx_event_t                 wake;       /* a batch has waited enough */
     ngx_queue_t                 jobs;
     off_t                       body_bytes;
     off_t                       body_memory;
@@ -264,19 +276,26 @@ void ngx_maas_job_free(ngx_maas_job_t *job);
 void ngx_maas_task_post(ngx_maas_task_t *t,
     void (*run)(maas_task_t *t, maas_team_t *team),
     void (*done)(ngx_maas_task_t *t));
-void ngx_maas_warm(maas_model_t *m);
+void ngx_maas_warm(maas_model_t *m, ngx_maas_model_t *model,
+    int64_t version);
 uint64_t ngx_maas_now_ns(void);
 
 /* ngx_maas_batch.c */
 ngx_int_t ngx_maas_batch_init(ngx_cycle_t *cycle, ngx_maas_main_conf_t *mcf);
-maas_status_t ngx_maas_batch_push(ngx_maas_job_t *job);
-void ngx_maas_batch_leave(ngx_maas_job_t *job);
+void ngx_maas_batch_exit(void);
+maas_status_t ngx_maas_batch_admit(ngx_maas_job_t *job, uint32_t *retry);
+maas_status_t ngx_maas_batch_push(ngx_maas_job_t *job, uint32_t *retry);
+void ngx_maas_batch_leave(ngx_maas_job_t *job, ngx_uint_t measured);
 void ngx_maas_batch_start(void);
 
 /* ngx_maas_handler.c */
 ngx_int_t ngx_maas_handler(ngx_http_request_t *r);
 maas_action_t ngx_maas_route(ngx_http_request_t *r, maas_call_t *call);
 void ngx_maas_run(ngx_maas_job_t *job);
+void ngx_maas_arm(ngx_maas_job_t *job, ngx_msec_t at);
+
+/* ngx_maas_expire.c */
+void ngx_maas_refuse(ngx_maas_job_t *job, maas_status_t rc, uint32_t retry);
 void ngx_maas_expire(ngx_maas_job_t *job);
 
 /* ngx_maas_body.c */

@@ -40,9 +40,16 @@ ngx_maas_defaults(ngx_maas_model_t *model)
 {
     ngx_conf_init_uint_value(model->queue_max, 256);
     ngx_conf_init_msec_value(model->queue_timeout, 1000);
+    ngx_conf_init_uint_value(model->levels, 1);
+    ngx_conf_init_uint_value(model->level, 0);
+    ngx_conf_init_msec_value(model->age, 200);
+    ngx_conf_init_uint_value(model->batch_max, 1);
+    ngx_conf_init_msec_value(model->batch_delay, 0);
     ngx_conf_init_uint_value(model->concurrency, 0);
     ngx_conf_init_uint_value(model->run, NGX_MAAS_RUN_AUTO);
-    ngx_conf_init_uint_value(model->plans, 16);
+
+    /* every size of a batch is a shape */
+    ngx_conf_init_uint_value(model->plans, 15 + model->batch_max);
 
     if (model->elements == 0) {
         model->elements = 64 * 1024 * 1024;

@@ -24,6 +24,7 @@ static char *ngx_maas_key_source(ngx_conf_t *cf, ngx_maas_model_t *model);
 static char *ngx_maas_key_versions(ngx_conf_t *cf, ngx_maas_model_t *model);
 static char *ngx_maas_key_label(ngx_conf_t *cf, ngx_maas_model_t *model);
 static char *ngx_maas_key_queue(ngx_conf_t *cf, ngx_maas_model_t *model);
+static char *ngx_maas_key_batch(ngx_conf_t *cf, ngx_maas_model_t *model);
 static char *ngx_maas_key_concurrency(ngx_conf_t *cf,
     ngx_maas_model_t *model);
 static char *ngx_maas_key_numerics(ngx_conf_t *cf, ngx_maas_model_t *model);
@@ -37,7 +38,10 @@ static const ngx_maas_key_t  ngx_maas_keys[] = {
       ngx_maas_key_versions },
     { ngx_string("label"), 1, 64, "label NAME=VERSION ...;",
       ngx_maas_key_label },
-    { ngx_string("queue"), 1, 2, "queue max=N timeout=TIME;",
+    { ngx_string("batch"), 1, 3, "batch max=N delay=TIME preferred=N,N;",
+      ngx_maas_key_batch },
+    { ngx_string("queue"), 1, 5,
+      "queue max=N timeout=TIME levels=N default=N age=TIME;",
       ngx_maas_key_queue },
     { ngx_string("concurrency"), 1, 1, "concurrency N|auto;",
       ngx_maas_key_concurrency },
@@ -86,6 +90,11 @@ ngx_maas_model_new(ngx_pool_t *pool, ngx_maas_main_conf_t *mcf,
     model->name = *name;
     model->queue_max = NGX_CONF_UNSET_UINT;
     model->queue_timeout = NGX_CONF_UNSET_MSEC;
+    model->levels = NGX_CONF_UNSET_UINT;
+    model->level = NGX_CONF_UNSET_UINT;
+    model->age = NGX_CONF_UNSET_MSEC;
+    model->batch_max = NGX_CONF_UNSET_UINT;
+    model->batch_delay = NGX_CONF_UNSET_MSEC;
     model->concurrency = NGX_CONF_UNSET_UINT;
     model->run = NGX_CONF_UNSET_UINT;
     model->plans = NGX_CONF_UNSET_UINT;
@@ -412,52 +421,215 @@ ngx_maas_key_label(ngx_conf_t *cf, ngx_maas_model_t *model)
 }
 
 
+/* NAME=VALUE: the value, in *v; 0: it is another name. */
+
+static ngx_uint_t
+ngx_maas_named(ngx_str_t *arg, const char *name, ngx_str_t *v)
+{
+    size_t  len;
+
+    len = ngx_strlen(name);
+
+    if (arg->len <= len || arg->data[len] != '='
+        || ngx_strncmp(arg->data, name, len) != 0)
+    {
+        return 0;
+    }
+
+    v->data = arg->data + len + 1;
+    v->len = arg->len - len - 1;
+
+    return 1;
+}
+
+
+static char *
+ngx_maas_set_number(ngx_conf_t *cf, ngx_maas_model_t *model, ngx_str_t *arg,
+    ngx_str_t *v, ngx_int_t max, const char *expected, ngx_uint_t *to)
+{
+    ngx_int_t  n;
+
+    if (*to != NGX_CONF_UNSET_UINT) {
+        return "has a duplicate parameter";
+    }
+
+    n = ngx_atoi(v->data, v->len);
+
+    if (n < 1 || n > max) {
+        return ngx_maas_bad_value(cf, model, arg, expected);
+    }
+
+    *to = n;
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_maas_set_time(ngx_conf_t *cf, ngx_maas_model_t *model, ngx_str_t *arg,
+    ngx_str_t *v, ngx_int_t min, const char *expected, ngx_msec_t *to)
+{
+    ngx_int_t  n;
+
+    if (*to != NGX_CONF_UNSET_MSEC) {
+        return "has a duplicate parameter";
+    }
+
+    n = ngx_parse_time(v, 0);
+
+    if (n < min) {
+        return ngx_maas_bad_value(cf, model, arg, expected);
+    }
+
+    *to = n;
+
+    return NGX_CONF_OK;
+}
+
+
 static char *
 ngx_maas_key_queue(ngx_conf_t *cf, ngx_maas_model_t *model)
 {
-    ngx_int_t    n;
-    ngx_str_t   *value, s;
+    char        *rv;
+    ngx_str_t   *value, v;
     ngx_uint_t   i;
 
     value = cf->args->elts;
 
     for (i = 1; i < cf->args->nelts; i++) {
 
-        if (ngx_strncmp(value[i].data, "max=", 4) == 0) {
-            if (model->queue_max != NGX_CONF_UNSET_UINT) {
-                return "has a duplicate max";
-            }
+        if (ngx_maas_named(&value[i], "max", &v)) {
+            rv = ngx_maas_set_number(cf, model, &value[i], &v, 1000000,
+                                     "max=1 to max=1000000",
+                                     &model->queue_max);
 
-            n = ngx_atoi(value[i].data + 4, value[i].len - 4);
+        } else if (ngx_maas_named(&value[i], "timeout", &v)) {
+            rv = ngx_maas_set_time(cf, model, &value[i], &v, 1,
+                                   "a time, for example timeout=1s",
+                                   &model->queue_timeout);
 
-            if (n < 1 || n > 1000000) {
-                return ngx_maas_bad_value(cf, model, &value[i],
-                                          "max=1 to max=1000000");
-            }
+        } else if (ngx_maas_named(&value[i], "levels", &v)) {
+            rv = ngx_maas_set_number(cf, model, &value[i], &v,
+                                     MAAS_SCHED_LEVELS,
+                                     "levels=1 to levels=16",
+                                     &model->levels);
 
-            model->queue_max = n;
-            continue;
+        } else if (ngx_maas_named(&value[i], "default", &v)) {
+            rv = ngx_maas_set_number(cf, model, &value[i], &v,
+                                     MAAS_SCHED_LEVELS,
+                                     "default=1 to default=16",
+                                     &model->level);
+
+        } else if (ngx_maas_named(&value[i], "age", &v)) {
+            rv = ngx_maas_set_time(cf, model, &value[i], &v, 1,
+                                   "a time, for example age=200ms",
+                                   &model->age);
+
+        } else {
+            rv = ngx_maas_bad_value(cf, model, &value[i],
+                                    "max=, timeout=, levels=, default= or "
+                                    "age=");
         }
 
-        if (ngx_strncmp(value[i].data, "timeout=", 8) == 0) {
-            if (model->queue_timeout != NGX_CONF_UNSET_MSEC) {
-                return "has a duplicate timeout";
-            }
+        if (rv != NGX_CONF_OK) {
+            return rv;
+        }
+    }
 
-            s.data = value[i].data + 8;
-            s.len = value[i].len - 8;
-            n = ngx_parse_time(&s, 0);
+    if (model->level != NGX_CONF_UNSET_UINT
+        && (model->levels == NGX_CONF_UNSET_UINT
+            || model->level > model->levels))
+    {
+        return "has a default that is none of its levels";
+    }
 
-            if (n < 1) {
-                return ngx_maas_bad_value(cf, model, &value[i],
-                                          "a time, for example timeout=1s");
-            }
+    return NGX_CONF_OK;
+}
 
-            model->queue_timeout = n;
-            continue;
+
+/* preferred=4,8: ascending, at most max. */
+
+static char *
+ngx_maas_set_preferred(ngx_conf_t *cf, ngx_maas_model_t *model,
+    ngx_str_t *arg, ngx_str_t *v)
+{
+    u_char     *p, *last, *comma;
+    ngx_int_t   n, before;
+
+    if (model->npreferred) {
+        return "has a duplicate parameter";
+    }
+
+    before = 1;
+    last = v->data + v->len;
+
+    for (p = v->data; /* void */ ; p = comma + 1) {
+        comma = ngx_strlchr(p, last, ',');
+        n = ngx_atoi(p, (comma ? comma : last) - p);
+
+        if (n <= before || model->npreferred == MAAS_SCHED_PREFERRED) {
+            return ngx_maas_bad_value(cf, model, arg,
+                                      "up to 8 sizes from 2 on, ascending, "
+                                      "for example preferred=4,8");
         }
 
-        return ngx_maas_bad_value(cf, model, &value[i], "max= or timeout=");
+        model->preferred[model->npreferred++] = n;
+        before = n;
+
+        if (comma == NULL) {
+            return NGX_CONF_OK;
+        }
+    }
+}
+
+
+static char *
+ngx_maas_key_batch(ngx_conf_t *cf, ngx_maas_model_t *model)
+{
+    char        *rv;
+    ngx_str_t   *value, v;
+    ngx_uint_t   i;
+
+    if (model->batch_max != NGX_CONF_UNSET_UINT) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    for (i = 1; i < cf->args->nelts; i++) {
+
+        if (ngx_maas_named(&value[i], "max", &v)) {
+            rv = ngx_maas_set_number(cf, model, &value[i], &v,
+                                     NGX_MAAS_BATCH_MAX,
+                                     "max=1 to max=1024",
+                                     &model->batch_max);
+
+        } else if (ngx_maas_named(&value[i], "delay", &v)) {
+            rv = ngx_maas_set_time(cf, model, &value[i], &v, 0,
+                                   "a time, for example delay=2ms",
+                                   &model->batch_delay);
+
+        } else if (ngx_maas_named(&value[i], "preferred", &v)) {
+            rv = ngx_maas_set_preferred(cf, model, &value[i], &v);
+
+        } else {
+            rv = ngx_maas_bad_value(cf, model, &value[i],
+                                    "max=, delay= or preferred=");
+        }
+
+        if (rv != NGX_CONF_OK) {
+            return rv;
+        }
+    }
+
+    if (model->batch_max == NGX_CONF_UNSET_UINT) {
+        return "needs max=, for example max=16";
+    }
+
+    if (model->npreferred
+        && model->preferred[model->npreferred - 1] > model->batch_max)
+    {
+        return "prefers a size above its max";
     }
 
     return NGX_CONF_OK;

@@ -18,6 +18,11 @@
 typedef struct {
     ngx_maas_task_t   task;     /* first */
     maas_model_t     *model;
+    ngx_str_t         name;     /* the cycle's */
+    int64_t           version;
+    ngx_uint_t        batch;
+    maas_status_t     rc;       /* of the check; why in err */
+    maas_err_t        err;
 } ngx_maas_warm_t;
 
 
@@ -144,7 +149,7 @@ ngx_maas_exec_exit(void)
             q = ngx_queue_head(&ngx_maas_process.jobs);
             job = ngx_queue_data(q, ngx_maas_job_t, link);
 
-            ngx_maas_batch_leave(job);
+            ngx_maas_batch_leave(job, 0);
             ngx_maas_job_free(job);
         }
     }
@@ -217,6 +222,10 @@ ngx_maas_warm_run(maas_task_t *t, maas_team_t *team)
     ngx_maas_warm_t  *w = (ngx_maas_warm_t *) t;
 
     (void) maas_model_warm(w->model, team, NULL);
+
+    if (w->batch) {
+        w->rc = maas_model_batch_check(w->model, team, &w->err);
+    }
 }
 
 
@@ -225,15 +234,25 @@ ngx_maas_warm_done(ngx_maas_task_t *t)
 {
     ngx_maas_warm_t  *w = (ngx_maas_warm_t *) t;
 
+    if (w->rc != MAAS_OK && ngx_worker == 0) {
+        ngx_log_error(NGX_LOG_WARN, ngx_cycle->log, 0,
+                      "maas model \"%V\" version %L: its requests run one by "
+                      "one in spite of \"batch\": %s",
+                      &w->name, w->version, w->err.text);
+    }
+
     maas_model_release(w->model);
     free(w);
 }
 
 
-/* Touches the weights and runs once; requests may come meanwhile. */
+/*
+ * Touches the weights, runs once, and finds out whether requests may be
+ * merged; some may come meanwhile.
+ */
 
 void
-ngx_maas_warm(maas_model_t *m)
+ngx_maas_warm(maas_model_t *m, ngx_maas_model_t *model, int64_t version)
 {
     ngx_maas_warm_t  *w;
 
@@ -244,6 +263,9 @@ ngx_maas_warm(maas_model_t *m)
 
     maas_model_retain(m);
     w->model = m;
+    w->name = model->name;
+    w->version = version;
+    w->batch = (model->batch_max > 1);
 
     ngx_maas_task_post(&w->task, ngx_maas_warm_run, ngx_maas_warm_done);
 }
@@ -326,7 +348,7 @@ ngx_maas_job_stop(ngx_maas_job_t *job)
     }
 
     if (!job->on_team) {
-        ngx_maas_batch_leave(job);
+        ngx_maas_batch_leave(job, 0);
     }
 
     job->phase = NGX_MAAS_SEND;

@@ -185,13 +185,38 @@ ngx_maas_timeout(ngx_http_request_t *r)
 }
 
 
-static void
-ngx_maas_refuse_full(ngx_maas_job_t *job, uint32_t seconds)
+/* The headers with which clients and proxies say how long they wait. */
+
+static ngx_int_t
+ngx_maas_timeout_headers(ngx_http_request_t *r, ngx_msec_t *timeout)
 {
-    job->ctx->retry_after = seconds;
-    maas_call_fail(job->call, MAAS_EBUSY, NGX_HTTP_SERVICE_UNAVAILABLE,
-                   "the queue of model \"%.*s\" is full",
-                   (int) job->model->name.len, job->model->name.data);
+    ngx_int_t   n;
+    ngx_str_t   s;
+    maas_str_t  value;
+
+    value = ngx_maas_header(r, "Maas-Timeout", sizeof("Maas-Timeout") - 1);
+
+    if (value.len) {
+        s.data = (u_char *) value.data;
+        s.len = value.len;
+        n = ngx_parse_time(&s, 0);
+
+        if (n < 1) {
+            return NGX_ERROR;
+        }
+
+        *timeout = ngx_min(*timeout, (ngx_msec_t) n);
+    }
+
+    value = ngx_maas_header(r, "X-Envoy-Expected-Rq-Timeout-Ms",
+                            sizeof("X-Envoy-Expected-Rq-Timeout-Ms") - 1);
+    n = ngx_atoi((u_char *) value.data, value.len);
+
+    if (n > 0) {
+        *timeout = ngx_min(*timeout, (ngx_msec_t) n);
+    }
+
+    return NGX_OK;
 }
 
 
@@ -200,8 +225,9 @@ ngx_maas_refuse_full(ngx_maas_job_t *job, uint32_t seconds)
 static ngx_uint_t
 ngx_maas_admit(ngx_maas_job_t *job, maas_action_t action)
 {
-    off_t     len;
-    uint32_t  seconds;
+    off_t          len;
+    uint32_t       retry;
+    maas_status_t  rc;
 
     len = job->r->headers_in.content_length_n;
 
@@ -210,6 +236,13 @@ ngx_maas_admit(ngx_maas_job_t *job, maas_action_t action)
                        NGX_HTTP_REQUEST_ENTITY_TOO_LARGE,
                        "a body of %lld bytes is larger than all that the "
                        "server may hold", (long long) len);
+        return 0;
+    }
+
+    if (ngx_maas_timeout_headers(job->r, &job->timeout) != NGX_OK) {
+        maas_call_fail(job->call, MAAS_EINVAL, 0,
+                       "the header Maas-Timeout is no time; \"250ms\" and "
+                       "\"2s\" are");
         return 0;
     }
 
@@ -223,10 +256,10 @@ ngx_maas_admit(ngx_maas_job_t *job, maas_action_t action)
         return 0;
     }
 
-    seconds = maas_sched_full(job->model->sched);
+    rc = ngx_maas_batch_admit(job, &retry);
 
-    if (seconds) {
-        ngx_maas_refuse_full(job, seconds);
+    if (rc != MAAS_OK) {
+        ngx_maas_refuse(job, rc, retry);
         return 0;
     }
 
@@ -346,7 +379,7 @@ ngx_maas_watch_client(ngx_http_request_t *r)
  * than NGX_TIMER_LAZY_DELAY away, so it is taken out first.
  */
 
-static void
+void
 ngx_maas_arm(ngx_maas_job_t *job, ngx_msec_t at)
 {
     ngx_msec_int_t  ms;
@@ -475,12 +508,37 @@ ngx_maas_may_inline(ngx_maas_job_t *job)
 }
 
 
+/* A time in the body counts from its last byte, and only shortens. */
+
+static void
+ngx_maas_shorten(ngx_maas_job_t *job)
+{
+    uint64_t           ms;
+    maas_call_needs_t  needs;
+
+    maas_call_needs(job->call, &needs);
+
+    ms = needs.timeout_us / 1000 + (needs.timeout_us % 1000 != 0);
+
+    if (ms != 0 && ms < job->timeout) {
+        job->deadline -= job->timeout - ms;
+        job->timeout = ms;
+        job->expired = ((ngx_msec_int_t) (job->deadline - ngx_current_msec)
+                        <= 0);
+    }
+}
+
+
 static void
 ngx_maas_decoded(ngx_maas_job_t *job, maas_status_t rc)
 {
-    uint32_t          seconds;
+    uint32_t          retry;
     ngx_msec_t        leave;
     maas_call_info_t  info;
+
+    if (rc == MAAS_OK && !job->expired) {
+        ngx_maas_shorten(job);
+    }
 
     if (job->expired) {
         maas_call_fail(job->call, MAAS_EDEADLINE, NGX_HTTP_GATEWAY_TIME_OUT,
@@ -504,9 +562,10 @@ ngx_maas_decoded(ngx_maas_job_t *job, maas_status_t rc)
         return;
     }
 
-    if (ngx_maas_batch_push(job) != MAAS_OK) {
-        seconds = maas_sched_full(job->model->sched);
-        ngx_maas_refuse_full(job, ngx_max(seconds, 1));
+    rc = ngx_maas_batch_push(job, &retry);
+
+    if (rc != MAAS_OK) {
+        ngx_maas_refuse(job, rc, retry);
         ngx_maas_finish(job);
         return;
     }
@@ -521,18 +580,56 @@ ngx_maas_decoded(ngx_maas_job_t *job, maas_status_t rc)
 }
 
 
-/* On a team thread: run, and make the bytes of a result. */
+/* On a team thread: makes the bytes of a result. */
+
+static void
+ngx_maas_encode_task(maas_task_t *t, maas_team_t *team)
+{
+    ngx_maas_job_t *job = (ngx_maas_job_t *) t;
+
+    maas_call_info_t  info;
+
+    (void) team;
+
+    maas_call_info(job->call, &info);
+
+    if (info.status == MAAS_OK) {
+        job->reply = maas_call_encode(job->call);
+    }
+}
+
+
+/*
+ * On a team thread: runs the job and its mates.  These are tasks of their
+ * own from then on, and not to be touched any more.
+ */
 
 static void
 ngx_maas_run_task(maas_task_t *t, maas_team_t *team)
 {
     ngx_maas_job_t *job = (ngx_maas_job_t *) t;
 
-    job->run_ns = ngx_maas_now_ns();
+    size_t           n;
+    uint64_t         now;
+    maas_call_t     *call[NGX_MAAS_BATCH_MAX];
+    ngx_maas_job_t  *mate, *next;
 
-    if (maas_call_run(job->call, team) == MAAS_OK) {
-        job->reply = maas_call_encode(job->call);
+    n = 0;
+    now = ngx_maas_now_ns();
+
+    for (mate = job; mate; mate = mate->mate) {
+        mate->run_ns = now;
+        call[n++] = mate->call;
     }
+
+    maas_calls_run(call, n, team);
+
+    for (mate = job->mate; mate; mate = next) {
+        next = mate->mate;
+        maas_team_submit(team, &mate->task.task);
+    }
+
+    ngx_maas_encode_task(t, team);
 }
 
 
@@ -541,8 +638,10 @@ ngx_maas_run_done(ngx_maas_task_t *t)
 {
     ngx_maas_job_t    *job = (ngx_maas_job_t *) t;
     ngx_connection_t  *c;
+    maas_call_info_t   info;
 
-    ngx_maas_batch_leave(job);
+    maas_call_info(job->call, &info);
+    ngx_maas_batch_leave(job, info.ran);
 
     if (!ngx_maas_returned(job)) {
         ngx_maas_batch_start();
@@ -566,118 +665,21 @@ ngx_maas_run_done(ngx_maas_task_t *t)
 }
 
 
-/* The scheduler has chosen the job. */
+/* The scheduler has chosen the job, and its mates. */
 
 void
 ngx_maas_run(ngx_maas_job_t *job)
 {
-    job->phase = NGX_MAAS_RUN;
-    job->on_team = 1;
+    ngx_maas_job_t  *mate;
 
-    ngx_maas_arm(job, job->deadline);
+    for (mate = job; mate; mate = mate->mate) {
+        mate->phase = NGX_MAAS_RUN;
+        mate->on_team = 1;
+        mate->task.task.run = ngx_maas_encode_task;
+        mate->task.done = ngx_maas_run_done;
+
+        ngx_maas_arm(mate, mate->deadline);
+    }
 
     ngx_maas_task_post(&job->task, ngx_maas_run_task, ngx_maas_run_done);
-}
-
-
-/*
- * A body has client_body_timeout, and what it takes at the least rate for
- * the bytes that have come: a trickle ends, a large body on a slow line
- * does not.
- */
-
-static void
-ngx_maas_expire_body(ngx_maas_job_t *job)
-{
-    ngx_msec_t                 end;
-    ngx_http_request_t        *r;
-    ngx_http_core_loc_conf_t  *clcf;
-
-    r = job->r;
-    clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
-
-    end = job->start + clcf->client_body_timeout
-          + job->len / NGX_MAAS_BODY_RATE;
-
-    if ((ngx_msec_int_t) (end - ngx_current_msec) > 0) {
-        ngx_maas_arm(job, end);
-        return;
-    }
-
-    ngx_log_error(NGX_LOG_INFO, r->connection->log, NGX_ETIMEDOUT,
-                  "client sends its body too slowly");
-
-    r->connection->timedout = 1;
-    ngx_http_finalize_request(r, NGX_HTTP_REQUEST_TIME_OUT);
-}
-
-
-static void
-ngx_maas_expire_queue(ngx_maas_job_t *job)
-{
-    ngx_maas_batch_leave(job);
-
-    job->ctx->queued = 1;
-    job->ctx->queue_ns = ngx_maas_now_ns() - job->queued_ns;
-
-    if (job->leave == job->deadline) {
-        maas_call_fail(job->call, MAAS_EDEADLINE, NGX_HTTP_GATEWAY_TIME_OUT,
-                       "the deadline of %lu ms passed in the queue",
-                       (unsigned long) job->timeout);
-
-    } else {
-        job->ctx->retry_after = 1;
-        maas_call_fail(job->call, MAAS_EBUSY, NGX_HTTP_SERVICE_UNAVAILABLE,
-                       "waited %lu ms in the queue of model \"%.*s\"",
-                       (unsigned long) job->model->queue_timeout,
-                       (int) job->model->name.len, job->model->name.data);
-    }
-
-    ngx_maas_finish(job);
-}
-
-
-/*
- * The timer of the job.  A job on the team is cancelled and gets a moment
- * to come back, so that the answer is its own dialect's; one that does not
- * come back goes on without its request.
- */
-
-void
-ngx_maas_expire(ngx_maas_job_t *job)
-{
-    ngx_http_request_t  *r;
-
-    r = job->r;
-
-    switch (job->phase) {
-
-    case NGX_MAAS_READ:
-        ngx_maas_expire_body(job);
-        return;
-
-    case NGX_MAAS_QUEUE:
-        ngx_maas_expire_queue(job);
-        return;
-
-    case NGX_MAAS_DECODE:
-    case NGX_MAAS_RUN:
-
-        if (!job->expired) {
-            job->expired = 1;
-            maas_call_cancel(job->call);
-            ngx_add_timer(&job->timer, NGX_MAAS_GRACE);
-            return;
-        }
-
-        ngx_maas_job_detach(job);
-
-        ngx_http_finalize_request(r,
-                       ngx_maas_reply_error(r, NGX_HTTP_GATEWAY_TIME_OUT,
-                                            "the deadline passed"));
-        return;
-
-    case NGX_MAAS_SEND:
-        return;
-    }
 }

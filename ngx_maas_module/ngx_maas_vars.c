@@ -207,6 +207,7 @@ ngx_maas_ctx_result(ngx_maas_ctx_t *ctx, maas_call_t *call)
     ctx->status = ngx_maas_status_name(info.status);
     ctx->ran = info.ran;
     ctx->compute_ns = info.compute_ns;
+    ctx->batch = info.batch;
 }
 
 
@@ -347,22 +348,28 @@ ngx_maas_variable_time(ngx_http_request_t *r, ngx_http_variable_value_t *v,
 }
 
 
-/* A run is of one request here; merged runs will say how many. */
+/* How many requests were in the run. */
 
 static ngx_int_t
 ngx_maas_variable_batch(ngx_http_request_t *r, ngx_http_variable_value_t *v,
     uintptr_t data)
 {
+    u_char          *p;
     ngx_maas_ctx_t  *ctx;
 
     ctx = ngx_maas_ctx(r);
 
-    if (ctx && ctx->ran) {
-        ngx_maas_set_value(v, "1", 1);
-
-    } else {
+    if (ctx == NULL || !ctx->ran) {
         ngx_maas_set_value(v, "-", 1);
+        return NGX_OK;
     }
+
+    p = ngx_pnalloc(r->pool, NGX_INT_T_LEN);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_maas_set_value(v, p, ngx_sprintf(p, "%ui", ctx->batch) - p);
 
     return NGX_OK;
 }

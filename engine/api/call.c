@@ -5,7 +5,7 @@
  *
  * Ownership: a call holds references of its models, its run, its arena and
  *            tensors until it is destroyed; body bytes are the host's.
- * Threads:   one at a time; maas_call_cancel() from any.
+ * Threads:   one at a time; maas_call_cancel() (batch.c) from any.
  */
 
 #include <stdio.h>
@@ -50,6 +50,8 @@ maas_call_create(const maas_host_t *host, const maas_api_t *api,
     call->catalog = catalog;
     maas_arena_init(&call->arena, host, 0);
     atomic_init(&call->cancel, false);
+    atomic_init(&call->left, false);
+    atomic_init(&call->joint, NULL);
 
     call->c.host = host;
     call->c.arena = &call->arena;
@@ -74,6 +76,8 @@ maas_call_destroy(maas_call_t *call)
     if (call->run != NULL) {
         maas_run_release(call->run);
     }
+
+    maas_joint_release(atomic_load(&call->joint));
 
     for (size_t i = 0; i < call->n_held; i++) {
         maas_model_release(call->held[i]);
@@ -113,13 +117,6 @@ maas_call_fail(maas_call_t *call, maas_status_t status, int http,
     va_end(args);
 
     maas_call_set_error(call, status, http, text);
-}
-
-
-void
-maas_call_cancel(maas_call_t *call)
-{
-    atomic_store_explicit(&call->cancel, true, memory_order_relaxed);
 }
 
 
@@ -529,6 +526,7 @@ maas_call_info(const maas_call_t *call, maas_call_info_t *info)
     info->status = call->err.status;
     info->error = call->err.status != MAAS_OK ? call->err.text : "";
     info->compute_ns = call->compute_ns;
+    info->batch = call->ran ? call->batch : 0;
     info->ran = call->ran;
     info->unchanged = call->unchanged;
 }

@@ -15,12 +15,17 @@
 /* A strong entity tag: half of a SHA-256 in quotes, and a NUL. */
 #define MAAS_CALL_ETAG    (MAAS_DIGEST + 3)
 
+/* A run of several calls: batch.c. */
+typedef struct maas_joint_s  maas_joint_t;
+
 struct maas_call_s {
     const maas_host_t    *host;
     const maas_api_t     *api;
     maas_catalog_t       *catalog;
     maas_arena_t          arena;
     atomic_bool           cancel;
+    atomic_bool           left;         /* the joint run knows of it */
+    _Atomic(maas_joint_t *)  joint;     /* NULL: it runs alone */
 
     maas_proto_call_t     c;
     const maas_proto_t   *proto;        /* speaks errors; NULL: plain JSON */
@@ -38,6 +43,7 @@ struct maas_call_s {
     bool                  decoded;
     maas_run_t           *run;
     uint64_t              compute_ns;
+    uint32_t              batch;        /* calls in the run */
     bool                  ran;
 
     maas_stats_t         *stats;        /* of the version; NULL: counted */
@@ -74,5 +80,13 @@ void maas_call_count_failed(maas_call_t *call);
  * body is there, nothing of it has been decoded.
  */
 maas_status_t maas_call_make_etag(maas_call_t *call);
+
+/* -- batch.c ------------------------------------------------------------- */
+
+void maas_joint_release(maas_joint_t *j);
+
+/* True for the first of its calls that asks. */
+bool maas_joint_first(maas_joint_t *j);
+uint64_t maas_joint_rows(const maas_joint_t *j);
 
 #endif

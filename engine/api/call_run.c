@@ -173,6 +173,7 @@ maas_call_run(maas_call_t *call, maas_team_t *team)
     }
 
     call->ran = true;
+    call->batch = 1;
 
     for (size_t i = 0; i < n; i++) {
         maas_run_output(call->run, i, &out[i], &keys[i]);
@@ -354,6 +355,19 @@ call_encode(maas_call_t *call)
 }
 
 
+/* Nothing of the reply lies in the run: others may have its memory. */
+static void
+call_give_back(maas_call_t *call)
+{
+    if (call->run != NULL && call->c.n_part == 0) {
+        maas_run_release(call->run);
+        call->run = NULL;
+        call->c.out = NULL;
+        call->c.keys = NULL;
+    }
+}
+
+
 const maas_reply_t *
 maas_call_encode(maas_call_t *call)
 {
@@ -365,6 +379,7 @@ maas_call_encode(maas_call_t *call)
 
         if (rc == MAAS_OK) {
             maas_call_count(call, start);
+            call_give_back(call);
             return &call->reply;
         }
 

@@ -52,6 +52,13 @@ void maas_run_release(maas_run_t *run);
 uint64_t maas_model_cost(maas_model_t *m, const maas_tensor_t *in);
 
 
+/*
+ * The axis along which requests may be merged; -1: they may not, or
+ * maas_model_batch_check() has not answered yet.  Any thread.
+ */
+int maas_model_batch_axis(const maas_model_t *m);
+
+
 /* Catalog look-up, for dialects. */
 typedef struct {
     maas_str_t      name;

@@ -5,6 +5,7 @@
  *   budget.c     memory of plans and contexts
  *   plancache.c  which plans are kept
  *   run.c        what a call does
+ *   batch_check.c  whether rows are independent
  */
 
 #ifndef MAAS_MODEL_PRIV_H
@@ -41,6 +42,7 @@ struct maas_model_s {
     uint32_t             n_below;       /* plans that are children */
     uint32_t             evicted;       /* since hits were halved */
     uint64_t             stale_ns;      /* unused so long: no longer kept */
+    atomic_bool          batches;       /* rows are known to be independent */
 };
 
 /* The level that maas_init() chose. */

@@ -73,6 +73,8 @@ void
 maas_call_count(maas_call_t *call, uint64_t start)
 {
     int              i;
+    bool             first;
+    maas_joint_t    *j = atomic_load(&call->joint);
     uint64_t         rows, queue, output, end = maas_now_ns();
     maas_stats_t    *s = call->stats;
     struct timespec  now;
@@ -98,14 +100,18 @@ maas_call_count(maas_call_t *call, uint64_t start)
     stats_put(&s->infer, call->compute_ns);
     stats_put(&s->output, output);
     stats_add(s->rows, rows);
-    stats_add(s->runs, 1);
+
+    /* A joint run counts once, whoever of its calls comes first. */
+    first = j == NULL || call->run != NULL || maas_joint_first(j);
+    stats_add(s->runs, first);
 
     clock_gettime(CLOCK_REALTIME_COARSE, &now);
     atomic_store_explicit(&s->last_ms, (uint64_t) now.tv_sec * 1000
                           + (uint64_t) now.tv_nsec / 1000000,
                           memory_order_relaxed);
 
-    i = rows != 0 ? stats_slot(s, rows) : -1;
+    rows = j == NULL || call->run != NULL ? rows : maas_joint_rows(j);
+    i = first && rows != 0 ? stats_slot(s, rows) : -1;
 
     if (i >= 0) {
         stats_put(&s->batch[i].input, call->input_ns);

@@ -178,6 +178,16 @@ size_t maas_model_memory(const maas_model_t *m);
 maas_status_t maas_model_warm(maas_model_t *m, maas_team_t *team,
     maas_err_t *err);
 
+/*
+ * Finds out whether rows of a batch are independent, so that calls may run
+ * together: by the shapes that the graph infers, then by running random rows
+ * alone and together, which must give equal bits.  On a thread of the team.
+ * Until this has answered MAAS_OK, calls of the model run alone; err says why
+ * they always will.
+ */
+maas_status_t maas_model_batch_check(maas_model_t *m, maas_team_t *team,
+    maas_err_t *err);
+
 
 /* -- catalog ------------------------------------------------------------- */
 
@@ -288,39 +298,103 @@ maas_task_t *maas_team_reap(maas_team_t *team);
 /* -- scheduler ----------------------------------------------------------- */
 
 /*
- * Per-process admission: a queue and a concurrency per model, round-robin
- * between models, capacity in running calls.  Pure policy: no clock but the
- * argument (ms, monotonic), no I/O.  One thread (the event loop).
+ * Per-process admission and batching: a queue, levels of priority and a
+ * concurrency per model, round-robin between models, capacity in runs.  Pure
+ * policy: no clock but the argument (us, monotonic), no I/O.  One thread
+ * (the event loop).
+ *
+ * A request of level L counts as one that came (L - 1) * age_us later, so no
+ * level waits for ever.  Requests of one kind are merged, in this order,
+ * into a run of at most max_batch rows.  The run starts when it is full, has
+ * a preferred size, or its oldest member has waited delay_us, or must start
+ * to meet its deadline; without delay, whatever waits when a run may start
+ * is taken together.
+ *
+ * What runs took, and how fast the queue drains, is measured by weight; a
+ * deadline that cannot be met by these is refused.  An idle model refuses
+ * none: the figures may be old.
  */
 typedef struct maas_sched_s        maas_sched_t;
 typedef struct maas_sched_model_s  maas_sched_model_t;
 
-typedef struct maas_sched_item_s {
-    struct maas_sched_item_s  *next, *prev;     /* the scheduler's */
-    maas_sched_model_t        *model;
-    uint64_t                   started_ms;
-    bool                       running;
-} maas_sched_item_t;
+#define MAAS_SCHED_LEVELS     16
+#define MAAS_SCHED_PREFERRED  8
+#define MAAS_SCHED_NEVER      UINT64_MAX
+
+typedef struct {
+    uint32_t  max_queue;
+    uint32_t  concurrency;      /* runs at a time; 0: 1 */
+    uint32_t  levels;           /* 0: 1 */
+    uint32_t  level;            /* of requests that name none; 0: middle */
+    uint64_t  age_us;
+    uint32_t  max_batch;        /* rows of a merged run; 0, 1: none */
+    uint64_t  delay_us;
+    uint32_t  n_preferred;
+    uint32_t  preferred[MAAS_SCHED_PREFERRED];  /* ascending, <= max_batch */
+} maas_sched_conf_t;
+
+typedef struct maas_sched_item_s  maas_sched_item_t;
+
+struct maas_sched_item_s {
+    /* the host's, before push() */
+    uint64_t             kind;          /* of equal ones; 0: runs alone */
+    uint64_t             weight;        /* work: elements; 0: 1 */
+    uint64_t             deadline_us;   /* 0: none */
+    uint32_t             rows;
+    uint32_t             level;         /* 1: first; 0 or none such: default */
+
+    /* of a run that has been started: the next member */
+    maas_sched_item_t   *mate;
+
+    /* the scheduler's */
+    maas_sched_item_t   *next, *prev;
+    maas_sched_model_t  *model;
+    uint64_t             queued_us;
+    uint64_t             started_us;
+    uint64_t             run_weight;    /* of a run's first member, else 0 */
+    bool                 running;
+};
 
 maas_sched_t *maas_sched_create(const maas_host_t *host, uint32_t capacity);
 void maas_sched_destroy(maas_sched_t *s);
-maas_sched_model_t *maas_sched_model(maas_sched_t *s, uint32_t max_queue,
-    uint32_t concurrency);
 
-/* Would push() be refused now?  Then seconds to retry in, else 0. */
-uint32_t maas_sched_full(const maas_sched_model_t *m);
+/* NULL: no memory.  Values out of range are brought into it. */
+maas_sched_model_t *maas_sched_model(maas_sched_t *s,
+    const maas_sched_conf_t *conf);
 
-/* MAAS_EBUSY when the queue is full. */
-maas_status_t maas_sched_push(maas_sched_model_t *m, maas_sched_item_t *it);
+/*
+ * Would push() be refused now?  MAAS_EBUSY: the queue is full;
+ * MAAS_EDEADLINE: the deadline cannot be met.  *retry: then the seconds
+ * after which it is worth another try, 1 to 3600.
+ */
+maas_status_t maas_sched_admit(const maas_sched_model_t *m,
+    const maas_sched_item_t *it, uint64_t now_us, uint32_t *retry);
 
-/* The next item that may start, now running, or NULL. */
-maas_sched_item_t *maas_sched_next(maas_sched_t *s, uint64_t now_ms);
+maas_status_t maas_sched_push(maas_sched_model_t *m, maas_sched_item_t *it,
+    uint64_t now_us, uint32_t *retry);
 
-/* Leaves the queue, or ends its run (service time feeds the estimate). */
-void maas_sched_remove(maas_sched_item_t *it, uint64_t now_ms);
+/*
+ * The first member of a run that may start, now running with its mates; NULL:
+ * none.  *wake_us: when to ask again although nothing came and nothing ended.
+ */
+maas_sched_item_t *maas_sched_next(maas_sched_t *s, uint64_t now_us,
+    uint64_t *wake_us);
+
+/*
+ * An item that next() took out of its queue because its deadline can no
+ * longer be met; NULL: none.  *retry as above.
+ */
+maas_sched_item_t *maas_sched_late(maas_sched_t *s, uint64_t now_us,
+    uint32_t *retry);
+
+/*
+ * Leaves the queue, or the run; its first member ends the run.  measured:
+ * the time of the run tells what runs take (it was not cut short).
+ */
+void maas_sched_remove(maas_sched_item_t *it, uint64_t now_us, bool measured);
 
 uint32_t maas_sched_queued(const maas_sched_model_t *m);
-uint32_t maas_sched_running(const maas_sched_model_t *m);
+uint32_t maas_sched_running(const maas_sched_model_t *m);   /* runs */
 
 
 /* -- calls --------------------------------------------------------------- */
@@ -398,12 +472,35 @@ maas_status_t maas_call_decode(maas_call_t *call);
 uint64_t maas_call_cost(maas_call_t *call);
 
 /*
+ * What the scheduler must know of a decoded call.  Calls of one kind differ
+ * in their rows alone and may run together; kind 0: it runs alone.
+ */
+typedef struct {
+    uint64_t  kind;
+    uint64_t  weight;               /* elements of the inputs */
+    uint32_t  rows;
+    uint64_t  timeout_us;           /* that the body asks for; 0: none */
+    uint64_t  priority;             /* likewise; 1 is the highest */
+} maas_call_needs_t;
+
+void maas_call_needs(const maas_call_t *call, maas_call_needs_t *needs);
+
+/*
  * Plans if it must, runs; team NULL: this thread only.  On failure the call
  * holds the error's reply (MAAS_ECANCEL, MAAS_EDEADLINE included).
  */
 maas_status_t maas_call_run(maas_call_t *call, maas_team_t *team);
 
-/* Any thread; seen within 1 ms of compute. */
+/*
+ * Runs several calls, as one run where that can be: inputs are joined along
+ * the batch axis, each call gets its rows of the outputs.  What cannot be
+ * joined, or fails together, is run one by one; a cancelled call leaves the
+ * others alone.  Each call ends as if maas_call_run() had run it.  A team
+ * thread.
+ */
+void maas_calls_run(maas_call_t **call, size_t n, maas_team_t *team);
+
+/* Any thread; seen within 1 ms of compute, by a joint run when all are. */
 void maas_call_cancel(maas_call_t *call);
 
 /*
@@ -438,6 +535,7 @@ typedef struct {
     maas_status_t  status;          /* outcome so far */
     const char    *error;           /* its text, "" when none */
     uint64_t       compute_ns;
+    uint32_t       batch;           /* calls in its run; 0: it did not run */
     bool           ran;
     bool           unchanged;       /* decoded: the client has the answer;
                                        nothing to run, encode a 304 */

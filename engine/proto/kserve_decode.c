@@ -597,13 +597,32 @@ kserve_outputs(maas_proto_call_t *c, maas_json_t *j)
 }
 
 
+/* Of the request: which outputs are binary, and how urgent it is. */
+static maas_status_t
+kserve_request_parameters(maas_proto_call_t *c, maas_json_t *j)
+{
+    int64_t               priority = 0, timeout = 0;
+    kserve_ctx_t         *k = c->ctx;
+    const kserve_param_t  params[] = {
+        { "binary_data_output", NULL, &k->binary_all },
+        { "priority", &priority, NULL },
+        { "timeout", &timeout, NULL }
+    };
+
+    MAAS_TRY(kserve_parameters(c, j, params, maas_nelts(params)));
+
+    c->priority = (uint64_t) priority;
+    c->timeout_us = (uint64_t) timeout;
+
+    return MAAS_OK;
+}
+
+
 static maas_status_t
 kserve_top_key(maas_proto_call_t *c, kserve_body_t *body, maas_str_t key)
 {
     maas_json_t           *j = &body->j;
     kserve_ctx_t          *k = c->ctx;
-    const kserve_param_t   all = { "binary_data_output", NULL,
-                                   &k->binary_all };
 
     if (maas_str_is(key, "inputs")) {
         MAAS_TRY(kserve_once(j, &body->seen, SEEN_INPUTS, key));
@@ -623,7 +642,7 @@ kserve_top_key(maas_proto_call_t *c, kserve_body_t *body, maas_str_t key)
 
     if (maas_str_is(key, "parameters")) {
         MAAS_TRY(kserve_once(j, &body->seen, SEEN_PARAMETERS, key));
-        return kserve_parameters(c, j, &all, 1);
+        return kserve_request_parameters(c, j);
     }
 
     return maas_json_skip(j);

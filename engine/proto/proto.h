@@ -83,6 +83,10 @@ typedef struct {
     maas_str_t           variant;   /* what else tells answers to one body
                                        apart; len 0: the path */
 
+    /* decode(): what the body asks for besides; 0: nothing */
+    uint64_t             timeout_us;
+    uint64_t             priority;
+
     /* decode(): in the order of the model's inputs; data NULL: not given */
     maas_tensor_t       *in;
 

@@ -1,36 +1,13 @@
 /*
- * sched.c: who may start.  A queue and a limit of running calls per model;
- * models take turns; the process runs at most `capacity` calls.  No clock but
- * the argument, no I/O.
+ * sched.c: who may start, and with whom.  A queue for each level of each
+ * model; models take turns; the process has at most `capacity` runs.  What
+ * is known of times is in estimate.c.  No clock but the argument, no I/O.
  *
  * Ownership: the scheduler owns its models; items are the host's.
  * Threads:   one (the event loop).
  */
 
-#include "base/base.h"
-#include "maas.h"
-
-
-/* Weight of a new service time in the running mean: 1 / 8. */
-#define SCHED_SHIFT  3
-
-struct maas_sched_model_s {
-    maas_sched_t        *s;
-    maas_sched_model_t  *next;          /* ring of models */
-    maas_sched_item_t    queue;         /* sentinel; next: oldest */
-    uint32_t             queued;
-    uint32_t             running;
-    uint32_t             max_queue;
-    uint32_t             concurrency;
-    uint64_t             service_ms;    /* mean of a call, << SCHED_SHIFT */
-};
-
-struct maas_sched_s {
-    const maas_host_t   *host;
-    maas_sched_model_t  *turn;          /* whose turn it is; NULL: none */
-    uint32_t             capacity;
-    uint32_t             running;
-};
+#include "sched/sched.h"
 
 
 maas_sched_t *
@@ -41,6 +18,8 @@ maas_sched_create(const maas_host_t *host, uint32_t capacity)
     if (s != NULL) {
         s->host = host;
         s->capacity = maas_max(capacity, 1u);
+        s->late.next = &s->late;
+        s->late.prev = &s->late;
     }
 
     return s;
@@ -68,8 +47,9 @@ maas_sched_destroy(maas_sched_t *s)
 
 
 maas_sched_model_t *
-maas_sched_model(maas_sched_t *s, uint32_t max_queue, uint32_t concurrency)
+maas_sched_model(maas_sched_t *s, const maas_sched_conf_t *conf)
 {
+    maas_sched_conf_t   *c;
     maas_sched_model_t  *m = maas_calloc(s->host, 1, sizeof(*m));
 
     if (m == NULL) {
@@ -77,10 +57,22 @@ maas_sched_model(maas_sched_t *s, uint32_t max_queue, uint32_t concurrency)
     }
 
     m->s = s;
-    m->max_queue = max_queue;
-    m->concurrency = maas_max(concurrency, 1u);
-    m->queue.next = &m->queue;
-    m->queue.prev = &m->queue;
+    m->conf = *conf;
+
+    c = &m->conf;
+    c->concurrency = maas_max(c->concurrency, 1u);
+    c->max_batch = maas_max(c->max_batch, 1u);
+    c->levels = maas_min(maas_max(c->levels, 1u), MAAS_SCHED_LEVELS);
+    c->n_preferred = maas_min(c->n_preferred, MAAS_SCHED_PREFERRED);
+
+    if (c->level == 0 || c->level > c->levels) {
+        c->level = (c->levels + 1) / 2;
+    }
+
+    for (uint32_t i = 0; i < MAAS_SCHED_LEVELS; i++) {
+        m->level[i].queue.next = &m->level[i].queue;
+        m->level[i].queue.prev = &m->level[i].queue;
+    }
 
     if (s->turn == NULL) {
         m->next = m;
@@ -94,68 +86,299 @@ maas_sched_model(maas_sched_t *s, uint32_t max_queue, uint32_t concurrency)
 }
 
 
-/* Could one more start at once? */
-static bool
-sched_free(const maas_sched_model_t *m)
+/* -- the queue ----------------------------------------------------------- */
+
+static void
+sched_append(maas_sched_item_t *queue, maas_sched_item_t *it)
 {
-    return m->queued == 0 && m->running < m->concurrency
-           && m->s->running < m->s->capacity;
-}
-
-
-uint32_t
-maas_sched_full(const maas_sched_model_t *m)
-{
-    uint64_t  ms, lanes;
-
-    if (m->queued < m->max_queue || sched_free(m)) {
-        return 0;
-    }
-
-    /* When half of the queue will be through. */
-    lanes = maas_max(maas_min(m->concurrency, m->s->capacity), 1u);
-    ms = (m->service_ms >> SCHED_SHIFT) * (m->queued / 2 + 1) / lanes;
-
-    return (uint32_t) maas_max(maas_min((ms + 999) / 1000, (uint64_t) 3600),
-                               (uint64_t) 1);
-}
-
-
-maas_status_t
-maas_sched_push(maas_sched_model_t *m, maas_sched_item_t *it)
-{
-    if (maas_sched_full(m) != 0) {
-        return MAAS_EBUSY;
-    }
-
-    it->model = m;
-    it->running = false;
-    it->prev = m->queue.prev;
-    it->next = &m->queue;
+    it->prev = queue->prev;
+    it->next = queue;
     it->prev->next = it;
-    m->queue.prev = it;
-    m->queued++;
+    queue->prev = it;
+}
 
-    return MAAS_OK;
+
+static void
+sched_detach(maas_sched_item_t *it)
+{
+    it->prev->next = it->next;
+    it->next->prev = it->prev;
+    it->next = NULL;
+    it->prev = NULL;
 }
 
 
 static void
 sched_unlink(maas_sched_item_t *it)
 {
-    it->prev->next = it->next;
-    it->next->prev = it->prev;
-    it->next = NULL;
-    it->prev = NULL;
-    it->model->queued--;
+    maas_sched_model_t  *m = it->model;
+
+    sched_detach(it);
+    m->queued--;
+    m->level[it->level - 1].weight -= it->weight;
+}
+
+
+maas_status_t
+maas_sched_push(maas_sched_model_t *m, maas_sched_item_t *it,
+    uint64_t now_us, uint32_t *retry)
+{
+    it->weight = maas_max(it->weight, (uint64_t) 1);
+    it->level = sched_level(m, it);
+
+    MAAS_TRY(maas_sched_admit(m, it, now_us, retry));
+
+    it->model = m;
+    it->mate = NULL;
+    it->running = false;
+    it->run_weight = 0;
+    it->queued_us = now_us;
+
+    sched_append(&m->level[it->level - 1].queue, it);
+    m->level[it->level - 1].weight += it->weight;
+    m->queued++;
+
+    return MAAS_OK;
+}
+
+
+/* An item counts as one that came so late. */
+static uint64_t
+sched_key(const maas_sched_item_t *it)
+{
+    return it->queued_us + (it->level - 1) * it->model->conf.age_us;
+}
+
+
+/* A walk over all levels in the order of service. */
+typedef struct {
+    maas_sched_item_t  *at[MAAS_SCHED_LEVELS];
+} sched_walk_t;
+
+
+static void
+sched_walk(maas_sched_model_t *m, sched_walk_t *w)
+{
+    for (uint32_t i = 0; i < m->conf.levels; i++) {
+        w->at[i] = m->level[i].queue.next;
+    }
+}
+
+
+static maas_sched_item_t *
+sched_step(maas_sched_model_t *m, sched_walk_t *w)
+{
+    uint32_t            best = 0;
+    maas_sched_item_t  *it = NULL;
+
+    for (uint32_t i = 0; i < m->conf.levels; i++) {
+        if (w->at[i] != &m->level[i].queue
+            && (it == NULL || sched_key(w->at[i]) < sched_key(it)))
+        {
+            it = w->at[i];
+            best = i;
+        }
+    }
+
+    if (it != NULL) {
+        w->at[best] = it->next;
+    }
+
+    return it;
+}
+
+
+/*
+ * Can its deadline no longer be met?  The last one of an idle model runs in
+ * any case: else an estimate that is too high would never be mended.
+ */
+static bool
+sched_doomed(maas_sched_model_t *m, const maas_sched_item_t *it,
+    uint64_t now_us)
+{
+    if (it->deadline_us == 0 || (m->running == 0 && m->queued == 1)) {
+        return false;
+    }
+
+    return now_us + sched_run_us(m, it->weight) > it->deadline_us;
+}
+
+
+/* The next one in the order of service that is not late. */
+static maas_sched_item_t *
+sched_take(maas_sched_model_t *m, sched_walk_t *w, uint64_t now_us)
+{
+    maas_sched_item_t  *it;
+
+    while ((it = sched_step(m, w)) != NULL) {
+        if (!sched_doomed(m, it, now_us)) {
+            return it;
+        }
+
+        sched_unlink(it);
+        sched_append(&m->s->late, it);
+    }
+
+    return NULL;
 }
 
 
 maas_sched_item_t *
-maas_sched_next(maas_sched_t *s, uint64_t now_ms)
+maas_sched_late(maas_sched_t *s, uint64_t now_us, uint32_t *retry)
 {
-    maas_sched_item_t   *it;
+    maas_sched_item_t  *it = s->late.next;
+
+    if (it == &s->late) {
+        return NULL;
+    }
+
+    sched_detach(it);
+    *retry = sched_retry(it->model, it, now_us);
+    it->model = NULL;
+
+    return it;
+}
+
+
+/* -- a run --------------------------------------------------------------- */
+
+/* Members so far, linked by mate. */
+typedef struct {
+    maas_sched_item_t  *first, *last;
+    maas_sched_item_t  *cut;            /* last one of a preferred size */
+    uint64_t            rows;
+    uint64_t            weight;
+    uint64_t            oldest_us;
+    uint64_t            due_us;         /* least deadline of the members */
+    bool                full;
+} sched_run_t;
+
+
+static void
+sched_join(const maas_sched_conf_t *c, sched_run_t *r, maas_sched_item_t *it)
+{
+    it->mate = NULL;
+
+    if (r->first == NULL) {
+        r->first = it;
+    } else {
+        r->last->mate = it;
+    }
+
+    r->last = it;
+    r->rows += it->rows;
+    r->weight += it->weight;
+    r->oldest_us = maas_min(r->oldest_us, it->queued_us);
+
+    if (it->deadline_us != 0) {
+        r->due_us = maas_min(r->due_us, it->deadline_us);
+    }
+
+    for (uint32_t i = 0; i < c->n_preferred; i++) {
+        if (c->preferred[i] == r->rows) {
+            r->cut = it;
+        }
+    }
+
+    r->full = r->rows >= c->max_batch;
+}
+
+
+/* The first of the queue and those that may run with it. */
+static void
+sched_gather(maas_sched_model_t *m, sched_run_t *r, uint64_t now_us)
+{
+    sched_walk_t               w;
+    maas_sched_item_t         *it;
+    const maas_sched_conf_t   *c = &m->conf;
+
+    memset(r, 0, sizeof(*r));
+    r->oldest_us = UINT64_MAX;
+    r->due_us = UINT64_MAX;
+
+    sched_walk(m, &w);
+
+    while (!r->full && (it = sched_take(m, &w, now_us)) != NULL) {
+
+        if (r->first == NULL) {
+            sched_join(c, r, it);
+            r->full |= it->kind == 0;
+
+        } else if (it->kind == r->first->kind) {
+
+            /* One that does not fit leads the next run. */
+            if (r->rows + it->rows > c->max_batch) {
+                r->full = true;
+
+            } else {
+                sched_join(c, r, it);
+            }
+        }
+    }
+}
+
+
+/* When the run has to start; now or before: at once. */
+static uint64_t
+sched_start_us(maas_sched_model_t *m, const sched_run_t *r)
+{
+    uint64_t  at, run;
+
+    if (r->full || r->cut != NULL) {
+        return 0;
+    }
+
+    at = r->oldest_us + m->conf.delay_us;
+
+    if (r->due_us != UINT64_MAX) {
+        run = sched_margin(sched_run_us(m, r->weight));
+        at = maas_min(at, r->due_us > run ? r->due_us - run : 0);
+    }
+
+    return at;
+}
+
+
+static maas_sched_item_t *
+sched_start(maas_sched_model_t *m, sched_run_t *r, uint64_t now_us)
+{
+    uint64_t            weight = 0;
+    maas_sched_item_t  *it;
+
+    if (r->cut != NULL) {
+        r->cut->mate = NULL;
+    }
+
+    for (it = r->first; it != NULL; it = it->mate) {
+        sched_unlink(it);
+        it->running = true;
+        it->started_us = now_us;
+        weight += it->weight;
+    }
+
+    r->first->run_weight = weight;
+
+    if (m->running == 0) {
+        m->since_us = now_us;
+    }
+
+    m->running++;
+    m->running_weight += weight;
+    m->s->running++;
+    m->s->turn = m->next;
+
+    return r->first;
+}
+
+
+maas_sched_item_t *
+maas_sched_next(maas_sched_t *s, uint64_t now_us, uint64_t *wake_us)
+{
+    uint64_t             at;
+    sched_run_t          r;
     maas_sched_model_t  *m, *first = s->turn;
+
+    *wake_us = MAAS_SCHED_NEVER;
 
     if (first == NULL || s->running >= s->capacity) {
         return NULL;
@@ -164,15 +387,18 @@ maas_sched_next(maas_sched_t *s, uint64_t now_ms)
     m = first;
 
     do {
-        if (m->queued != 0 && m->running < m->concurrency) {
-            it = m->queue.next;
-            sched_unlink(it);
-            it->running = true;
-            it->started_ms = now_ms;
-            m->running++;
-            s->running++;
-            s->turn = m->next;
-            return it;
+        if (m->queued != 0 && m->running < m->conf.concurrency) {
+            sched_gather(m, &r, now_us);
+
+            if (r.first != NULL) {
+                at = sched_start_us(m, &r);
+
+                if (at <= now_us) {
+                    return sched_start(m, &r, now_us);
+                }
+
+                *wake_us = maas_min(*wake_us, at);
+            }
         }
 
         m = m->next;
@@ -183,9 +409,8 @@ maas_sched_next(maas_sched_t *s, uint64_t now_ms)
 
 
 void
-maas_sched_remove(maas_sched_item_t *it, uint64_t now_ms)
+maas_sched_remove(maas_sched_item_t *it, uint64_t now_us, bool measured)
 {
-    uint64_t             ms;
     maas_sched_model_t  *m = it->model;
 
     if (m == NULL) {
@@ -198,13 +423,18 @@ maas_sched_remove(maas_sched_item_t *it, uint64_t now_ms)
         return;
     }
 
-    m->running--;
-    m->s->running--;
     it->running = false;
     it->model = NULL;
 
-    ms = now_ms > it->started_ms ? now_ms - it->started_ms : 0;
-    m->service_ms += ms - (m->service_ms >> SCHED_SHIFT);
+    if (it->run_weight == 0) {
+        return;
+    }
+
+    m->running--;
+    m->running_weight -= it->run_weight;
+    m->s->running--;
+    sched_measure(m, it, now_us, measured);
+    it->run_weight = 0;
 }
 
 

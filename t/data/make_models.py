@@ -17,6 +17,8 @@ value/     x f32[N,2] -> z f32[N,2] = 2x, y f32[N,1]: the sum, a regression
 shapes.onnx  x f32[N,M] -> y f32[N,M]: x - 1 by way of six tensors of that size
 contents.onnx  x f32[1], s1 i64[2], s2 i64[3] -> y: x - 1 expanded to s1, s2,
            which choose plans by their contents
+across.onnx  x f32[N,2] -> y f32[N,2]: softmax along N: rows depend on rows
+pick.onnx  i i64[N] -> y f32[N]: of five numbers; others fail
 slow.onnx  x f32[N,1] -> y f32[N,1]: 60 products with one 1024x1024 matrix,
            0.126 GFLOP a row; N chooses how long it takes
 
@@ -137,6 +139,20 @@ def slow(rng):
     ])
 
 
+def across(rng):
+    return model("across", [
+        helper.make_node("Softmax", ["x"], ["y"], "softmax", axis=0),
+    ], ["N", 2], ["N", 2], [])
+
+
+def pick(rng):
+    return whole("pick", [
+        helper.make_node("Gather", ["t", "i"], ["y"], "look"),
+    ], [value("i", TensorProto.INT64, ["N"])],
+       [value("y", TensorProto.FLOAT, ["N"])],
+       [tensor("t", np.array([1.5, -2, 3, 0.1, 7], np.float32))])
+
+
 def identity(name, dtype, y="y"):
     return whole(name, [helper.make_node("Identity", ["x"], [y])],
                  [value("x", dtype, ["N", 2])], [value(y, dtype, ["N", 2])])
@@ -250,7 +266,7 @@ def main():
             lambda p: save(make(np.random.default_rng(7)), p))
 
     for make in (mlp, echo, colors, half, brain, text, pair, maps, many,
-                 lists, big, outside, shapes, contents, slow):
+                 lists, big, outside, shapes, contents, across, pick, slow):
         put(os.path.join(folder, make.__name__ + ".onnx"),
             lambda p: save(make(np.random.default_rng(7)), p))
 

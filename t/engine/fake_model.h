@@ -189,6 +189,15 @@ maas_model_memory(const maas_model_t *m)
 }
 
 
+int
+maas_model_batch_axis(const maas_model_t *m)
+{
+    (void) m;
+
+    return -1;
+}
+
+
 uint64_t
 maas_model_cost(maas_model_t *m, const maas_tensor_t *in)
 {

@@ -64,7 +64,8 @@ $t->conf(<<'EOC');
     maas_store ../store;
     maas_model a { versions latest=1; label old=1; }
     maas_model m { source ../store/a; versions 1 3; label old=1; run auto;
-                   queue max=2 timeout=2s; concurrency auto; numerics exact;
+                   queue max=2 timeout=2s levels=3 default=1 age=1s;
+                   batch max=8 delay=1ms preferred=2,8; concurrency auto; numerics exact;
                    limits elements=1m plans=4; }
 EOC
 ($code, $out) = $t->check;

@@ -1,0 +1,594 @@
+/*
+ * batch.c: several calls in one run.  The inputs are joined along the batch
+ * axis, the outputs are handed out as views of their rows; a copy is made
+ * only where rows do not lie together (an axis behind others, strings).
+ *
+ * Ownership: the joint run is shared: the last of its calls to be destroyed
+ *            releases it.  Views point into it.
+ * Threads:   maas_calls_run() has all the calls; afterwards each goes its
+ *            own way.  maas_call_cancel() from any thread.
+ */
+
+#include "api/call.h"
+
+
+struct maas_joint_s {
+    const maas_host_t  *host;
+    atomic_uint         refs;
+    atomic_uint         live;           /* members that are not cancelled */
+    atomic_bool         cancel;         /* none is */
+    atomic_bool         counted;
+    maas_run_t         *run;
+    maas_tensor_t      *in;             /* joined inputs, and their memory */
+    void               *block;
+    uint64_t            rows;
+    uint32_t            calls;
+    int                 axis;
+};
+
+
+/* -- what may be joined -------------------------------------------------- */
+
+static uint64_t
+joint_hash(uint64_t h, uint64_t v)
+{
+    for (int i = 0; i < 8; i++) {
+        h = (h ^ (v >> 8 * i & 0xff)) * 0x100000001b3;
+    }
+
+    return h;
+}
+
+
+/* Equal but for the rows? */
+static bool
+joint_fits(const maas_call_t *a, const maas_call_t *b, int axis)
+{
+    const maas_tensor_t  *s, *t;
+
+    if (a->model != b->model) {
+        return false;
+    }
+
+    for (size_t i = 0; i < a->c.route.m->n_in; i++) {
+        s = &a->c.in[i];
+        t = &b->c.in[i];
+
+        if (s->dtype != t->dtype || s->rank != t->rank
+            || s->format != t->format)
+        {
+            return false;
+        }
+
+        for (int d = 0; d < s->rank; d++) {
+            if (d != axis && s->dims[d] != t->dims[d]) {
+                return false;
+            }
+        }
+    }
+
+    return true;
+}
+
+
+/* Rows of all inputs, which have to agree; 0: the call runs alone. */
+static uint64_t
+joint_rows(const maas_call_t *call, int axis)
+{
+    uint64_t              rows = 0;
+    const maas_tensor_t  *t = call->c.in;
+
+    for (size_t i = 0; i < call->c.route.m->n_in; i++, t++) {
+        if (axis < 0 || axis >= t->rank || t->format != 0
+            || (i != 0 && (uint64_t) t->dims[axis] != rows))
+        {
+            return 0;
+        }
+
+        rows = (uint64_t) t->dims[axis];
+    }
+
+    return rows <= UINT32_MAX ? rows : 0;
+}
+
+
+void
+maas_call_needs(const maas_call_t *call, maas_call_needs_t *needs)
+{
+    int                   axis;
+    int64_t               n;
+    uint64_t              rows, h = 0xcbf29ce484222325;
+    const maas_tensor_t  *t = call->c.in;
+
+    memset(needs, 0, sizeof(*needs));
+    needs->rows = 1;
+    needs->timeout_us = call->c.timeout_us;
+    needs->priority = call->c.priority;
+
+    if (!call->decoded || call->model == NULL) {
+        return;
+    }
+
+    axis = maas_model_batch_axis(call->model);
+    rows = joint_rows(call, axis);
+    h = joint_hash(h, (uintptr_t) call->model);
+
+    for (size_t i = 0; i < call->c.route.m->n_in; i++, t++) {
+        n = t->format == 0 ? maas_tensor_count(t) : 1;
+        needs->weight += (uint64_t) n;
+        h = joint_hash(h, t->rank);
+
+        for (int d = 0; d < t->rank; d++) {
+            h = joint_hash(h, d == axis ? 0 : (uint64_t) t->dims[d]);
+        }
+    }
+
+    if (rows != 0) {
+        needs->rows = (uint32_t) rows;
+        needs->kind = h != 0 ? h : 1;
+    }
+}
+
+
+/* -- life ---------------------------------------------------------------- */
+
+void
+maas_joint_release(maas_joint_t *j)
+{
+    const maas_host_t  *host;
+
+    if (j == NULL || atomic_fetch_sub(&j->refs, 1) != 1) {
+        return;
+    }
+
+    host = j->host;
+    maas_run_release(j->run);
+    maas_free(host, j->block);
+    maas_free(host, j->in);
+    maas_free(host, j);
+}
+
+
+static void
+joint_leave(maas_call_t *call, maas_joint_t *j)
+{
+    if (!atomic_exchange(&call->left, true)
+        && atomic_fetch_sub(&j->live, 1) == 1)
+    {
+        atomic_store(&j->cancel, true);
+    }
+}
+
+
+/*
+ * Either this sees the joint run or joint_attach() sees the cancel, or both:
+ * `left` lets one of them count.
+ */
+void
+maas_call_cancel(maas_call_t *call)
+{
+    maas_joint_t  *j;
+
+    atomic_store(&call->cancel, true);
+    j = atomic_load(&call->joint);
+
+    if (j != NULL) {
+        joint_leave(call, j);
+    }
+}
+
+
+static void
+joint_attach(maas_call_t *call, maas_joint_t *j)
+{
+    atomic_store(&call->joint, j);
+
+    if (atomic_load(&call->cancel)) {
+        joint_leave(call, j);
+    }
+}
+
+
+bool
+maas_joint_first(maas_joint_t *j)
+{
+    return !atomic_exchange(&j->counted, true);
+}
+
+
+uint64_t
+maas_joint_rows(const maas_joint_t *j)
+{
+    return j->rows;
+}
+
+
+/* -- inputs -------------------------------------------------------------- */
+
+/* Bytes of a row's part that lies together, and how often there is one. */
+static size_t
+joint_span(const maas_tensor_t *t, int axis, size_t *outer)
+{
+    size_t  n = maas_dtype_size(t->dtype);
+
+    *outer = 1;
+
+    for (int d = 0; d < t->rank; d++) {
+        if (d < axis) {
+            *outer *= (size_t) t->dims[d];
+        } else if (d > axis) {
+            n *= (size_t) t->dims[d];
+        }
+    }
+
+    return n;
+}
+
+
+/* rows of t, from row `first` on, to or from an own tensor. */
+static void
+joint_copy(const maas_tensor_t *t, int axis, uint64_t first, uint64_t rows,
+    char *own, bool in)
+{
+    size_t   outer, span = joint_span(t, axis, &outer);
+    size_t   step = span * (size_t) t->dims[axis];
+    char    *at = (char *) t->data + first * span;
+
+    span *= rows;
+
+    for (size_t i = 0; i < outer && span != 0; i++) {
+        memcpy(in ? at + i * step : own + i * span,
+               in ? own + i * span : at + i * step, span);
+    }
+}
+
+
+/* Shapes of the joined inputs, and the memory that they take. */
+static bool
+joint_shape(maas_joint_t *j, const maas_call_t *call, size_t *total)
+{
+    int64_t               n;
+    uint64_t              most;
+    maas_tensor_t        *t = j->in;
+
+    *total = 0;
+    most = call->c.route.m->max_elements;
+    most = most > INT64_MAX / j->calls ? INT64_MAX : most * j->calls;
+
+    for (size_t i = 0; i < call->c.route.m->n_in; i++, t++) {
+        *t = call->c.in[i];
+        t->dims[j->axis] = (int64_t) j->rows;
+        n = maas_dims_count(t->dims, t->rank);
+
+        if (n < 0 || (uint64_t) n > most
+            || !maas_dtype_bytes(t->dtype, n, &t->bytes)
+            || t->bytes > SIZE_MAX / 2 - *total)
+        {
+            return false;
+        }
+
+        *total += maas_align(t->bytes, MAAS_ALIGN) + MAAS_ALIGN;
+    }
+
+    return true;
+}
+
+
+static bool
+joint_gather(maas_joint_t *j, maas_call_t **call, size_t n)
+{
+    char           *p;
+    size_t          total, n_in = call[0]->c.route.m->n_in;
+    uint64_t        at, rows;
+    maas_tensor_t  *t;
+
+    j->in = maas_calloc(j->host, n_in, sizeof(maas_tensor_t));
+
+    if (j->in == NULL || !joint_shape(j, call[0], &total)) {
+        return false;
+    }
+
+    j->block = maas_alloc(j->host, total + MAAS_ALIGN);
+    if (j->block == NULL) {
+        return false;
+    }
+
+    p = (char *) maas_align((uintptr_t) j->block, MAAS_ALIGN);
+
+    for (size_t i = 0; i < n_in; i++) {
+        t = &j->in[i];
+        t->data = p;
+        p += maas_align(t->bytes, MAAS_ALIGN) + MAAS_ALIGN;
+        at = 0;
+
+        for (size_t k = 0; k < n; k++) {
+            rows = (uint64_t) call[k]->c.in[i].dims[j->axis];
+            joint_copy(t, j->axis, at, rows, call[k]->c.in[i].data, true);
+            at += rows;
+        }
+    }
+
+    return true;
+}
+
+
+/* -- outputs ------------------------------------------------------------- */
+
+static maas_status_t
+joint_strings(maas_call_t *call, const maas_tensor_t *all, uint64_t first,
+    maas_tensor_t *t, maas_err_t *err)
+{
+    size_t           len, bytes;
+    int64_t          n = maas_tensor_count(t);
+    uint32_t        *own;
+    const char      *text;
+    const uint32_t  *off = all->data;
+
+    /* Strings are handed out along axis 0 only: these lie together. */
+    text = (const char *) (off + maas_tensor_count(all) + 1);
+    off += first * (uint64_t) (t->dims[0] != 0 ? n / t->dims[0] : 0);
+    len = off[n] - off[0];
+
+    if (!maas_string_bytes(n, len, &bytes)) {
+        return maas_err(err, MAAS_ELIMIT, "an output is too large");
+    }
+
+    own = maas_proto_alloc(&call->c, bytes, err);
+    if (own == NULL) {
+        return MAAS_ENOMEM;
+    }
+
+    for (int64_t i = 0; i <= n; i++) {
+        own[i] = off[i] - off[0];
+    }
+
+    memcpy(own + n + 1, text + off[0], len);
+    t->data = own;
+    t->bytes = bytes;
+
+    return MAAS_OK;
+}
+
+
+/* Rows of an output for one call. */
+static maas_status_t
+joint_part(maas_call_t *call, const maas_joint_t *j, const maas_tensor_t *all,
+    uint64_t first, maas_tensor_t *t, maas_err_t *err)
+{
+    void      *own;
+    size_t     outer, span;
+    uint64_t   rows = (uint64_t) call->c.in[0].dims[j->axis];
+
+    *t = *all;
+    t->dims[j->axis] = (int64_t) rows;
+
+    if (t->dtype == MAAS_STRING) {
+        return joint_strings(call, all, first, t, err);
+    }
+
+    span = joint_span(all, j->axis, &outer);
+    t->bytes = span * rows * outer;
+
+    if (outer == 1) {
+        t->data = (char *) all->data + span * first;
+        return MAAS_OK;
+    }
+
+    own = maas_proto_alloc(&call->c, t->bytes, err);
+    if (own == NULL) {
+        return MAAS_ENOMEM;
+    }
+
+    joint_copy(all, j->axis, first, rows, own, false);
+    t->data = own;
+
+    return MAAS_OK;
+}
+
+
+/* Does every output have the rows of the inputs? */
+static bool
+joint_check(const maas_joint_t *j, size_t n_out)
+{
+    maas_tensor_t  t, keys;
+
+    for (size_t i = 0; i < n_out; i++) {
+        maas_run_output(j->run, i, &t, &keys);
+
+        if (t.format != 0 || t.rank <= j->axis
+            || (t.dtype == MAAS_STRING && j->axis != 0)
+            || (uint64_t) t.dims[j->axis] != j->rows)
+        {
+            return false;
+        }
+    }
+
+    return true;
+}
+
+
+static maas_status_t
+joint_result(maas_call_t *call, maas_joint_t *j, uint64_t first,
+    maas_err_t *err)
+{
+    size_t          n = call->c.route.m->n_out;
+    maas_tensor_t   all, *out, *keys;
+
+    out = maas_arena_array(&call->arena, n + 1, sizeof(maas_tensor_t));
+    keys = maas_arena_array(&call->arena, n + 1, sizeof(maas_tensor_t));
+
+    if (out == NULL || keys == NULL) {
+        return maas_err_nomem(err);
+    }
+
+    for (size_t i = 0; i < n; i++) {
+        maas_run_output(j->run, i, &all, &keys[i]);
+        MAAS_TRY(joint_part(call, j, &all, first, &out[i], err));
+    }
+
+    call->c.out = out;
+    call->c.keys = keys;
+    call->ran = true;
+    call->batch = j->calls;
+
+    return MAAS_OK;
+}
+
+
+/* -- run ----------------------------------------------------------------- */
+
+static void
+joint_finish(maas_joint_t *j, maas_call_t **call, size_t n, uint64_t start,
+    uint64_t ns)
+{
+    uint64_t       first = 0;
+    maas_err_t     err;
+    maas_status_t  rc;
+
+    for (size_t i = 0; i < n; i++) {
+        err.text[0] = '\0';
+        call[i]->run_ns = start;
+        call[i]->compute_ns = ns;
+
+        rc = atomic_load(&call[i]->cancel)
+             ? maas_err(&err, MAAS_ECANCEL, "the call was cancelled")
+             : joint_result(call[i], j, first, &err);
+
+        maas_call_set_error(call[i], rc, 0, err.text);
+        first += (uint64_t) call[i]->c.in[0].dims[j->axis];
+    }
+}
+
+
+/* False: nothing has come of it, each runs alone. */
+static bool
+joint_run(maas_call_t **call, size_t n, int axis, uint64_t rows,
+    maas_team_t *team)
+{
+    bool           ok;
+    uint64_t       start;
+    maas_err_t     err;
+    maas_joint_t  *j = maas_calloc(call[0]->host, 1, sizeof(maas_joint_t));
+
+    if (j == NULL) {
+        return false;
+    }
+
+    j->host = call[0]->host;
+    j->rows = rows;
+    j->axis = axis;
+    j->calls = (uint32_t) n;
+    atomic_init(&j->refs, n + 1);
+    atomic_init(&j->live, n);
+
+    for (size_t i = 0; i < n; i++) {
+        joint_attach(call[i], j);
+    }
+
+    start = maas_now_ns();
+
+    ok = joint_gather(j, call, n)
+         && maas_model_run(call[0]->model, j->in, team, &j->cancel, &j->run,
+                           &err) == MAAS_OK;
+
+    if (ok && joint_check(j, call[0]->c.route.m->n_out)) {
+        joint_finish(j, call, n, start, maas_now_ns() - start);
+
+    } else {
+        ok = false;
+    }
+
+    maas_joint_release(j);
+    return ok;
+}
+
+
+/* How many of the calls, from the first on, make one run. */
+static size_t
+joint_count(maas_call_t **call, size_t n, int axis, uint64_t *rows)
+{
+    size_t               i;
+    uint64_t             more, most;
+    const maas_meta_t   *meta = call[0]->c.route.m->meta;
+
+    *rows = joint_rows(call[0], axis);
+
+    most = meta != NULL && meta->profile_max > 0
+           ? (uint64_t) meta->profile_max : UINT32_MAX;
+
+    if (*rows == 0 || call[0]->c.route.m->n_in == 0) {
+        return 1;
+    }
+
+    for (i = 1; i < n; i++) {
+        more = joint_rows(call[i], axis);
+
+        if (more == 0 || *rows + more > most
+            || !joint_fits(call[0], call[i], axis))
+        {
+            break;
+        }
+
+        *rows += more;
+    }
+
+    return i;
+}
+
+
+/* Those that have still something to run come first. */
+static size_t
+joint_sort(maas_call_t **call, size_t n)
+{
+    size_t        ready = 0;
+    maas_call_t  *c;
+
+    for (size_t i = 0; i < n; i++) {
+        c = call[i];
+
+        if (atomic_load(&c->cancel)) {
+            maas_call_set_error(c, MAAS_ECANCEL, 0, "the call was cancelled");
+
+        } else if (c->err.status == MAAS_OK && c->decoded
+                   && c->model != NULL)
+        {
+            call[i] = call[ready];
+            call[ready++] = c;
+
+        } else {
+            (void) maas_call_run(c, NULL);
+        }
+    }
+
+    return ready;
+}
+
+
+void
+maas_calls_run(maas_call_t **call, size_t n, maas_team_t *team)
+{
+    int       axis;
+    size_t    k;
+    uint64_t  rows;
+
+    if (n == 1) {
+        (void) maas_call_run(call[0], team);
+        return;
+    }
+
+    n = joint_sort(call, n);
+
+    while (n != 0) {
+        axis = maas_model_batch_axis(call[0]->model);
+        k = joint_count(call, n, axis, &rows);
+
+        if (k == 1 || !joint_run(call, k, axis, rows, team)) {
+            for (size_t i = 0; i < k; i++) {
+                (void) maas_call_run(call[i], team);
+            }
+        }
+
+        call += k;
+        n -= k;
+    }
+}

@@ -1,0 +1,636 @@
+/*
+ * Several calls in one run: which models may, that every answer has the
+ * bits of its own run, that a bad or a cancelled call harms no other, and
+ * what the statistics say.
+ */
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "api/compile.h"
+#include "api/model_priv.h"
+#include "pbwrite.h"
+#include "tap.h"
+
+
+#define CALLS  12
+
+typedef struct {
+    void            *image;
+    size_t           size;
+    maas_model_t    *m;
+    maas_catalog_t  *catalog;
+    maas_stats_t     stats;
+} loaded_t;
+
+static const char *const  dialects[] = { "kserve" };
+static const maas_api_t   api = { .dialects = dialects, .n_dialects = 1,
+                                  .detail = true };
+
+
+static bool
+serve(loaded_t *l, maas_status_t rc, const char *what, maas_err_t *err)
+{
+    if (rc != MAAS_OK
+        || maas_model_open(&l->m, l->image, l->size, NULL, err) != MAAS_OK)
+    {
+        printf("# %s: %s\n", what, err->text);
+        return false;
+    }
+
+    l->catalog = maas_catalog_create(maas_host_default());
+    return maas_catalog_add(l->catalog, maas_str("m"), 1, l->m, NULL, NULL,
+                            err) == MAAS_OK
+           && maas_catalog_stats(l->catalog, maas_str("m"), 1, &l->stats)
+              == MAAS_OK;
+}
+
+
+static bool
+load(loaded_t *l, const char *path)
+{
+    maas_err_t      err = { 0 };
+    maas_compile_t  spec = { .path = path };
+
+    memset(l, 0, sizeof(*l));
+    return serve(l, maas_compile(&spec, &l->image, &l->size, &err), path,
+                 &err);
+}
+
+
+/* Frees the bytes. */
+static bool
+load_bytes(loaded_t *l, pb_t b)
+{
+    maas_err_t      err = { 0 };
+    maas_status_t   rc;
+    maas_compile_t  spec = { 0 };
+
+    memset(l, 0, sizeof(*l));
+    rc = maas_compile_bytes(b.data, b.len, NULL, &spec, &l->image, &l->size,
+                            &err);
+    maas_buf_destroy(&b);
+    return serve(l, rc, "bytes", &err);
+}
+
+
+static void
+unload(loaded_t *l)
+{
+    maas_catalog_destroy(l->catalog);
+    maas_model_release(l->m);
+    maas_image_free(l->image);
+}
+
+
+/* -- models -------------------------------------------------------------- */
+
+static pb_t
+one_node(pb_t node, int in_type, int in_rank, const int64_t *in, int out_type,
+    int out_rank, const int64_t *out)
+{
+    pb_t  g = pb_new();
+
+    pb_put(&g, 1, node);
+    pb_put(&g, 11, pb_port("x", in_type, in_rank, in));
+    pb_put(&g, 12, pb_port("y", out_type, out_rank, out));
+    return pb_model(g, 8, 13);
+}
+
+
+static pb_t
+with(pb_t node, pb_t attr)
+{
+    pb_put(&node, 5, attr);
+    return node;
+}
+
+
+/* y = table[x]; x int64[N], table of 5 numbers. */
+static pb_t
+gather(void)
+{
+    pb_t                  g = pb_new();
+    static const float    v[5] = { 1.5f, -2, 3, 0.1f, 7 };
+    static const int64_t  dims[] = { -1 }, five[] = { 5 };
+
+    pb_put(&g, 1, pb_node("Gather", "look", "t x", "y"));
+    pb_put(&g, 5, pb_floats("t", 1, five, v, 5));
+    pb_put(&g, 11, pb_port("x", 7, 1, dims));
+    pb_put(&g, 12, pb_port("y", 1, 1, dims));
+    return pb_model(g, 8, 13);
+}
+
+
+/* Texts for 0 to 4, by way of ai.onnx.ml. */
+static pb_t
+labels(void)
+{
+    pb_t                     b, set, keys = pb_new(), values = pb_new();
+    static const char *const text[] = { "zero", "", "two", "a longer one",
+                                        "4" };
+    static const int64_t     dims[] = { -1 };
+
+    pb_str(&keys, 1, "keys_int64s");
+    pb_str(&values, 1, "values_strings");
+
+    for (int i = 0; i < 5; i++) {
+        pb_int(&keys, 8, i);
+        pb_str(&values, 9, text[i]);
+    }
+
+    pb_int(&keys, 20, 7);
+    pb_int(&values, 20, 8);
+
+    b = with(with(pb_node("LabelEncoder", "look", "x", "y"), keys), values);
+    pb_str(&b, 7, "ai.onnx.ml");
+    b = one_node(b, 7, 1, dims, 8, 1, dims);
+
+    set = pb_new();
+    pb_str(&set, 1, "ai.onnx.ml");
+    pb_int(&set, 2, 2);
+    pb_put(&b, 8, set);
+    return b;
+}
+
+
+/* -- calls --------------------------------------------------------------- */
+
+typedef struct {
+    maas_call_t         *call;
+    maas_buf_t           body;
+    const maas_reply_t  *reply;
+} request_t;
+
+
+/* Rows of x, other open dimensions `open`; whole numbers are 0 to 4. */
+static void
+prepare(request_t *r, const loaded_t *l, int64_t rows, int64_t open,
+    uint32_t seed, bool binary, int bad)
+{
+    int                 axis = l->m->meta->batch_axis;
+    size_t              n;
+    int64_t             d, count = 1;
+    maas_request_t      req = { .method = maas_str("POST"),
+                                .path = maas_str("/models/m/infer") };
+    const maas_port_t  *p = maas_model_inputs(l->m, &n);
+
+    maas_buf_init(&r->body, maas_host_default());
+    maas_buf_printf(&r->body, "{\"inputs\":[{\"name\":\"%.*s\",\"shape\":[",
+                    (int) p->name.len, p->name.data);
+
+    for (int i = 0; i < p->rank; i++) {
+        d = i == axis ? rows : p->dims[i] < 0 ? open : p->dims[i];
+        count *= d;
+        maas_buf_printf(&r->body, "%s%lld", i ? "," : "", (long long) d);
+    }
+
+    maas_buf_printf(&r->body, "],\"datatype\":\"%s\",\"data\":[",
+                    p->dtype == MAAS_I64 ? "INT64" : "FP32");
+
+    for (int64_t i = 0; i < count; i++) {
+        seed = seed * 1664525u + 1013904223u;
+        maas_buf_puts(&r->body, i ? "," : "");
+
+        if (p->dtype == MAAS_I64) {
+            maas_buf_printf(&r->body, "%d", bad != 0 ? bad
+                                            : (int) (seed >> 16) % 5);
+        } else {
+            maas_buf_printf(&r->body, "%.9g",
+                            (int) (seed >> 8) / 8388608.0 - 1);
+        }
+    }
+
+    maas_buf_printf(&r->body, "]}],\"parameters\":{\"binary_data_output\":%s,"
+                    "\"priority\":3,\"timeout\":1500}}",
+                    binary ? "true" : "false");
+
+    r->call = maas_call_create(maas_host_default(), &api, l->catalog);
+    maas_call_route(r->call, &req);
+    maas_call_body(r->call, r->body.data, r->body.len);
+
+    if (maas_call_decode(r->call) != MAAS_OK) {
+        r->reply = maas_call_encode(r->call);
+        printf("# decode: %.*s\n", (int) r->reply->part[0].len,
+               r->reply->part[0].data);
+    }
+}
+
+
+static void
+finish(request_t *r)
+{
+    maas_call_destroy(r->call);
+    maas_buf_destroy(&r->body);
+}
+
+
+static bool
+same_reply(const maas_reply_t *a, const maas_reply_t *b)
+{
+    if (a->status != b->status || a->n_parts != b->n_parts) {
+        return false;
+    }
+
+    for (size_t i = 0; i < a->n_parts; i++) {
+        if (a->part[i].len != b->part[i].len
+            || memcmp(a->part[i].data, b->part[i].data, a->part[i].len) != 0)
+        {
+            return false;
+        }
+    }
+
+    return true;
+}
+
+
+typedef struct {
+    maas_task_t       task;         /* first */
+    maas_call_t     **call;
+    size_t            n;
+    pthread_mutex_t   lock;
+    pthread_cond_t    cond;
+    bool              done;
+} job_t;
+
+static void
+notify(void *ctx)
+{
+    (void) ctx;
+}
+
+
+static void
+run_job(maas_task_t *t, maas_team_t *team)
+{
+    job_t  *j = (job_t *) t;
+
+    maas_calls_run(j->call, j->n, team);
+
+    pthread_mutex_lock(&j->lock);
+    j->done = true;
+    pthread_cond_signal(&j->cond);
+    pthread_mutex_unlock(&j->lock);
+}
+
+
+static void
+job_start(job_t *j, maas_team_t *team, maas_call_t **call, size_t n)
+{
+    memset(j, 0, sizeof(*j));
+    pthread_mutex_init(&j->lock, NULL);
+    pthread_cond_init(&j->cond, NULL);
+    j->task.run = run_job;
+    j->call = call;
+    j->n = n;
+    maas_team_submit(team, &j->task);
+}
+
+
+static void
+job_wait(job_t *j, maas_team_t *team)
+{
+    pthread_mutex_lock(&j->lock);
+
+    while (!j->done) {
+        pthread_cond_wait(&j->cond, &j->lock);
+    }
+
+    pthread_mutex_unlock(&j->lock);
+
+    while (maas_team_reap(team) == NULL) { /* void */ }
+}
+
+
+/* -- tests --------------------------------------------------------------- */
+
+/*
+ * Calls of 1 to 4 rows, of two shapes where the model has a second open
+ * dimension: every answer together is that of the call alone.
+ */
+static void
+test_equal(loaded_t *l, const char *name, maas_team_t *team)
+{
+    job_t                j;
+    request_t            r[CALLS], one;
+    maas_call_t         *call[CALLS];
+    maas_err_t           err = { 0 };
+    maas_call_info_t     info;
+    maas_call_needs_t    needs;
+    uint64_t             kind = 0;
+    int64_t              max = l->m->meta->profile_max;
+    int                  equal = 0, joint = 0, kinds = 0;
+
+    if (!ok(maas_model_batch_check(l->m, NULL, &err) == MAAS_OK,
+            "%s: rows are independent", name))
+    {
+        printf("# %s\n", err.text);
+        return;
+    }
+
+    for (int i = 0; i < CALLS; i++) {
+        prepare(&r[i], l, 1 + i % 4, 3, 100 + i, i % 2, 0);
+        call[i] = r[i].call;
+        maas_call_needs(call[i], &needs);
+        kinds += i == 0 || needs.kind != kind;
+        kind = needs.kind;
+        equal += needs.kind != 0 && needs.rows == 1 + (uint32_t) i % 4
+                 && needs.timeout_us == 1500 && needs.priority == 3;
+    }
+
+    ok(equal == CALLS, "%s: needs", name);
+    ok(kinds == 1, "%s: one kind", name);
+
+    if (team != NULL) {
+        job_start(&j, team, call, CALLS);
+        job_wait(&j, team);
+
+    } else {
+        maas_calls_run(call, CALLS, NULL);
+    }
+
+    equal = 0;
+
+    for (int i = 0; i < CALLS; i++) {
+        r[i].reply = maas_call_encode(r[i].call);
+        maas_call_info(r[i].call, &info);
+        joint += max != 0 ? info.batch > 1 : info.batch == CALLS;
+
+        prepare(&one, l, 1 + i % 4, 3, 100 + i, i % 2, 0);
+        maas_call_run(one.call, NULL);
+        one.reply = maas_call_encode(one.call);
+        equal += r[i].reply->status == 200
+                 && same_reply(r[i].reply, one.reply);
+        finish(&one);
+    }
+
+    ok(equal == CALLS, "%s: equal to single runs bit for bit", name);
+    ok(joint == CALLS, "%s: in one run, as far as model.json allows", name);
+
+    for (int i = 0; i < CALLS; i++) {
+        finish(&r[i]);
+    }
+
+    ok((int) l->stats.runs == CALLS + (max != 0 ? 30 / max + 1 : 1), "%s: runs are counted", name);
+    ok((int) l->stats.rows == 2 * 30, "%s: and rows", name);
+}
+
+
+static void
+test_file(const char *path, maas_team_t *team)
+{
+    loaded_t  l;
+
+    if (ok(load(&l, path), "%s", path)) {
+        test_equal(&l, path, team);
+        unload(&l);
+    }
+}
+
+
+static void
+test_bytes(pb_t b, const char *name)
+{
+    loaded_t  l;
+
+    if (ok(load_bytes(&l, b), "%s", name)) {
+        test_equal(&l, name, NULL);
+        unload(&l);
+    }
+}
+
+
+/* The batch behind another axis: rows do not lie together. */
+static void
+test_axis(void)
+{
+    char                  dir[] = "/tmp/maas_batch_XXXXXX", path[64];
+    pb_t                  b;
+    FILE                 *f;
+    loaded_t              l;
+    static const int64_t  dims[] = { 3, -1, 2 };
+
+    ok(mkdtemp(dir) != NULL, "a folder");
+
+    b = one_node(pb_node("Exp", "e", "x", "y"), 1, 3, dims, 1, 3, dims);
+    snprintf(path, sizeof(path), "%s/model.json", dir);
+    f = fopen(path, "w");
+    fputs("{\"batch\":{\"axis\":1}}", f);
+    fclose(f);
+
+    snprintf(path, sizeof(path), "%s/model.onnx", dir);
+    f = fopen(path, "w");
+    fwrite(b.data, 1, b.len, f);
+    fclose(f);
+    maas_buf_destroy(&b);
+
+    if (ok(load(&l, path), "axis 1")) {
+        test_equal(&l, "axis 1", NULL);
+        unload(&l);
+    }
+
+    unlink(path);
+    snprintf(path, sizeof(path), "%s/model.json", dir);
+    unlink(path);
+    rmdir(dir);
+}
+
+
+static void
+refused(pb_t b, const char *text)
+{
+    loaded_t           l;
+    request_t          r;
+    maas_err_t         err = { 0 };
+    maas_call_needs_t  needs;
+
+    if (!ok(load_bytes(&l, b), "%s: loads", text)) {
+        return;
+    }
+
+    if (!ok(maas_model_batch_check(l.m, NULL, &err) == MAAS_EUNSUPPORTED
+            && strstr(err.text, text) != NULL, "refused: %s", text))
+    {
+        printf("# %s\n", err.text);
+    }
+
+    prepare(&r, &l, 1, 3, 1, false, 0);
+    maas_call_needs(r.call, &needs);
+    ok(needs.kind == 0, "its calls run alone");
+    finish(&r);
+    unload(&l);
+}
+
+
+static void
+test_refused(void)
+{
+    static const int64_t  n4[] = { -1, 4 }, n[] = { -1 }, one4[] = { 1, 4 };
+    static const int64_t  fix[] = { 2, 4 };
+
+    refused(one_node(with(pb_node("Softmax", "s", "x", "y"),
+                          pb_attr_int("axis", 0)), 1, 2, n4, 1, 2, n4),
+            "a row of output 'y' depends on the other rows");
+    refused(one_node(with(pb_node("Flatten", "f", "x", "y"),
+                          pb_attr_int("axis", 0)), 1, 2, n4, 1, 2, one4),
+            "output 'y'");
+    refused(one_node(pb_node("Exp", "e", "x", "y"), 1, 2, fix, 1, 2, fix),
+            "no batch axis");
+    refused(one_node(pb_node("NonZero", "z", "x", "y"), 1, 1, n, 7, 2,
+                     (const int64_t[]) { 1, -1 }), "output 'y'");
+}
+
+
+/* An index out of range fails the joint run: the others have their answers. */
+static void
+test_bad(void)
+{
+    loaded_t          l;
+    request_t         r[5];
+    maas_call_t      *call[5];
+    maas_err_t        err;
+    maas_call_info_t  info;
+    int               good = 0;
+
+    ok(load_bytes(&l, gather()), "gather");
+    ok(maas_model_batch_check(l.m, NULL, &err) == MAAS_OK, "rows");
+
+    for (int i = 0; i < 5; i++) {
+        prepare(&r[i], &l, 2, 0, 5 + i, false, i == 2 ? 77 : 0);
+        call[i] = r[i].call;
+    }
+
+    maas_calls_run(call, 5, NULL);
+
+    for (int i = 0; i < 5; i++) {
+        r[i].reply = maas_call_encode(r[i].call);
+        maas_call_info(r[i].call, &info);
+
+        if (i == 2) {
+            ok(r[i].reply->status != 200, "the bad one fails");
+            ok(strstr(info.error, "77") != NULL, "and says why: %s",
+               info.error);
+
+        } else {
+            good += r[i].reply->status == 200 && info.batch == 1;
+        }
+    }
+
+    is_int(good, 4, "the others are answered, each from its own run");
+
+    for (int i = 0; i < 5; i++) {
+        finish(&r[i]);
+    }
+
+    unload(&l);
+}
+
+
+static void
+test_cancelled(maas_team_t *team)
+{
+    job_t          j;
+    int            good = 0, cancelled = 0;
+    loaded_t       l;
+    request_t      r[6];
+    maas_call_t   *call[6];
+    maas_err_t     err;
+
+    ok(load(&l, "conf/models/digits/model.onnx"), "digits");
+    ok(maas_model_batch_check(l.m, NULL, &err) == MAAS_OK, "rows");
+
+    for (int i = 0; i < 6; i++) {
+        prepare(&r[i], &l, 1, 0, 5 + i, true, 0);
+        call[i] = r[i].call;
+    }
+
+    maas_call_cancel(call[0]);
+    maas_call_cancel(call[4]);
+    maas_calls_run(call, 6, NULL);
+
+    for (int i = 0; i < 6; i++) {
+        r[i].reply = maas_call_encode(r[i].call);
+        good += r[i].reply->status == 200;
+    }
+
+    is_int(good, 4, "two left before the run, the others are answered");
+
+    for (int i = 0; i < 6; i++) {
+        finish(&r[i]);
+    }
+
+    /* While it runs: any outcome of these, none of the others. */
+    good = 0;
+
+    for (int k = 0; k < 100; k++) {
+        for (int i = 0; i < 6; i++) {
+            prepare(&r[i], &l, 16, 0, 5 + i, true, 0);
+            call[i] = r[i].call;
+        }
+
+        job_start(&j, team, call, 6);
+
+        for (int i = 0; i < (k % 4 == 0 ? 6 : 3); i++) {
+            usleep(k * 3);
+            maas_call_cancel(r[i].call);
+        }
+
+        job_wait(&j, team);
+
+        for (int i = 0; i < 6; i++) {
+            r[i].reply = maas_call_encode(r[i].call);
+
+            if (k % 4 == 0 || i < 3) {
+                cancelled += r[i].reply->status != 200;
+            } else {
+                good += r[i].reply->status == 200;
+            }
+        }
+
+        for (int i = 0; i < 6; i++) {
+            finish(&r[i]);
+        }
+    }
+
+    is_int(good, 75 * 3, "those that leave during a run harm no other");
+    printf("# %d of 375 were stopped\n", cancelled);
+    unload(&l);
+}
+
+
+int
+main(void)
+{
+    maas_err_t            err;
+    maas_team_t          *team;
+    static const int64_t  n4[] = { -1, 4 };
+
+    if (maas_init(NULL, &err) != MAAS_OK) {
+        printf("Bail out! %s\n", err.text);
+        return 1;
+    }
+
+    team = maas_team_create(maas_host_default(), 2, notify, NULL);
+
+    test_file("conf/models/digits/model.onnx", NULL);
+    test_file("conf/models/digits/model.onnx", team);
+    test_file("t/fuzz/corpus/onnx/mlp.onnx", team);
+    test_file("t/fuzz/corpus/onnx/sparse.onnx", NULL);
+    test_file("t/fuzz/corpus/onnx/shape.onnx", NULL);
+    test_bytes(one_node(with(pb_node("Softmax", "s", "x", "y"),
+                             pb_attr_int("axis", 1)), 1, 2, n4, 1, 2, n4),
+               "softmax of each row");
+    test_bytes(one_node(pb_node("Identity", "i", "x", "y"), 1, 2, n4, 1, 2,
+                        n4), "identity");
+    test_bytes(gather(), "gather of numbers");
+    test_bytes(labels(), "texts");
+    test_axis();
+    test_refused();
+    test_bad();
+    test_cancelled(team);
+
+    maas_team_destroy(team);
+    return done();
+}
