@@ -9,6 +9,7 @@ import time
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
+import bench_batch
 import bench_engine
 import bench_http
 import bench_json
@@ -47,7 +48,7 @@ def machine():
 
 
 def main():
-    every = ['engine', 'trees', 'json', 'http']
+    every = ['engine', 'trees', 'json', 'http', 'batch']
     what = sys.argv[1:] or every
     start = time.time()
 
@@ -66,6 +67,8 @@ def main():
         bench_json.main()
     if 'http' in what:
         bench_http.main()
+    if 'batch' in what:
+        bench_batch.main()
 
     if what == every:
         os.makedirs(ROOT + '/docs', exist_ok=True)

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Figures of this machine: bench/run.sh [BUILD] [engine|trees|json|http]...
+# Figures of this machine: bench/run.sh [BUILD] [engine|trees|json|http|batch]...
 # Beside ONNX Runtime, and nginx with the model beside nginx without.  Prints
 # tables and writes them to docs/benchmarks.md.  $BENCH_PAIRS (9) pairs of
 # runs, $BENCH_SECONDS (2) each.  Nothing is asserted: a neighbour on the
