@@ -50,6 +50,7 @@ maas_body_counts(const maas_node_t *n, int body, maas_body_t *c,
     n_in = fixed + c->carried + c->sliced + c->captures;
 
     if (n->n_formal != c->fixed + c->carried + c->sliced + c->captures
+        || (n->op->control == MAAS_CONTROL_IF && c->carried != 0)
         || (n->op->control == MAAS_CONTROL_SCAN && c->sliced == 0))
     {
         return maas_err(err, MAAS_EINVAL, "%u inputs, but at least %u are "

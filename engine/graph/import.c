@@ -290,11 +290,20 @@ imp_inputs(maas_import_t *im, imp_scope_t *sc)
 }
 
 
-/* Where inference cannot tell whether it is a list, the file does. */
+/*
+ * Where inference cannot tell whether it is a list, the file does; and of
+ * what dtype a body's output is: it counts where no iteration gives one.
+ */
 static void
 imp_output_kind(imp_scope_t *sc, const maas_raw_port_t *p, maas_vid_t id)
 {
     maas_type_t  *t = &sc->g->value[id].type;
+
+    if (sc->parent != NULL && t->dtype == MAAS_NODTYPE && t->rank < 0
+        && !maas_kind_is_list(p->kind) && !maas_kind_is_list(t->kind))
+    {
+        t->dtype = p->dtype;
+    }
 
     if (maas_kind_is_list(p->kind) && !maas_kind_is_list(t->kind)
         && t->rank < 0 && sc->parent == NULL)

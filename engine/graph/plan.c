@@ -13,6 +13,10 @@
 /* Contents above this are computed by a run, not while planning. */
 #define PLAN_EVAL_BYTES  (1 << 20)
 #define PLAN_EVAL_TOTAL  (64 << 20)     /* of all that a plan keeps */
+#define PLAN_EVAL_READ   (1 << 30)      /* of all that is read for it */
+
+/* Nodes that are walked: others wait for a plan of this model meanwhile. */
+#define PLAN_WALK_MAX    (1 << 20)
 
 
 maas_status_t
@@ -151,8 +155,8 @@ plan_infer(plan_build_t *b, plan_frame_t *f, const maas_node_t *n)
     rc = n->op->infer(&c);
 
     if (rc == MAAS_INFER_EXTENT && plan_inputs_known(b)) {
-        MAAS_TRY(maas_node_extent(&b->flat, b->src->k, b->in, extent, b->src->host,
-                                  b->err));
+        MAAS_TRY(maas_node_extent(&b->flat, b->src->k, b->in, extent,
+                                  b->src->host, b->err));
         c.extent = extent;
         rc = n->op->infer(&c);
     }
@@ -177,9 +181,9 @@ plan_infer(plan_build_t *b, plan_frame_t *f, const maas_node_t *n)
 
 /* Can it be computed now?  Then it is, and leaves no step. */
 static bool
-plan_can_eval(const plan_build_t *b, const maas_node_t *n)
+plan_can_eval(plan_build_t *b, const maas_node_t *n)
 {
-    size_t  bytes = 0;
+    size_t  bytes = 0, read = 0;
 
     if (n->op->flags & MAAS_OP_SHAPE) {
         return true;
@@ -196,13 +200,23 @@ plan_can_eval(const plan_build_t *b, const maas_node_t *n)
         return false;
     }
 
+    for (int i = 0; i < b->flat.n_in; i++) {
+        read += b->in[i].bytes;
+    }
+
     for (int i = 0; i < b->flat.n_out; i++) {
         bytes += b->out[i].bytes;
     }
 
-    return bytes <= PLAN_EVAL_BYTES
-           && bytes <= PLAN_EVAL_TOTAL - maas_min(b->plan->mem.used,
-                                                  (size_t) PLAN_EVAL_TOTAL);
+    if (bytes > PLAN_EVAL_BYTES || read > PLAN_EVAL_READ - b->eval_read
+        || bytes > PLAN_EVAL_TOTAL - maas_min(b->plan->mem.used,
+                                              (size_t) PLAN_EVAL_TOTAL))
+    {
+        return false;
+    }
+
+    b->eval_read += read;
+    return true;
 }
 
 
@@ -246,7 +260,8 @@ plan_view(plan_build_t *b)
  * Does another input read the storage of input i?  Where output 0 takes its
  * place, it would read what was written: Sum(a, b, a), or the updates of a
  * Scatter that are a view of its data.  Two operands of an elementwise node
- * are read at the element that is written.
+ * are read at the element that is written, unless one is a part of the other
+ * that is spread over it.
  */
 static bool
 plan_read_twice(const plan_build_t *b, int i)
@@ -259,7 +274,8 @@ plan_read_twice(const plan_build_t *b, int i)
     for (int j = 0; j < n->n_in; j++) {
         if (j != i && b->val[j] != NULL
             && b->val[j]->storage == b->val[i]->storage
-            && (!pair || j >= n->n_formal))
+            && (!pair || j >= n->n_formal || b->val[j]->delta != 0
+                || b->val[j]->t.bytes != b->val[i]->t.bytes))
         {
             return true;
         }
@@ -541,8 +557,13 @@ plan_walk(plan_build_t *b)
     maas_status_t       rc;
     const maas_node_t  *n;
 
-    for ( ;; ) {
+    for (uint32_t walked = 0; /* void */ ; walked++) {
         f = &b->frame[b->n_frame - 1];
+
+        if (walked > PLAN_WALK_MAX) {
+            return maas_err(b->err, MAAS_ELIMIT, "these inputs take more "
+                            "than %d nodes of iterations", PLAN_WALK_MAX);
+        }
 
         if (f->node == b->src->graph[f->graph]->n_node) {
             if (b->n_frame == 1) {
@@ -641,7 +662,8 @@ plan_finish(plan_build_t *b)
     uint32_t     *order;
     maas_plan_t  *p = b->plan;
 
-    order = maas_arena_array(&p->mem, b->n_storage + 1, sizeof(uint32_t));
+    order = maas_arena_array(&b->tmp, b->n_storage + 1,
+                             3 * sizeof(uint32_t));
     if (order == NULL) {
         return maas_err_nomem(b->err);
     }

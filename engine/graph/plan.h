@@ -164,7 +164,7 @@ typedef struct {
 /*
  * Gives offsets so that no two pieces whose steps overlap share bytes:
  * largest first, each at the lowest gap.  Returns the bytes in all.
- * order: room for n numbers.
+ * order: room for 3 n numbers.
  */
 uint64_t maas_memory_plan(maas_storage_t *s, uint32_t n, uint32_t *order);
 

@@ -111,7 +111,8 @@ plan_begin(plan_build_t *b, const maas_plan_src_t *src, maas_plan_t *parent,
 
     b->frame = maas_arena_array(&p->mem, PLAN_DEPTH_MAX,
                                 sizeof(plan_frame_t));
-    if (b->frame == NULL) {
+    b->idle = maas_arena_array(&b->tmp, src->n_graph, sizeof(*b->idle));
+    if (b->frame == NULL || b->idle == NULL) {
         return maas_err_nomem(err);
     }
 
@@ -285,22 +286,82 @@ plan_add_step(plan_build_t *b, const maas_plan_step_t *s)
 }
 
 
-/* A place among the plan's constants for contents that a step reads. */
+/* Where the table says, or would say, that the contents have a place. */
+static uint32_t *
+plan_const_slot(const plan_build_t *b, const void *data, uint64_t bytes)
+{
+    uint32_t             mask = b->cap_const_at - 1, *slot;
+    uint64_t             h = ((uintptr_t) data ^ bytes << 1)
+                             * 0x9e3779b97f4a7c15u;
+    const plan_const_t  *c;
+
+    for (h >>= 32; /* void */ ; h++) {
+        slot = &b->const_at[h & mask];
+        if (*slot == 0) {
+            return slot;
+        }
+
+        c = &b->consts[*slot - 1];
+        if (c->data == data && c->bytes == bytes) {
+            return slot;
+        }
+    }
+}
+
+
+static maas_status_t
+plan_const_room(plan_build_t *b)
+{
+    MAAS_TRY(plan_grow(b, &b->tmp, &b->consts, b->n_const, &b->cap_const,
+                       sizeof(plan_const_t)));
+
+    if (b->n_const < b->cap_const_at / 2) {
+        return MAAS_OK;
+    }
+
+    b->cap_const_at = b->cap_const * 2;
+    b->const_at = maas_arena_array(&b->tmp, b->cap_const_at,
+                                   sizeof(uint32_t));
+    if (b->const_at == NULL) {
+        return maas_err_nomem(b->err);
+    }
+
+    for (uint32_t i = 0; i < b->n_const; i++) {
+        *plan_const_slot(b, b->consts[i].data, b->consts[i].bytes) = i + 1;
+    }
+
+    return MAAS_OK;
+}
+
+
+/*
+ * A place among the plan's constants for contents that a step reads: one for
+ * all values that are them, such as what every iteration captures.
+ */
 static maas_status_t
 plan_const_place(plan_build_t *b, plan_val_t *v)
 {
+    uint32_t  *slot;
+
     if (v->off != UINT64_MAX) {
         return MAAS_OK;
     }
 
-    MAAS_TRY(plan_grow(b, &b->tmp, &b->consts, b->n_const, &b->cap_const,
-                       sizeof(plan_const_t)));
+    MAAS_TRY(plan_const_room(b));
+
+    slot = plan_const_slot(b, v->t.data, v->t.bytes);
+    v->index = b->plan->level;
+
+    if (*slot != 0) {
+        v->off = b->consts[*slot - 1].off;
+        return MAAS_OK;
+    }
 
     v->off = b->plan->const_bytes;
-    v->index = b->plan->level;
     b->consts[b->n_const++] = (plan_const_t) { v->t.data, v->t.bytes,
                                                v->off };
     b->plan->const_bytes += maas_align(v->t.bytes, MAAS_ALIGN);
+    *slot = b->n_const;
 
     return MAAS_OK;
 }
@@ -436,16 +497,30 @@ plan_frame_enter(plan_build_t *b, uint32_t graph)
     f = &b->frame[b->n_frame];
     f->graph = graph;
     f->loop = NULL;
-    f->val = maas_arena_array(&b->plan->mem, g->n_value + 1,
-                              sizeof(plan_val_t));
+    f->val = b->idle[graph];
+    b->idle[graph] = NULL;
+
     if (f->val == NULL) {
-        return maas_err_nomem(b->err);
+        f->val = maas_arena_array(&b->plan->mem, g->n_value + 1,
+                                  sizeof(plan_val_t));
+        if (f->val == NULL) {
+            return maas_err_nomem(b->err);
+        }
     }
 
     plan_frame_reset(b, f);
     b->n_frame++;
 
     return MAAS_OK;
+}
+
+
+void
+plan_frame_leave(plan_build_t *b)
+{
+    plan_frame_t  *f = &b->frame[--b->n_frame];
+
+    b->idle[f->graph] = f->val;
 }
 
 

@@ -90,6 +90,10 @@ typedef struct {
     plan_const_t           *consts;
     uint32_t                n_const;
     uint32_t                cap_const;
+    uint32_t               *const_at;   /* by address: 1 + index; 0: none */
+    uint32_t                cap_const_at;
+    size_t                  eval_read;  /* bytes, by what was computed */
+    plan_val_t            **idle;       /* by graph: values of no frame */
 
     uint32_t                cap_step;
     uint32_t                cap_operand;
@@ -153,6 +157,9 @@ maas_status_t plan_consts(plan_build_t *b);
 /* The values of a frame before anything ran; uses are counted. */
 void plan_frame_reset(plan_build_t *b, plan_frame_t *f);
 maas_status_t plan_frame_enter(plan_build_t *b, uint32_t graph);
+
+/* The last frame ends; its values serve the next one of its graph. */
+void plan_frame_leave(plan_build_t *b);
 maas_status_t plan_inputs(plan_build_t *b, const maas_tensor_t *in);
 
 

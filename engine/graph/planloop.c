@@ -289,13 +289,64 @@ loop_trips_scan(plan_build_t *b, const plan_frame_t *f, const maas_node_t *n,
 
 /* -- outputs ------------------------------------------------------------- */
 
+/* One iteration's type with an axis of iterations before it. */
+static maas_status_t
+loop_stack_type(plan_build_t *b, const plan_loop_t *l, uint32_t o,
+    const maas_type_t *type, maas_tensor_t *t)
+{
+    int             rank = type->rank;
+    uint32_t        trips = (uint32_t) l->trip;
+    maas_tensor_t  *in = b->in;
+
+    memset(t, 0, sizeof(*t));
+    t->dtype = type->dtype;
+
+    if (trips != 0) {
+        t->dtype = in->dtype;
+        rank = in->rank;
+
+    } else if (t->dtype == MAAS_NODTYPE) {
+        return maas_err(b->err, MAAS_EINVAL, "there is no iteration, and the "
+                        "model does not say of what type scanned output %u "
+                        "is", o);
+    }
+
+    if (rank >= MAAS_RANK_MAX) {
+        return maas_err(b->err, MAAS_EUNSUPPORTED, "scanned output %u has "
+                        "%d dimensions, and would get one more; the limit is "
+                        "%d", o, rank, MAAS_RANK_MAX);
+    }
+
+    t->rank = (uint8_t) (maas_max(rank, 0) + 1);
+    t->dims[0] = trips;
+
+    for (int d = 1; d < t->rank; d++) {
+        t->dims[d] = trips != 0 ? in->dims[d - 1]
+                                : maas_max(type->dims[d - 1], 0);
+    }
+
+    for (uint32_t i = 1; i < trips; i++) {
+        if (in[i].rank != t->rank - 1 || in[i].dtype != t->dtype
+            || memcmp(in[i].dims, t->dims + 1,
+                      (t->rank - 1) * sizeof(int64_t)) != 0)
+        {
+            return maas_err(b->err, MAAS_EINVAL, "scanned output %u has one "
+                            "shape in iteration 0 and another in %u", o, i);
+        }
+    }
+
+    return MAAS_OK;
+}
+
+
 /* A step that puts the iterations' tensors one after the other. */
 static maas_status_t
 loop_stack(plan_build_t *b, plan_frame_t *f, const maas_node_t *n,
     plan_loop_t *l, uint32_t o, const maas_type_t *type)
 {
     bool            back;
-    uint32_t        trips = (uint32_t) l->trip;
+    int64_t         count;
+    uint32_t        at, trips = (uint32_t) l->trip;
     maas_tensor_t  *t = &b->out[0];
 
     MAAS_TRY(plan_room_in(b, trips));
@@ -310,41 +361,18 @@ loop_stack(plan_build_t *b, plan_frame_t *f, const maas_node_t *n,
            && n->op->backwards(n->attr, (int) o, true);
 
     for (uint32_t i = 0; i < trips; i++) {
-        b->val[back ? trips - 1 - i : i] = &l->scanned[o][i];
+        at = back ? trips - 1 - i : i;
+        b->val[at] = &l->scanned[o][i];
     }
 
     plan_load(b);
-    memset(t, 0, sizeof(*t));
-
-    if (trips == 0) {
-        t->dtype = type->dtype;
-        t->rank = (uint8_t) (maas_max(type->rank, 0) + 1);
-
-        for (int d = 1; d < t->rank; d++) {
-            t->dims[d] = maas_max(type->dims[d - 1], 0);
-        }
-
-    } else {
-        t->dtype = b->in[0].dtype;
-        t->rank = b->in[0].rank + 1;
-        memcpy(t->dims + 1, b->in[0].dims, b->in[0].rank * sizeof(int64_t));
-    }
-
-    t->dims[0] = trips;
+    MAAS_TRY(loop_stack_type(b, l, o, type, t));
     b->infer_out[0].type.kind = MAAS_KIND_TENSOR;
 
-    for (uint32_t i = 1; i < trips; i++) {
-        if (b->in[i].rank != t->rank - 1 || b->in[i].dtype != t->dtype
-            || memcmp(b->in[i].dims, t->dims + 1,
-                      (t->rank - 1) * sizeof(int64_t)) != 0)
-        {
-            return maas_err(b->err, MAAS_EINVAL, "scanned output %u has one "
-                            "shape in iteration 0 and another in %u", o, i);
-        }
-    }
+    count = maas_dims_count(t->dims, t->rank);
 
-    if (t->rank > MAAS_RANK_MAX || !maas_tensor_size(t, 0, &t->bytes)
-        || (uint64_t) maas_tensor_count(t) > b->src->max_elements)
+    if (count < 0 || (uint64_t) count > b->src->max_elements
+        || !maas_tensor_size(t, 0, &t->bytes))
     {
         return maas_err(b->err, MAAS_ELIMIT, "scanned output %u exceeds %llu "
                         "elements", o,
@@ -534,7 +562,7 @@ loop_return(plan_build_t *b, plan_frame_t *f)
         return loop_inputs(b, outer, f, n);
     }
 
-    b->n_frame--;
+    plan_frame_leave(b);
     MAAS_TRY(loop_finish(b, outer, n, f->loop, g));
     outer->node++;
 
@@ -638,7 +666,7 @@ branch_return(plan_build_t *b, plan_frame_t *inner)
     }
 
     outer->node++;
-    b->n_frame--;
+    plan_frame_leave(b);
 
     return MAAS_OK;
 }

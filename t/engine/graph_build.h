@@ -18,7 +18,7 @@
 
 
 #define VALS_MAX   200
-#define NODES_MAX  200
+#define NODES_MAX  1000
 
 /* A float32 value of shape [N, cols], or [N * cols]. */
 typedef struct {
@@ -215,6 +215,9 @@ pick(build_t *b, int64_t cols)
 
 static void add_node(build_t *b);
 
+/* What a test adds to the kinds of nodes below. */
+static void  (*more_nodes)(build_t *b);
+
 
 /* One branch: its value has `cols` columns; it may be an outer one. */
 static maas_raw_graph_t *
@@ -363,6 +366,11 @@ add_node(build_t *b)
     val_t             x, y, z;
     int64_t           cols;
     maas_raw_node_t  *n;
+
+    if (more_nodes != NULL && rnd(b, 4) == 0) {
+        more_nodes(b);
+        return;
+    }
 
     switch (rnd(b, 12)) {
 
