@@ -150,7 +150,8 @@ maas_str_eq(maas_str_t a, maas_str_t b)
 static inline bool
 maas_str_is(maas_str_t a, const char *s)
 {
-    return a.len == strlen(s) && memcmp(a.data, s, a.len) == 0;
+    return a.len == strlen(s)
+           && (a.len == 0 || memcmp(a.data, s, a.len) == 0);
 }
 
 

@@ -102,10 +102,18 @@ plan_needed(plan_frame_t *f, maas_vid_t vid, uint32_t item)
 static maas_status_t
 plan_cut_contents(plan_build_t *b, plan_frame_t *f)
 {
-    plan_val_t          *v = plan_needed(f, b->need_val, b->need_item);
+    plan_val_t          *v = &f->val[b->need_val];
     const maas_value_t  *value;
 
     value = &b->src->graph[f->graph]->value[b->need_val];
+
+    if (plan_is_list(v) && b->need_item >= v->n_item) {
+        return maas_err(b->err, MAAS_EINVAL, "'%.*s' is a %s; a tensor is "
+                        "expected", (int) value->name.len, value->name.data,
+                        maas_kind_name(v->kind));
+    }
+
+    v = plan_needed(f, b->need_val, b->need_item);
 
     if (v->t.data != NULL) {
         return maas_err(b->err, MAAS_EINTERNAL,

@@ -22,12 +22,13 @@ plan_room_in(plan_build_t *b, uint32_t n)
     b->val = maas_arena_array(&b->tmp, n, sizeof(*b->val));
     b->in = maas_arena_array(&b->tmp, n, sizeof(*b->in));
     b->type = maas_arena_array(&b->tmp, n, sizeof(*b->type));
+    b->formal = maas_arena_array(&b->tmp, n, sizeof(*b->formal));
     b->infer_in = maas_arena_array(&b->tmp, n, sizeof(*b->infer_in));
     b->ival = maas_arena_array(&b->tmp, n,
                                MAAS_IVAL_MAX * sizeof(maas_dim_t));
 
     if (b->val == NULL || b->in == NULL || b->type == NULL
-        || b->infer_in == NULL || b->ival == NULL)
+        || b->formal == NULL || b->infer_in == NULL || b->ival == NULL)
     {
         return maas_err_nomem(b->err);
     }
@@ -76,6 +77,11 @@ plan_scratch(plan_build_t *b)
             in = maas_max(in, (uint32_t) g->node[j].n_in);
             out = maas_max(out, (uint32_t) g->node[j].n_out);
         }
+    }
+
+    for (int i = 0; i <= MAAS_KIND_OPTIONAL; i++) {
+        b->list[i].kind = (uint8_t) i;
+        b->list[i].rank = -1;
     }
 
     MAAS_TRY(plan_room_in(b, in));
@@ -536,6 +542,12 @@ plan_inputs(plan_build_t *b, const maas_tensor_t *in)
     for (uint32_t i = 0; i < g->n_in; i++) {
         v = &b->frame[0].val[g->in[i]];
         kind = g->value[g->in[i]].type.kind;
+
+        if (maas_kind_is_list(kind) != (in[i].format == MAAS_FMT_ITEMS)) {
+            return maas_err(b->err, MAAS_EINVAL, "input %u is a %s, but %s "
+                            "is given", i, maas_kind_name(kind),
+                            maas_kind_is_list(kind) ? "a tensor" : "a list");
+        }
 
         if (in[i].format == MAAS_FMT_ITEMS) {
             MAAS_TRY(plan_list_input(b, v, i, &in[i], kind));

@@ -5,7 +5,8 @@
  *   planlist.c    sequences, maps and optionals
  *   planloop.c    control flow: branches, iterations
  *   plancut.c     where a plan ends, and how its child goes on
- *   plan.c        the walk over the nodes; the plan is finished
+ *   plan.c        the walk over the nodes
+ *   planfinish.c  outputs, and places for all
  *
  * A frame is one graph being walked: the main graph, or a body.  A storage
  * is a piece of the arena; values that are views of each other share one.
@@ -110,6 +111,8 @@ typedef struct {
     maas_tensor_t          *in;
     maas_tensor_t          *out;
     maas_type_t            *type;
+    const maas_type_t     **formal;     /* by input of the node */
+    maas_type_t             list[MAAS_KIND_OPTIONAL + 1];
     maas_infer_in_t        *infer_in;
     maas_infer_out_t       *infer_out;
     maas_dim_t             *ival;
@@ -182,8 +185,10 @@ maas_status_t plan_list_input(plan_build_t *b, plan_val_t *v, uint32_t i,
 maas_status_t plan_select(plan_build_t *b, plan_frame_t *f,
     const maas_node_t *n);
 
-/* Outputs of the node: values, those of a list spread out. */
-maas_status_t plan_spread(plan_build_t *b, plan_frame_t *f,
+/* Values of the node into b->val and b->oval, those of lists in a row. */
+maas_status_t plan_inputs_spread(plan_build_t *b, plan_frame_t *f,
+    const maas_node_t *n);
+maas_status_t plan_outputs_spread(plan_build_t *b, plan_frame_t *f,
     const maas_node_t *n);
 
 
@@ -233,5 +238,10 @@ void plan_load(plan_build_t *b);
 /* A step of b->flat over b->val, into b->oval; post-ops, in-place. */
 maas_status_t plan_step(plan_build_t *b, plan_frame_t *f,
     const maas_node_t *n, bool consume);
+
+
+/* -- planfinish.c -------------------------------------------------------- */
+
+maas_status_t plan_finish(plan_build_t *b);
 
 #endif

@@ -207,11 +207,13 @@ plan_select(plan_build_t *b, plan_frame_t *f, const maas_node_t *n)
 
 /* -- a node's values in a row -------------------------------------------- */
 
-static maas_status_t
-spread_inputs(plan_build_t *b, plan_frame_t *f, const maas_node_t *n)
+maas_status_t
+plan_inputs_spread(plan_build_t *b, plan_frame_t *f, const maas_node_t *n)
 {
     uint32_t     at = 0, total = 0;
     plan_val_t  *v;
+
+    b->flat = *n;
 
     for (int i = 0; i < n->n_in; i++) {
         total += n->in[i] != MAAS_NOVAL ? select_count(&f->val[n->in[i]])
@@ -241,6 +243,7 @@ spread_inputs(plan_build_t *b, plan_frame_t *f, const maas_node_t *n)
     b->flat.n_formal = (uint16_t) (n->n_formal + total - n->n_in);
     b->flat.n_in = (uint16_t) total;
 
+    plan_load(b);
     return MAAS_OK;
 }
 
@@ -288,13 +291,8 @@ spread_items(plan_build_t *b, plan_frame_t *f, const maas_node_t *n)
 
 
 maas_status_t
-plan_spread(plan_build_t *b, plan_frame_t *f, const maas_node_t *n)
+plan_outputs_spread(plan_build_t *b, plan_frame_t *f, const maas_node_t *n)
 {
-    b->flat = *n;
-
-    MAAS_TRY(spread_inputs(b, f, n));
-    plan_load(b);
-
     if (n->op->items != NULL && n->out[0] != MAAS_NOVAL) {
         return spread_items(b, f, n);
     }

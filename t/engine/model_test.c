@@ -575,7 +575,8 @@ main(void)
 
     static const char *const  corpus[] = {
         CORPUS "conv.onnx", CORPUS "if.onnx", CORPUS "old.onnx",
-        CORPUS "shape.onnx", CORPUS "strings.onnx"
+        CORPUS "shape.onnx", CORPUS "strings.onnx", CORPUS "loop.onnx",
+        CORPUS "scan.onnx", CORPUS "extent.onnx"
     };
 
     maas_init(NULL, NULL);

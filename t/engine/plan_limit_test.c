@@ -366,6 +366,69 @@ test_slices(void)
 }
 
 
+/* The branch that is taken decides of what dtype a value is. */
+static void
+test_dtypes(void)
+{
+    build_t          *b, *k;
+    served_t          s;
+    maas_str_t        y, z, cond;
+    maas_status_t     rc;
+    maas_raw_node_t  *n;
+
+    b = serve_begin(&s);
+    port(&b->g->in[b->g->n_in++], add_val(b, 4, false).name, 4);
+    cond = loops_node(b, "Less", loops_sum(b, b->val[0].name),
+                      loops_scalar(b, MAAS_F32, 0, 11));
+    y = new_name(b);
+    n = node(b, "If", y, 1, cond);
+
+    for (int i = 0; i < 2; i++) {
+        k = loops_body(b);
+        loops_out(k, i ? loops_cast(k, b->val[0].name, MAAS_F64)
+                       : b->val[0].name);
+        k->g->out[0].dtype = MAAS_NODTYPE;
+        attr_graph(n, i ? "else_branch" : "then_branch", k->g);
+    }
+
+    z = loops_node(b, "Add", loops_cast(b, b->val[0].name, MAAS_F64), y);
+    loops_out(b, z);
+    b->g->out[0].dtype = MAAS_F64;
+
+    ok(serve(&s, b) && serve_run(&s, 2, 4, 0) == MAAS_OK,
+       "a branch of float64 is added to a float64 %s", s.err.text);
+    rc = s.m != NULL ? serve_run(&s, 1, 4, 0) : MAAS_OK;
+    ok(rc == MAAS_EINVAL && strstr(s.err.text, "of one type") != NULL,
+       "that of float32 is refused: %s", s.err.text);
+    serve_end(&s);
+}
+
+
+/* What an optional holds is a list, and read as a tensor. */
+static void
+test_kinds(void)
+{
+    build_t        *b;
+    served_t        s;
+    maas_str_t      t, y;
+    maas_status_t   rc;
+
+    b = serve_begin(&s);
+    port(&b->g->in[b->g->n_in++], add_val(b, 4, false).name, 4);
+    t = new_name(b);
+    node(b, "SequenceEmpty", t, 0);
+    t = loops_node(b, "Optional", t, maas_str(""));
+    t = loops_node(b, "OptionalGetElement", t, maas_str(""));
+    y = loops_node(b, "Relu", t, maas_str(""));
+    loops_out(b, y);
+
+    rc = serve(&s, b) ? serve_run(&s, 1, 4, 0) : MAAS_EINVAL;
+    ok(rc == MAAS_EINVAL && strstr(s.err.text, "no tensor") != NULL,
+       "an empty list that is read as a tensor is refused: %s", s.err.text);
+    serve_end(&s);
+}
+
+
 /* Pieces that are needed at the same time share no byte. */
 static void
 test_memory(uint32_t n, uint32_t steps)
@@ -427,6 +490,8 @@ main(void)
     test_memory(8000, 3000);
 
     test_slices();
+    test_dtypes();
+    test_kinds();
     test_rank();
     test_table();
     test_long(1000);
