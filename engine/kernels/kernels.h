@@ -150,6 +150,8 @@ typedef struct {
     int64_t       n;
     int64_t       na, b0, nb, nc;
     int64_t       run, last;
+    int64_t       skip;         /* the first run starts so far in; w does not
+                                   have what is skipped */
     int64_t       xa, xb, xc;
     int64_t       xrow, xcol;   /* from an output row or pixel to the next */
     int64_t       yrow, yblock;
@@ -258,6 +260,8 @@ typedef struct maas_kernels_s {
     /* plane: h x w x 16 */
     void (*winoin16)(const maas_wino16_t *t, float *v, const float *plane);
     void (*winoout16)(const maas_wino16_t *t, float *plane, const float *v);
+    /* `count` lanes of n pixels: y[p * 16 + l] = x[p * 16 + l]. */
+    void (*lanes16)(float *y, const float *x, int64_t n, int64_t count);
     /* The sum of n pixels of 16 channels, times f. */
     void (*sum16)(float *y, const float *x, int64_t n, float f);
     /* y = clamp(x * a + b) of n pixels, a and b for each channel. */

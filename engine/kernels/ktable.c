@@ -39,6 +39,7 @@
         .maxpool16 = maas_k_f32_maxpool16_##l,                                \
         .winoin16 = maas_k_f32_winoin16_##l,                                  \
         .winoout16 = maas_k_f32_winoout16_##l,                                \
+        .lanes16 = maas_k_f32_lanes16_##l,                                    \
         .sum16 = maas_k_f32_sum16_##l,                                        \
         .affine16 = maas_k_f32_affine16_##l,                                  \
         .f16_to_f32 = maas_k_f32_from_f16_##l,                                \

@@ -1,7 +1,7 @@
 /*
- * maas.ConcatBlocked: blocked activations joined along their channels.  All
- * inputs but the last fill their blocks, so that planes of 16 channels are
- * copied whole.
+ * maas.ConcatBlocked: blocked activations joined along their channels.
+ * Where what comes before fills blocks, planes of 16 channels are copied
+ * whole, lanes of them elsewhere.
  *
  * Ownership: nothing is allocated.  Threads: units are independent.
  */
@@ -28,13 +28,6 @@ cc_infer(maas_infer_t *c)
         if (u->rank != t->rank) {
             return maas_err(c->err, MAAS_EINVAL, "input %d has rank %d, "
                             "input 0 has rank %d", i, u->rank, t->rank);
-        }
-
-        if (!maas_dim_known(c->in[i - 1].type->dims[1])
-            || c->in[i - 1].type->dims[1] % MAAS_C16 != 0)
-        {
-            return maas_err(c->err, MAAS_EINVAL, "the channels of input %d "
-                            "do not fill blocks of %d", i - 1, MAAS_C16);
         }
 
         for (int d = 0; d < t->rank; d++) {
@@ -68,30 +61,55 @@ cc_setup(maas_setup_t *u)
 }
 
 
+/* Channels [c, c + 16) of image i, which are block u of the output. */
+static void
+cc_block(const maas_step_t *s, int64_t u, int64_t i, int64_t c)
+{
+    float                *y;
+    int64_t               n, lane, at, count, end = 0;
+    const float          *x;
+    const maas_tensor_t  *t;
+
+    n = maas_pixels(&s->out[0]);
+    y = (float *) s->out[0].data + u * n * MAAS_C16;
+
+    for (int j = 0; j < s->n_formal && end < c + MAAS_C16; j++) {
+        t = &s->in[j];
+        at = maas_max(c - end, 0);
+        lane = maas_max(end - c, 0);
+        end += t->dims[1];
+
+        for ( /* void */ ; at < t->dims[1] && lane < MAAS_C16; at += count) {
+            count = maas_min(maas_min(t->dims[1] - at, MAAS_C16 - lane),
+                             MAAS_C16 - at % MAAS_C16);
+            x = (const float *) t->data
+                + (i * maas_blocks(t->dims[1]) + at / MAAS_C16) * n
+                  * MAAS_C16 + at % MAAS_C16;
+
+            if (count == MAAS_C16) {
+                memcpy(y, x, (size_t) n * MAAS_C16 * sizeof(float));
+            } else {
+                s->k->lanes16(y + lane, x, n, count);
+            }
+
+            lane += count;
+        }
+    }
+}
+
+
 static maas_status_t
 cc_run(const maas_step_t *s, maas_slot_t *slot, int64_t first, int64_t last)
 {
-    int                   i;
-    size_t                plane;
-    int64_t               u, b, n, blocks;
+    int64_t               u, blocks;
     const maas_tensor_t  *y = &s->out[0];
 
     (void) slot;
 
-    plane = (size_t) maas_pixels(y) * MAAS_C16;
     blocks = maas_blocks(y->dims[1]);
 
     for (u = first; u < last; u++) {
-        b = u % blocks;
-
-        for (i = 0; b >= maas_blocks(s->in[i].dims[1]); i++) {
-            b -= maas_blocks(s->in[i].dims[1]);
-        }
-
-        n = u / blocks * maas_blocks(s->in[i].dims[1]) + b;
-        memcpy((float *) y->data + (size_t) u * plane,
-               (const float *) s->in[i].data + (size_t) n * plane,
-               plane * sizeof(float));
+        cc_block(s, u, u / blocks, u % blocks * MAAS_C16);
     }
 
     return MAAS_OK;

@@ -107,7 +107,7 @@ concat_infer(maas_infer_t *c)
 }
 
 
-/* Along channels that fill blocks, where half of the inputs are blocked. */
+/* Along channels, where half of the inputs are blocked. */
 static bool
 concat_blocked(const maas_node_t *n, const maas_type_t *const *type,
     maas_blocked_t *b)
@@ -120,9 +120,7 @@ concat_blocked(const maas_node_t *n, const maas_type_t *const *type,
     }
 
     for (int i = 0; i < n->n_in; i++) {
-        if (type[i]->rank != rank || !maas_dim_known(type[i]->dims[1])
-            || (i + 1 < n->n_in && type[i]->dims[1] % MAAS_C16 != 0))
-        {
+        if (type[i]->rank != rank || !maas_dim_known(type[i]->dims[1])) {
             return false;
         }
 

@@ -365,6 +365,18 @@ static const maas_kernel_row_t  conv_blocked_kernels[] = {
       conv_blocked_run_dw }
 };
 
+static const maas_kernel_row_t  conv_grouped_kernels[] = {
+    { "conv.grouped.c16", MAAS_CPU_REF, 0,
+      CONV_POST | 1u << MAAS_POST_BINARY_PLANE, conv_grouped_setup,
+      conv_grouped_run }
+};
+
+static const maas_kernel_row_t  conv_shuffled_kernels[] = {
+    { "conv.shuffled.c16", MAAS_CPU_REF, 0,
+      CONV_POST | 1u << MAAS_POST_BINARY_PLANE, conv_shuffled_setup,
+      conv_shuffled_run }
+};
+
 static const maas_kernel_row_t  conv_winograd2_kernels[] = {
     { "conv.winograd2.c16", MAAS_CPU_REF, 0,
       CONV_POST | 1u << MAAS_POST_BINARY_PLANE, conv_winograd2_setup,
@@ -432,6 +444,24 @@ const maas_op_t  maas_ops_conv[] = {
         MAAS_ATTRS(conv_attrs, maas_window_attr_t),
         .infer = conv_blocked_infer,
         MAAS_KERNELS(conv_blocked_kernels),
+        .pack = conv_blocked_pack, .flops = conv_flops
+    },
+    {
+        .name = "ConvGrouped", .domain = "maas", .since = 1,
+        .flags = MAAS_OP_PURE | MAAS_OP_INTERNAL,
+        MAAS_IO(conv_in, conv_out),
+        MAAS_ATTRS(conv_attrs, maas_window_attr_t),
+        .infer = conv_blocked_infer,
+        MAAS_KERNELS(conv_grouped_kernels),
+        .pack = conv_blocked_pack, .flops = conv_flops
+    },
+    {
+        .name = "ConvShuffled", .domain = "maas", .since = 1,
+        .flags = MAAS_OP_PURE | MAAS_OP_INTERNAL,
+        MAAS_IO(conv_in, conv_out),
+        MAAS_ATTRS(conv_attrs, maas_window_attr_t),
+        .infer = conv_blocked_infer,
+        MAAS_KERNELS(conv_shuffled_kernels),
         .pack = conv_blocked_pack, .flops = conv_flops
     },
     {

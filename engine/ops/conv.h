@@ -63,6 +63,15 @@ maas_status_t conv_blocked_run(const maas_step_t *s, maas_slot_t *slot,
 maas_status_t conv_blocked_run_dw(const maas_step_t *s, maas_slot_t *slot,
     int64_t first, int64_t last);
 
+/* conv_grouped.c: 1x1, groups that do not fill blocks */
+bool conv_grouped(const maas_window_attr_t *a, const maas_type_t *w);
+bool conv_grouped_setup(maas_setup_t *u);
+bool conv_shuffled_setup(maas_setup_t *u);
+maas_status_t conv_grouped_run(const maas_step_t *s, maas_slot_t *slot,
+    int64_t first, int64_t last);
+maas_status_t conv_shuffled_run(const maas_step_t *s, maas_slot_t *slot,
+    int64_t first, int64_t last);
+
 /* conv_winograd.c */
 const char *conv_winograd(const maas_window_attr_t *a, const maas_type_t *x,
     const maas_type_t *w);

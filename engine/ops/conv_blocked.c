@@ -210,7 +210,12 @@ conv_blocked(const maas_node_t *n, const maas_type_t *const *type,
         b->op = conv_winograd(a, x, w);
     }
 
-    return cb_depthwise(a, w->dims) || cb_aligned(a, w->dims);
+    if (cb_depthwise(a, w->dims) || cb_aligned(a, w->dims)) {
+        return true;
+    }
+
+    b->op = "ConvGrouped";
+    return conv_grouped(a, w);
 }
 
 

@@ -581,7 +581,7 @@ static const maas_kernel_row_t  maxpool_blocked_kernels[] = {
 };
 
 static const maas_kernel_row_t  averagepool_blocked_kernels[] = {
-    { "averagepool.c16", MAAS_CPU_REF, 0, 0, pool_blocked_setup,
+    { "averagepool.c16", MAAS_CPU_REF, 0, 0, averagepool_blocked_setup,
       averagepool_blocked_run }
 };
 

@@ -122,15 +122,14 @@ pb_count(int64_t at, int64_t k, int64_t size, int64_t p0, int64_t p1)
 }
 
 
-/* One output row of averages; the operator has no dilation. */
+/* Row oy, which holds sums, to averages; the operator has no dilation. */
 static void
-pb_average(const maas_win16_t *p, const maas_window_t *w, int64_t oy,
+pb_divide(const maas_win16_t *p, const maas_window_t *w, int64_t oy,
     bool pads)
 {
-    int           l = w->nd - 1;
-    float         acc[MAAS_C16], *y;
-    int64_t       ox, iy, ix, k0, k1, x0, x1, i, j, c, n;
-    const float  *x;
+    int      l = w->nd - 1;
+    float   *y;
+    int64_t  ox, iy, ix, k0, k1, x0, x1, n;
 
     iy = oy * p->sh - p->ph;
     pb_inside(iy, p->kh, 1, p->ih, &k0, &k1);
@@ -138,27 +137,33 @@ pb_average(const maas_win16_t *p, const maas_window_t *w, int64_t oy,
     for (ox = 0; ox < p->ow; ox++) {
         ix = ox * p->sw - p->pw;
         pb_inside(ix, p->kw, 1, p->iw, &x0, &x1);
-        memset(acc, 0, sizeof(acc));
-
-        for (j = k0; j < k1; j++) {
-            x = p->x + ((iy + j) * p->iw + ix) * MAAS_C16;
-
-            for (i = x0; i < x1; i++) {
-                for (c = 0; c < MAAS_C16; c++) {
-                    acc[c] += x[i * MAAS_C16 + c];
-                }
-            }
-        }
 
         n = pads ? pb_count(ix, p->kw, p->iw, p->pw, w->p1[l])
                    * (l > 0 ? pb_count(iy, p->kh, p->ih, p->ph, w->p1[0]) : 1)
                  : (k1 - k0) * (x1 - x0);
         y = p->y + (oy * p->ow + ox) * MAAS_C16;
 
-        for (c = 0; c < MAAS_C16; c++) {
-            y[c] = acc[c] / (float) n;
+        for (int c = 0; c < MAAS_C16; c++) {
+            y[c] /= (float) n;
         }
     }
+}
+
+
+/* Scratch: ones, the weights of a sum. */
+bool
+averagepool_blocked_setup(maas_setup_t *u)
+{
+    maas_win16_t   p;
+    maas_window_t  w;
+
+    if (!pool_blocked_setup(u)) {
+        return false;
+    }
+
+    pb_geom(&p, &w, u->attr, &u->in[0], &u->out[0]);
+    u->scratch = (size_t) (p.kh * p.kw) * MAAS_C16 * sizeof(float);
+    return true;
 }
 
 
@@ -166,20 +171,26 @@ maas_status_t
 averagepool_blocked_run(const maas_step_t *s, maas_slot_t *slot,
     int64_t first, int64_t last)
 {
+    float                     *ones = slot->scratch, bias[MAAS_C16] = { 0 };
     int64_t                    y;
     maas_win16_t               p;
     maas_window_t              w;
     const maas_window_attr_t  *a = s->attr;
 
-    (void) slot;
-
     pb_geom(&p, &w, s->attr, &s->in[0], &s->out[0]);
+    p.w = ones;
+    p.bias = bias;
+
+    for (int64_t i = 0; i < p.kh * p.kw * MAAS_C16; i++) {
+        ones[i] = 1;
+    }
 
     for (int64_t u = first; u < last; u++) {
         pb_unit(s, &p, u);
+        s->k->dwconv16(&p);
 
         for (y = p.y0; y < p.y1; y++) {
-            pb_average(&p, &w, y, a->count_include_pad != 0);
+            pb_divide(&p, &w, y, a->count_include_pad != 0);
         }
     }
 

@@ -91,6 +91,7 @@ conv_case(const conv_t *t)
     c.nc = t->planes ? 1 : t->k;
     c.run = t->planes ? t->k : 16;
     c.last = t->planes ? t->k : t->last;
+    c.skip = t->planes || t->k > 1 ? 0 : 5 % (t->parts == 1 ? t->last : 16);
     c.xa = wide * high * lane;
     c.xb = wide * lane;
     c.xc = lane;
@@ -304,6 +305,13 @@ test_sums(void)
         kt->sum16(b1 + GUARD, x, n, 0.125f);
         bad += differ(b1, b0, 16 + 2 * GUARD, "sum16");
 
+        for (int lanes = 1; lanes <= 16; lanes++) {
+            prepare(n * 16);
+            ref->lanes16(b0 + GUARD, x, n, lanes);
+            kt->lanes16(b1 + GUARD, x, n, lanes);
+            bad += differ(b1, b0, n * 16 + 2 * GUARD, "lanes16");
+        }
+
         fill(bw, 32, false);
         prepare(n * 16);
         ref->affine16(b0 + GUARD, x, bw, bw + 16, n, -0.5f, INFINITY);
@@ -311,7 +319,7 @@ test_sums(void)
         bad += compare(n * 16, 1, n % 5 == 0, "affine16");
     }
 
-    ok(bad == 0, "%s sum16 and affine16", maas_cpu_name(kt->level));
+    ok(bad == 0, "%s sum16, lanes16 and affine16", maas_cpu_name(kt->level));
 }
 
 

@@ -117,9 +117,10 @@ net_conv(net_t *t)
         group = 2;
         oc = (oc + 31) / 32 * 32;
 
-    } else if (x.c % 4 == 0 && rnd(b, 8) == 0) {
+    } else if (x.c % 4 == 0 && rnd(b, 6) == 0) {
         group = 4;
         oc = (oc + 3) / 4 * 4;
+        k = d = rnd(b, 2) ? 1 : k;
     }
 
     y = net_add(t, oc, x.half + (s == 2));
@@ -294,7 +295,53 @@ wide_conv(net_t *t, maas_str_t x, int64_t in, int64_t out)
 
 #define WIDE  14
 
-/* Seed 0: channels and declared extents that F(2x2, 3x3) is taken for. */
+static maas_str_t
+wide_view(net_t *t, maas_str_t x, int64_t c0, int64_t c1)
+{
+    int64_t      shape[] = { 0, c0, c1, WIDE, WIDE }, n = c1 > 0 ? 5 : 4;
+    build_t     *b = t->b;
+    maas_str_t   y = new_name(b);
+
+    if (n == 4) {
+        shape[2] = WIDE;
+    }
+
+    node(b, "Reshape", y, 2, x, constant(b, MAAS_I64, 1, &n, shape));
+    return y;
+}
+
+
+/* A 1x1 convolution in groups, whose channels are shuffled after it. */
+static maas_str_t
+wide_shuffle(net_t *t, maas_str_t x, int64_t in, int64_t out, int64_t group)
+{
+    static const int64_t  swap[] = { 0, 2, 1, 3, 4 };
+
+    build_t          *b = t->b;
+    maas_str_t        u = new_name(b), v = new_name(b), y = new_name(b);
+    maas_raw_node_t  *n;
+
+    n = node(b, "Conv", u, 3, x, floats(b, 4, out, in / group, 1, 1, 0.3f, 0),
+             floats(b, 1, out, 1, 1, 1, 0.3f, 0));
+    attr_int(n, "group", group);
+    node(b, "Relu", v, 1, u);
+
+    v = wide_view(t, v, group, out / group);
+    n = node(b, "Transpose", y, 1, v);
+    n->attr[n->n_attr++] = (maas_raw_attr_t) {
+        .name = maas_str("perm"), .type = MAAS_ATTR_INTS,
+        .ints = (int64_t *) swap, .n = maas_nelts(swap)
+    };
+
+    return wide_view(t, y, out, 0);
+}
+
+
+
+/*
+ * Seed 0: channels and declared extents that F(2x2, 3x3) is taken for, and
+ * shuffles.
+ */
 static maas_raw_model_t *
 wide_model(maas_arena_t *a)
 {
@@ -310,6 +357,12 @@ wide_model(maas_arena_t *a)
     u = wide_conv(&t, v, 176, 160);
     v = new_name(b);
     node(b, "Add", v, 2, u, x);
+    u = wide_shuffle(&t, v, 160, 136, 4);
+    u = wide_shuffle(&t, u, 136, 80, 2);
+    u = wide_shuffle(&t, u, 80, 60, 4);
+    v = new_name(b);
+    node(b, "Concat", v, 3, u, x, u);
+    attr_int(&b->g->node[b->g->n_node - 1], "axis", 1);
     node(b, "Sigmoid", y, 1, v);
     net_port(&b->g->out[b->g->n_out++], y, -1);
 

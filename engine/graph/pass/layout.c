@@ -325,6 +325,120 @@ layout_elementwise(layout_t *l, uint32_t i)
 }
 
 
+/* -- channel shuffles ---------------------------------------------------- */
+
+/* The two types agree but for axis 1, which is read as [g, c / g]. */
+static bool
+layout_split(const maas_type_t *x, const maas_type_t *t)
+{
+    return x->rank == 4 && t->rank == 5 && x->dims[0] == t->dims[0]
+           && x->dims[2] == t->dims[3] && x->dims[3] == t->dims[4]
+           && maas_dim_known(x->dims[1]) && maas_dim_known(t->dims[1])
+           && maas_dim_known(t->dims[2])
+           && t->dims[1] * t->dims[2] == x->dims[1];
+}
+
+
+/* Transpose(0, 2, 1, 3, 4); its attributes begin with perm. */
+static bool
+layout_swaps(const maas_node_t *n)
+{
+    static const int64_t  want[] = { 0, 2, 1, 3, 4 };
+    const maas_list_t    *perm = n->attr;
+
+    return maas_pass_is(n, "Transpose") && n->n_post == 0
+           && perm->n == maas_nelts(want)
+           && memcmp(maas_list_ints(n->attr, perm), want, sizeof(want)) == 0;
+}
+
+
+/* The last node of a shuffle of the groups of `from`, or NULL. */
+static maas_node_t *
+layout_shuffle_end(const layout_t *l, const maas_node_t *from,
+    const maas_node_t *first, maas_node_t **middle)
+{
+    maas_node_t        *last;
+    const maas_value_t *v = l->p->g->value;
+    const maas_type_t  *x = &v[first->in[0]].type, *t;
+
+    *middle = maas_pass_only_user(l->p, first->out[0]);
+
+    if (*middle == NULL || !layout_swaps(*middle)) {
+        return NULL;
+    }
+
+    t = &v[first->out[0]].type;
+    last = maas_pass_only_user(l->p, (*middle)->out[0]);
+
+    if (last == NULL || !maas_pass_is(last, "Reshape")
+        || last->in[0] != (*middle)->out[0] || !layout_split(x, t)
+        || t->dims[1] * v[from->in[1]].type.dims[1]
+           != v[from->in[0]].type.dims[1]
+        || !layout_fits(l, last->out[0])
+        || v[last->out[0]].type.rank != x->rank)
+    {
+        return NULL;
+    }
+
+    for (int i = 0; i < x->rank; i++) {
+        if (v[last->out[0]].type.dims[i] != x->dims[i]) {
+            return NULL;
+        }
+    }
+
+    for (int i = 0; i < from->n_post; i++) {
+        if (from->post[i].kind != MAAS_POST_UNARY) {
+            return NULL;
+        }
+    }
+
+    return last;
+}
+
+
+/* Reshape, Transpose, Reshape behind a grouped convolution. */
+static maas_status_t
+layout_shuffle(layout_t *l, uint32_t i, bool *done)
+{
+    maas_vid_t    out;
+    maas_node_t  *n = &l->p->g->node[i], *from, *middle, *last, fused;
+
+    if (!maas_pass_is(n, "Reshape") || !layout_has(l, n->in[0])
+        || l->maker[n->in[0]] == MAAS_NONODE
+        || maas_pass_only_user(l->p, n->in[0]) != n)
+    {
+        return MAAS_OK;
+    }
+
+    from = &l->p->g->node[l->maker[n->in[0]]];
+
+    if (from->op != layout_row("ConvGrouped")) {
+        return MAAS_OK;
+    }
+
+    last = layout_shuffle_end(l, from, n, &middle);
+    if (last == NULL) {
+        return MAAS_OK;
+    }
+
+    out = last->out[0];
+    fused = *from;
+    fused.op = layout_row("ConvShuffled");
+    fused.out = maas_arena_dup(l->p->g->arena, &out, sizeof(out));
+    if (fused.out == NULL) {
+        return maas_err_nomem(l->p->err);
+    }
+
+    *last = fused;
+    maas_pass_delete(from);
+    maas_pass_delete(middle);
+    maas_pass_delete(n);
+    *done = true;
+
+    return layout_write(l, (uint32_t) (last - l->p->g->node));
+}
+
+
 /* -- the pass ------------------------------------------------------------ */
 
 static maas_status_t
@@ -387,6 +501,10 @@ layout_run(maas_pass_t *p)
 
         done = false;
         MAAS_TRY(layout_op(&l, i, &done));
+
+        if (!done) {
+            MAAS_TRY(layout_shuffle(&l, i, &done));
+        }
 
         if (!done) {
             MAAS_TRY(layout_elementwise(&l, i));

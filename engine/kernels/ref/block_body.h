@@ -13,18 +13,20 @@ MAAS_K(conv16_pixel)(const maas_conv16_t *c, const float *x, const float *w,
     float *acc)
 {
     float         v;
-    int64_t       a, b, t, i, l, run;
+    int64_t       a, b, t, i, l, run, skip;
     const float  *p, *q;
 
     for (a = 0; a < c->na; a++) {
         run = a + 1 < c->na ? c->run : c->last;
         q = w + a * c->wa + c->b0 * c->nc * run * MAAS_C16;
+        skip = a == 0 ? c->skip : 0;
+        q -= (a == 0 ? 0 : c->skip) * MAAS_C16;
 
         for (b = 0; b < c->nb; b++) {
             for (t = 0; t < c->nc; t++) {
                 p = x + a * c->xa + b * c->xb + t * c->xc;
 
-                for (i = 0; i < run; i++) {
+                for (i = skip; i < run; i++) {
                     v = p[i];
 
                     for (l = 0; l < MAAS_C16; l++) {
@@ -148,6 +150,19 @@ void
 MAAS_K(maxpool16)(const maas_win16_t *c)
 {
     MAAS_K(win16)(c, true);
+}
+
+
+void
+MAAS_K(lanes16)(float *y, const float *x, int64_t n, int64_t count)
+{
+    int64_t  i, l;
+
+    for (i = 0; i < n; i++) {
+        for (l = 0; l < count; l++) {
+            y[i * MAAS_C16 + l] = x[i * MAAS_C16 + l];
+        }
+    }
 }
 
 

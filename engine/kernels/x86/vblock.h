@@ -87,8 +87,16 @@ kb_tile(const kb_tile_t *t, const int R0, const int R1, const int W)
     for (a = 0; a < c->na; a++) {
         run = a + 1 < c->na ? c->run : c->last;
         w = t->w + a * c->wa + c->b0 * c->nc * run * MAAS_C16;
-        f = w + t->ahead;
         pb = t->x + a * c->xa;
+
+        if (a == 0) {
+            run -= c->skip;
+            pb += c->skip;
+        } else {
+            w -= c->skip * MAAS_C16;
+        }
+
+        f = w + t->ahead;
 
         for (b = 0; b < c->nb; b++, pb += c->xb) {
             for (i = 0; i < c->nc; i++) {

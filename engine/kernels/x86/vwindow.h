@@ -177,6 +177,18 @@ MAAS_K(maxpool16)(const maas_win16_t *c)
 
 
 void
+MAAS_K(lanes16)(float *y, const float *x, int64_t n, int64_t count)
+{
+    for (int64_t i = 0; i < n; i++, x += MAAS_C16, y += MAAS_C16) {
+        for (int h = 0; h < VW_N; h++) {
+            v_stores(y + h * VL, v_loads(x + h * VL, count - h * VL),
+                     count - h * VL);
+        }
+    }
+}
+
+
+void
 MAAS_K(sum16)(float *y, const float *x, int64_t n, float f)
 {
     V             s0, s1, s2, s3;
