@@ -56,6 +56,21 @@ typedef enum {
 
 const char *maas_format_name(maas_format_t format);
 
+/*
+ * 8-bit panels of 16 columns of a K x N matrix, an int8 tensor of rank 2
+ * with one panel a row: 16 int32 sums of the columns over k, then for each
+ * 4 k, and for each column, 4 bytes; rows beyond K and columns beyond N are
+ * zero.  A uint8 matrix is stored less 128.
+ */
+#define MAAS_Q16       16
+#define MAAS_Q16_HEAD  64
+
+static inline int64_t
+maas_q16_panel(int64_t k)           /* bytes; k < 2^56 */
+{
+    return MAAS_Q16_HEAD + (k + 3) / 4 * 4 * MAAS_Q16;
+}
+
 #define MAAS_P16  16
 #define MAAS_C16  16
 
@@ -196,6 +211,20 @@ typedef struct {
 } maas_wino16_t;
 
 
+/*
+ * C = A * B of 8-bit integers, sums wrap.  Whole panels are written: C has
+ * room for n rounded up to 16 in each row.
+ */
+typedef struct {
+    int64_t        m, n, k;
+    const uint8_t *a;           /* m x k, row i at a + i * lda */
+    int64_t        lda;
+    const int8_t  *b;           /* panels: maas_q16_panel(k) bytes each */
+    int32_t       *c;
+    int64_t        ldc;
+} maas_qgemm_t;
+
+
 typedef struct maas_kernels_s {
     maas_cpu_t  level;
 
@@ -267,6 +296,22 @@ typedef struct maas_kernels_s {
     /* y = clamp(x * a + b) of n pixels, a and b for each channel. */
     void (*affine16)(float *y, const float *x, const float *a,
         const float *b, int64_t n, float lo, float hi);
+
+    void (*qgemm)(const maas_qgemm_t *g);
+
+    /* y = x + f * sum[i] [+ r * zero[i]], wrapping; y may be x. */
+    void (*qfix)(int32_t *y, const int32_t *x, const int32_t *sum, int32_t f,
+        const int32_t *zero, int32_t r, int64_t n);
+
+    /* y = x * scale[i * step], x rounded to float32 first; step 0 or 1. */
+    void (*qscale)(float *y, const int32_t *x, const float *scale, int step,
+        int64_t n);
+
+    /* uint8: x / scale, half to even, plus zero, saturated; NaN gives 0. */
+    void (*quantize)(uint8_t *y, const float *x, float scale, int32_t zero,
+        int64_t n);
+
+    uint32_t (*qsum)(const uint8_t *x, int64_t n);
 
     void (*f16_to_f32)(float *y, const uint16_t *x, int64_t n);
     void (*f32_to_f16)(uint16_t *y, const float *x, int64_t n);

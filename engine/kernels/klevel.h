@@ -17,6 +17,10 @@
 #define MAAS_K_CAT(op, isa)   MAAS_K_CAT_(op, isa)
 #define MAAS_K(op)            MAAS_K_CAT(op, MAAS_ISA)
 
+#define MAAS_KQ_CAT_(op, isa)  maas_k_q8_##op##_##isa
+#define MAAS_KQ_CAT(op, isa)   MAAS_KQ_CAT_(op, isa)
+#define MAAS_KQ(op)            MAAS_KQ_CAT(op, MAAS_ISA)
+
 /*
  * Sums, products and dot products of a row are made in this many lanes:
  * element i goes to lane i % 64 in ascending order, a last block is filled
@@ -87,6 +91,14 @@
     void maas_k_f32_sum16_##l(float *y, const float *x, int64_t n, float f);  \
     void maas_k_f32_affine16_##l(float *y, const float *x, const float *a,    \
         const float *b, int64_t n, float lo, float hi);                       \
+    void maas_k_q8_gemm_##l(const maas_qgemm_t *g);                           \
+    void maas_k_q8_fix_##l(int32_t *y, const int32_t *x, const int32_t *sum,  \
+        int32_t f, const int32_t *zero, int32_t r, int64_t n);                \
+    void maas_k_q8_scale_##l(float *y, const int32_t *x, const float *scale,  \
+        int step, int64_t n);                                                 \
+    void maas_k_q8_quantize_##l(uint8_t *y, const float *x, float scale,      \
+        int32_t zero, int64_t n);                                             \
+    uint32_t maas_k_q8_sum_##l(const uint8_t *x, int64_t n);                  \
     void maas_k_f32_from_f16_##l(float *y, const uint16_t *x, int64_t n);     \
     void maas_k_f32_to_f16_##l(uint16_t *y, const float *x, int64_t n);
 
@@ -94,6 +106,14 @@ MAAS_K_DECLARE(ref)
 MAAS_K_DECLARE(v2)
 MAAS_K_DECLARE(avx2)
 MAAS_K_DECLARE(avx512)
+
+/* What the entries of two levels choose from. */
+bool maas_cpu_has_vnni(void);
+bool maas_cpu_has_avxvnni(void);
+void maas_k_q8_gemm_avx512vnni(const maas_qgemm_t *g);
+void maas_k_q8_gemm_avx512madd(const maas_qgemm_t *g);
+void maas_k_q8_gemm_avxvnni(const maas_qgemm_t *g);
+void maas_k_q8_gemm_avx2madd(const maas_qgemm_t *g);
 
 void maas_k_f64_gemm_ref(int64_t m, int64_t n, int64_t k, const double *a,
     int64_t lda, const double *b, int64_t ldb, double *c, int64_t ldc);

@@ -42,6 +42,11 @@
         .lanes16 = maas_k_f32_lanes16_##l,                                    \
         .sum16 = maas_k_f32_sum16_##l,                                        \
         .affine16 = maas_k_f32_affine16_##l,                                  \
+        .qgemm = maas_k_q8_gemm_##l,                                          \
+        .qfix = maas_k_q8_fix_##l,                                            \
+        .qscale = maas_k_q8_scale_##l,                                        \
+        .quantize = maas_k_q8_quantize_##l,                                   \
+        .qsum = maas_k_q8_sum_##l,                                            \
         .f16_to_f32 = maas_k_f32_from_f16_##l,                                \
         .f32_to_f16 = maas_k_f32_to_f16_##l,                                  \
         .dgemm = f64,                                                         \
@@ -138,6 +143,37 @@ maas_cpu_host(void)
     return MAAS_CPU_REF;
 #endif
 }
+
+
+#if defined(__x86_64__)
+
+/* VPDPBUSD on 512 bits; for the AVX-512 level. */
+bool
+maas_cpu_has_vnni(void)
+{
+    return __builtin_cpu_supports("avx512vnni");
+}
+
+
+/* VPDPBUSD on 256 bits, coded in VEX: CPUID leaf 7.1, once a process. */
+bool
+maas_cpu_has_avxvnni(void)
+{
+    int               v;
+    unsigned          a = 0, b, c, d;
+    static int        known;            /* 0: not asked, 1: no, 2: yes */
+
+    v = __atomic_load_n(&known, __ATOMIC_RELAXED);
+
+    if (v == 0) {
+        v = __get_cpuid_count(7, 1, &a, &b, &c, &d) && (a & 1u << 4) ? 2 : 1;
+        __atomic_store_n(&known, v, __ATOMIC_RELAXED);
+    }
+
+    return v == 2;
+}
+
+#endif
 
 
 bool

@@ -514,7 +514,7 @@ dynamic_run(const maas_step_t *s, maas_slot_t *slot, int64_t first,
     }
 
     if (s->out[0].dtype != MAAS_NODTYPE) {
-        quantize_f32_u8(s->out[0].data, x, &scale, 0, &zero, 0, n);
+        s->k->quantize(s->out[0].data, x, scale, zero, n);
     }
 
     return MAAS_OK;

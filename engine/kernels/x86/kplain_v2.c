@@ -14,6 +14,8 @@
 #define MAAS_MADD(a, b, c)     ((a) * (b) + (c))
 
 #include "kernels/ref/gemm_body.h"
+#include "kernels/ref/qgemm_body.h"
+#include "kernels/ref/qrow_body.h"
 #include "kernels/ref/map_body.h"
 #include "kernels/ref/row_body.h"
 #include "kernels/ref/block_body.h"
