@@ -158,6 +158,12 @@ maas_status_t cli_fill(const cli_model_t *m, const cli_list_t *shapes,
 maas_status_t cli_profile(const cli_model_t *m, const maas_tensor_t *in,
     size_t runs, maas_err_t *err);
 
+/*
+ * Rates of the compute kernels at every level of this CPU, on stdout;
+ * seconds: of each kernel (0: a short while).  An exit code.
+ */
+int cli_kernels(double seconds, bool json);
+
 /* Index of the input that is called so, or -1. */
 int cli_port(const maas_port_t *ports, size_t n, const char *name,
     size_t len);

@@ -324,4 +324,10 @@ typedef struct maas_kernels_s {
 /* The table of a level; NULL when the host cannot run it. */
 const maas_kernels_t *maas_kernels(maas_cpu_t level);
 
+/*
+ * n rounds of multiply-adds in registers of a level that the host runs; the
+ * float32 operations of a round, 0: there is no such loop.  For benches.
+ */
+int maas_kernels_peak(maas_cpu_t level, uint64_t n);
+
 #endif

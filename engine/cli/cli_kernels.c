@@ -1,0 +1,483 @@
+/*
+ * maas bench --kernels: the rate of every entry of the kernel table at each
+ * level that this CPU has, one thread, beside what the machine can do: the
+ * multiply-adds of registers for products, a copy in the same cache for what
+ * moves data.  A figure is the best of its repetitions.
+ *
+ * Ownership: one block of buffers for all kernels; it lives for the command.
+ * Threads:   the main thread only.
+ */
+
+#define _GNU_SOURCE
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "cli/cli.h"
+#include "kernels/klevel.h"
+
+
+#define KB_SECONDS  0.02
+#define KB_ROW      4096            /* elements: 16 KiB, in the first cache */
+#define KB_FLOATS   (4u << 20)      /* of each buffer */
+
+typedef struct {
+    const maas_kernels_t  *k;
+    float                 *x, *w, *y;
+    int                    op;
+    int64_t                m, n, kk;
+} kb_t;
+
+typedef void (*kb_run_pt)(const kb_t *b);
+
+typedef struct {
+    const char  *name;
+    kb_run_pt    run;
+    int          op;
+    int64_t      m, n, k;           /* of a product; else unused */
+    int          bytes;             /* moved for each of KB_ROW elements */
+} kb_row_t;
+
+
+/* -- runs ---------------------------------------------------------------- */
+
+static void
+kb_gemm(const kb_t *b)
+{
+    maas_gemm_t  g = { .m = b->m, .n = b->n, .k = b->kk, .a = b->x,
+                       .lda = b->kk, .b = b->w, .c = b->y, .ldc = b->n };
+
+    b->k->gemm(&g, 0, b->m);
+}
+
+
+static void
+kb_gemmt(const kb_t *b)
+{
+    maas_gemmt_t  t = { .m = b->m, .n = b->n, .k = b->kk, .x = b->x,
+                        .ldx = b->m, .w = b->w, .c = b->y, .ldc = b->m };
+
+    b->k->gemmt(&t, 0, b->m, 0, b->n);
+}
+
+
+/* double: the buffers hold small numbers whichever way they are read */
+static void
+kb_dgemm(const kb_t *b)
+{
+    b->k->dgemm(b->m, b->n, b->kk, (const double *) b->x, b->kk,
+                (const double *) b->w, b->n, (double *) b->y, b->n);
+}
+
+
+/* m x m pixels by n x n taps, padded */
+static void
+kb_dwconv(const kb_t *b)
+{
+    int  n = (int) b->n;
+
+    b->k->dwconv(b->y, b->x, b->w, 0, b->m, b->m, b->m, b->m, n, n, 1, 1,
+                 n / 2, n / 2, 1, 1, 0, b->m);
+}
+
+
+/* m x m pixels, kk to n channels, one by one, in blocks of 16 */
+static void
+kb_conv16(const kb_t *b)
+{
+    int64_t        pixels = b->m * b->m;
+    maas_conv16_t  c = { .x = b->x, .w = b->w, .y = b->y, .rows = b->m,
+                         .cols = b->m, .n = b->n, .na = b->kk / MAAS_C16,
+                         .nb = 1, .nc = 1, .run = MAAS_C16,
+                         .last = MAAS_C16, .xa = pixels * MAAS_C16,
+                         .xrow = b->m * MAAS_C16, .xcol = MAAS_C16,
+                         .yrow = b->m * MAAS_C16,
+                         .yblock = pixels * MAAS_C16,
+                         .wa = MAAS_C16 * MAAS_P16, .wb = 1,
+                         .wblock = b->kk * MAAS_P16 };
+
+    b->k->conv16(&c);
+}
+
+
+static maas_win16_t
+kb_window(const kb_t *b)
+{
+    return (maas_win16_t) { .x = b->x, .w = b->w, .bias = b->w, .y = b->y,
+                            .ih = b->m, .iw = b->m, .oh = b->m, .ow = b->m,
+                            .kh = b->n, .kw = b->n, .sh = 1, .sw = 1,
+                            .ph = b->n / 2, .pw = b->n / 2, .dh = 1, .dw = 1,
+                            .y1 = b->m };
+}
+
+
+static void
+kb_dwconv16(const kb_t *b)
+{
+    maas_win16_t  c = kb_window(b);
+
+    b->k->dwconv16(&c);
+}
+
+
+static void
+kb_maxpool16(const kb_t *b)
+{
+    maas_win16_t  c = kb_window(b);
+
+    b->k->maxpool16(&c);
+}
+
+
+/* A tile of six by six, at row 4, column 4 of 16 x 16 pixels. */
+static void
+kb_winoin16(const kb_t *b)
+{
+    maas_wino16_t  t = { .m = 4, .h = 16, .w = 16, .y0 = 4, .x0 = 4,
+                         .step = MAAS_C16 };
+
+    for (int64_t i = 0; i < KB_ROW; i += 36 * MAAS_C16) {
+        b->k->winoin16(&t, b->y, b->x);
+    }
+}
+
+
+static void
+kb_winoout16(const kb_t *b)
+{
+    maas_wino16_t  t = { .m = 4, .h = 16, .w = 16, .y0 = 4, .x0 = 4,
+                         .step = MAAS_C16, .bias = b->w };
+
+    for (int64_t i = 0; i < KB_ROW; i += 36 * MAAS_C16) {
+        b->k->winoout16(&t, b->y, b->x);
+    }
+}
+
+
+static void
+kb_sum16(const kb_t *b)
+{
+    b->k->sum16(b->y, b->x, KB_ROW / MAAS_C16, 0.5f);
+}
+
+
+static void
+kb_affine16(const kb_t *b)
+{
+    b->k->affine16(b->y, b->x, b->w, b->w, KB_ROW / MAAS_C16, 0, 6);
+}
+
+
+static void
+kb_pack(const kb_t *b)
+{
+    b->k->pack_p16(b->y, b->x, 64, 1, KB_ROW / 64, 64, 0, 4);
+}
+
+
+static void
+kb_unary(const kb_t *b)
+{
+    b->k->unary[b->op](b->y, b->x, KB_ROW, 0.5f, 1.0f);
+}
+
+
+static void
+kb_binary(const kb_t *b)
+{
+    b->k->binary[b->op](b->y, b->x, 1, b->w, 1, KB_ROW);
+}
+
+
+static void
+kb_reduce(const kb_t *b)
+{
+    b->y[0] = b->k->reduce[b->op](b->x, KB_ROW);
+}
+
+
+static void
+kb_fold(const kb_t *b)
+{
+    b->k->fold[b->op](b->y, b->x, KB_ROW);
+}
+
+
+static void
+kb_softmax(const kb_t *b)
+{
+    b->k->softmax(b->y, b->x, KB_ROW);
+}
+
+
+static void
+kb_log_softmax(const kb_t *b)
+{
+    b->k->log_softmax(b->y, b->x, KB_ROW);
+}
+
+
+static void
+kb_layer_norm(const kb_t *b)
+{
+    b->k->layer_norm(b->y, b->x, b->w, b->w, KB_ROW, 1e-5f, NULL, NULL);
+}
+
+
+static void
+kb_dot(const kb_t *b)
+{
+    b->y[0] = b->k->dot(b->x, b->w, KB_ROW);
+}
+
+
+static void
+kb_axpy(const kb_t *b)
+{
+    b->k->axpy(b->y, 0x1p-20f, b->x, KB_ROW);
+}
+
+
+static void
+kb_transpose(const kb_t *b)
+{
+    b->k->transpose(b->y, 64, b->x, 64, 64, 64);
+}
+
+
+static void
+kb_from_f16(const kb_t *b)
+{
+    b->k->f16_to_f32(b->y, (const uint16_t *) b->w, KB_ROW);
+}
+
+
+static void
+kb_to_f16(const kb_t *b)
+{
+    b->k->f32_to_f16((uint16_t *) b->y, b->x, KB_ROW);
+}
+
+
+static void
+kb_copy(const kb_t *b)
+{
+    memcpy(b->y, b->x, KB_ROW * sizeof(float));
+    __asm__ volatile ("" : : "r" (b->y) : "memory");
+}
+
+
+/* -- the list ------------------------------------------------------------ */
+
+#define KB_U(id, op, l)  { "unary " #op, kb_unary, MAAS_U_##id, 0, 0, 0, 8 },
+#define KB_B(id, op, l)  { "binary " #op, kb_binary, MAAS_B_##id, 0, 0, 0, 12 },
+#define KB_R(id, op, l)  { "reduce " #op, kb_reduce, MAAS_R_##id, 0, 0, 0, 4 },
+#define KB_F(id, op, l)  { "fold " #op, kb_fold, MAAS_R_##id, 0, 0, 0, 12 },
+
+/* Products first: flops; then what moves data: bytes. */
+static const kb_row_t  kb_rows[] = {
+    { "gemm 512x512x512", kb_gemm, 0, 512, 512, 512, 0 },
+    { "gemm 128x768x768", kb_gemm, 0, 128, 768, 768, 0 },
+    { "gemm 64x3072x768", kb_gemm, 0, 64, 3072, 768, 0 },
+    { "gemm 16x768x768", kb_gemm, 0, 16, 768, 768, 0 },
+    { "gemm 4x768x768", kb_gemm, 0, 4, 768, 768, 0 },
+    { "gemm 1x768x768", kb_gemm, 0, 1, 768, 768, 0 },
+    { "gemm 200x50x300", kb_gemm, 0, 200, 50, 300, 0 },
+    { "gemmt 64x3136x576", kb_gemmt, 0, 3136, 64, 576, 0 },
+    { "gemmt 256x196x2304", kb_gemmt, 0, 196, 256, 2304, 0 },
+    { "gemmt 256x49x2304", kb_gemmt, 0, 49, 256, 2304, 0 },
+    { "gemmt 24x12544x16", kb_gemmt, 0, 12544, 24, 16, 0 },
+    { "dgemm 256x256x256", kb_dgemm, 0, 256, 256, 256, 0 },
+    { "dwconv 56x56 3x3", kb_dwconv, 0, 56, 3, 1, 0 },
+    { "dwconv 14x14 5x5", kb_dwconv, 0, 14, 5, 1, 0 },
+    { "conv16 56x56x64, 64", kb_conv16, 0, 56, 64, 64, 0 },
+    { "conv16 14x14x256, 256", kb_conv16, 0, 14, 256, 256, 0 },
+    { "dwconv16 56x56 3x3", kb_dwconv16, 0, 56, 3, 16, 0 },
+    { "maxpool16 56x56 3x3", kb_maxpool16, 0, 56, 3, 16, 0 },
+    { "winoin16 F(4x4)", kb_winoin16, 0, 0, 0, 0, 8 },
+    { "winoout16 F(4x4)", kb_winoout16, 0, 0, 0, 0, 6 },
+    { "sum16", kb_sum16, 0, 0, 0, 0, 4 },
+    { "affine16", kb_affine16, 0, 0, 0, 0, 8 },
+    { "pack_p16", kb_pack, 0, 0, 0, 0, 8 },
+    { "transpose", kb_transpose, 0, 0, 0, 0, 8 },
+    { "softmax", kb_softmax, 0, 0, 0, 0, 8 },
+    { "log_softmax", kb_log_softmax, 0, 0, 0, 0, 8 },
+    { "layer_norm", kb_layer_norm, 0, 0, 0, 0, 16 },
+    { "dot", kb_dot, 0, 0, 0, 0, 8 },
+    { "axpy", kb_axpy, 0, 0, 0, 0, 12 },
+    { "f16_to_f32", kb_from_f16, 0, 0, 0, 0, 6 },
+    { "f32_to_f16", kb_to_f16, 0, 0, 0, 0, 6 },
+    MAAS_K_UNARIES(KB_U, 0)
+    MAAS_K_BINARIES(KB_B, 0)
+    MAAS_K_REDUCES(KB_R, 0)
+    MAAS_K_REDUCES(KB_F, 0)
+};
+
+
+/* -- measuring ----------------------------------------------------------- */
+
+/* Seconds of one call, the best of so many as fit. */
+static double
+kb_time(kb_run_pt run, const kb_t *b, double seconds)
+{
+    double    best = 1e30;
+    uint64_t  t, end, n = 1;
+
+    t = maas_now_ns();
+    end = t + (uint64_t) (seconds * 1e9);
+    run(b);
+
+    /* The plain C of a large product is slow enough to be measured once. */
+    if (maas_now_ns() > end) {
+        return (double) (maas_now_ns() - t) / 1e9;
+    }
+
+    /* Ten microseconds at a time, so that reading the clock does not count. */
+    for ( ;; ) {
+        t = maas_now_ns();
+
+        for (uint64_t i = 0; i < n; i++) {
+            run(b);
+        }
+
+        t = maas_now_ns() - t;
+        best = maas_min(best, (double) t / (double) n);
+
+        if (maas_now_ns() > end) {
+            return best / 1e9;
+        }
+
+        if (t < 10000) {
+            n *= 2;
+            best = 1e30;
+        }
+    }
+}
+
+
+/* Operations a second; 0: unknown. */
+static double
+kb_peak(maas_cpu_t level)
+{
+    int       ops = maas_kernels_peak(level, 1000);
+    double    best = 1e30;
+    uint64_t  t;
+
+    for (int i = 0; ops != 0 && i < 20; i++) {
+        t = maas_now_ns();
+        (void) maas_kernels_peak(level, 100000);
+        t = maas_now_ns() - t;
+        best = maas_min(best, (double) t / 1e9);
+    }
+
+    return ops * 1e5 / best;
+}
+
+
+static double
+kb_flops(const kb_row_t *r)
+{
+    double  taps = 2.0 * (double) (r->m * r->m * r->n * r->n);
+
+    if (r->run == kb_dwconv || r->run == kb_dwconv16
+        || r->run == kb_maxpool16)
+    {
+        return r->run == kb_dwconv ? taps : taps * MAAS_C16;
+    }
+
+    if (r->run == kb_conv16) {
+        return 2.0 * (double) (r->m * r->m) * (double) (r->n * r->k);
+    }
+
+    return 2.0 * (double) r->m * (double) r->n * (double) r->k;
+}
+
+
+static void
+kb_print(const kb_row_t *r, maas_cpu_t level, double rate, double peak,
+    bool json)
+{
+    const char  *unit = r->bytes != 0 ? "GB/s" : "GFLOP/s";
+
+    if (json) {
+        printf("{\"level\":\"%s\",\"kernel\":\"%s\",\"rate\":%.4g,"
+               "\"unit\":\"%s\",\"peak\":%.4g}\n", maas_cpu_name(level),
+               r->name, rate / 1e9, unit, peak / 1e9);
+
+    } else if (peak > 0) {
+        printf("  %-22s %8.2f %-7s %4.0f %%\n", r->name, rate / 1e9, unit,
+               100 * rate / peak);
+
+    } else {
+        printf("  %-22s %8.2f %-7s    -\n", r->name, rate / 1e9, unit);
+    }
+
+    fflush(stdout);
+}
+
+
+static void
+kb_level(maas_cpu_t level, double host, kb_t *b, double seconds, bool json)
+{
+    double           flops, copy, rate, peak;
+    const kb_row_t  *r;
+
+    flops = kb_peak(level);
+    copy = KB_ROW * 8 / kb_time(kb_copy, b, seconds);
+
+    if (!json) {
+        printf("%s%s: multiply-adds in registers %.1f GFLOP/s, copy %.1f "
+               "GB/s\n", level == MAAS_CPU_REF ? "" : "\n",
+               maas_cpu_name(level), flops / 1e9, copy / 1e9);
+    }
+
+    for (size_t i = 0; i < maas_nelts(kb_rows); i++) {
+        r = &kb_rows[i];
+        b->op = r->op;
+        b->m = r->m;
+        b->n = r->n;
+        b->kk = r->k;
+
+        /* Float64 has half the lanes; OpenBLAS takes what the host has. */
+        peak = r->bytes != 0 ? copy : r->run == kb_dgemm ? host / 2 : flops;
+        rate = (r->bytes != 0 ? (double) r->bytes * KB_ROW : kb_flops(r))
+               / kb_time(r->run, b, seconds);
+        kb_print(r, level, rate, peak, json);
+    }
+}
+
+
+int
+cli_kernels(double seconds, bool json)
+{
+    kb_t       b = { 0 };
+    float     *p;
+    double     host = kb_peak(maas_cpu_host());
+    uint32_t   x = 12345;
+
+    p = aligned_alloc(MAAS_ALIGN, 3 * KB_FLOATS * sizeof(float));
+    if (p == NULL) {
+        return cli_fail("out of memory");
+    }
+
+    /* In [0.5, 1): no logarithm and no power of these is a special case. */
+    for (size_t i = 0; i < 3 * KB_FLOATS; i++) {
+        x = x * 1664525u + 1013904223u;
+        p[i] = 0.5f + (float) (x >> 9) * 0x1p-24f;
+    }
+
+    b.x = p;
+    b.w = p + KB_FLOATS;
+    b.y = p + 2 * KB_FLOATS;
+
+    for (maas_cpu_t l = MAAS_CPU_REF; l < MAAS_CPU_LEVELS; l++) {
+        b.k = maas_kernels(l);
+
+        if (b.k != NULL) {
+            kb_level(l, host, &b, seconds > 0 ? seconds : KB_SECONDS, json);
+        }
+    }
+
+    free(p);
+    return CLI_OK;
+}
