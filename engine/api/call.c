@@ -40,15 +40,18 @@ maas_call_create(const maas_host_t *host, const maas_api_t *api,
 {
     maas_call_t  *call;
 
-    call = maas_calloc(host, 1, sizeof(maas_call_t));
+    call = maas_alloc(host, sizeof(maas_call_t));
     if (call == NULL) {
         return NULL;
     }
+
+    memset(call, 0, offsetof(maas_call_t, room));
 
     call->host = host;
     call->api = api;
     call->catalog = catalog;
     maas_arena_init(&call->arena, host, 0);
+    maas_arena_lend(&call->arena, call->room, sizeof(call->room));
     atomic_init(&call->cancel, false);
     atomic_init(&call->left, false);
     atomic_init(&call->joint, NULL);

@@ -18,6 +18,9 @@
 /* A run of several calls: batch.c. */
 typedef struct maas_joint_s  maas_joint_t;
 
+/* What the arena of a small request needs. */
+#define MAAS_CALL_ROOM    3072
+
 struct maas_call_s {
     const maas_host_t    *host;
     const maas_api_t     *api;
@@ -58,6 +61,9 @@ struct maas_call_s {
     maas_err_t            err;          /* status MAAS_OK: none */
     int                   http;         /* of the error; 0: its status's */
     maas_reply_t          reply;
+
+    /* the arena's first block, so that most calls are one allocation */
+    char                  room[MAAS_CALL_ROOM] __attribute__((aligned(16)));
 };
 
 /* Remembers the error; the first one wins unless it is overruled. */

@@ -99,13 +99,12 @@ maas_model_check_input(const maas_model_t *m, size_t i,
                         maas_dtype_name(t->dtype));
     }
 
-    maas_dims_text(got, t->dims, t->rank);
-
     n = maas_dims_count(t->dims, t->rank);
     if (n < 0 || (uint64_t) n > m->limits.max_elements) {
         return maas_err(err, MAAS_ELIMIT,
                         "input '%.*s': shape %s has more than %llu elements",
-                        (int) p->name.len, p->name.data, got,
+                        (int) p->name.len, p->name.data,
+                        maas_dims_text(got, t->dims, t->rank),
                         (unsigned long long) m->limits.max_elements);
     }
 
@@ -123,7 +122,8 @@ maas_model_check_input(const maas_model_t *m, size_t i,
         return maas_err(err, MAAS_EINVAL,
                         "input '%.*s': shape %s expected, but %s came",
                         (int) p->name.len, p->name.data,
-                        maas_dims_text(want, p->dims, p->rank), got);
+                        maas_dims_text(want, p->dims, p->rank),
+                        maas_dims_text(got, t->dims, t->rank));
     }
 
     return model_check_batch(m, p, t, err);

@@ -38,7 +38,7 @@ cache_find(maas_model_t *m, maas_plan_t *parent, const void *key, size_t len)
     for ( /* void */ ; p != NULL; p = p->next) {
         if (p->key_len == len && memcmp(p->key, key, len) == 0) {
             p->used = model_tick();
-            p->seen_ns = maas_now_ns();
+            p->seen_ns = maas_coarse_ns();
             p->hits += p->hits < UINT32_MAX;
             atomic_fetch_add(&p->refs, 1);
             break;
@@ -131,7 +131,7 @@ cache_victim(const maas_model_t *m, maas_plan_t **list)
 {
     bool           loose;
     uint32_t       n = 0;
-    uint64_t       now = maas_now_ns();
+    uint64_t       now = maas_coarse_ns();
     maas_plan_t  **at, **victim = NULL;
 
     for (at = list; *at != NULL; at = &(*at)->next) {
@@ -278,7 +278,7 @@ cache_make(maas_model_t *m, maas_plan_t *parent, const maas_tensor_t *in,
         p->next = *list;
         *list = p;
         p->used = model_tick();
-        p->seen_ns = maas_now_ns();
+        p->seen_ns = maas_coarse_ns();
         atomic_fetch_add(&p->refs, 1);
 
         if (parent != NULL) {

@@ -72,8 +72,24 @@ maas_arena_init(maas_arena_t *a, const maas_host_t *host, size_t limit)
 {
     a->host = host;
     a->blocks = NULL;
+    a->lent = NULL;
     a->limit = limit;
     a->used = 0;
+}
+
+
+void
+maas_arena_lend(maas_arena_t *a, void *block, size_t size)
+{
+    maas_arena_block_t  *b = block;
+
+    b->next = NULL;
+    b->size = size - sizeof(maas_arena_block_t);
+    b->used = 0;
+    b->pad = 0;
+
+    a->blocks = b;
+    a->lent = b;
 }
 
 
@@ -88,10 +104,14 @@ maas_arena_destroy(maas_arena_t *a)
 
     for (b = a->blocks; b != NULL; b = next) {
         next = b->next;
-        maas_free(a->host, b);
+
+        if (b != a->lent) {
+            maas_free(a->host, b);
+        }
     }
 
     a->blocks = NULL;
+    a->lent = NULL;
     a->used = 0;
 }
 

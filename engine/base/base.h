@@ -80,12 +80,16 @@ typedef struct maas_arena_block_s  maas_arena_block_t;
 typedef struct {
     const maas_host_t   *host;
     maas_arena_block_t  *blocks;
+    maas_arena_block_t  *lent;      /* the owner's; not freed */
     size_t               limit;     /* bytes in all; 0: none */
     size_t               used;
 } maas_arena_t;
 
 void maas_arena_init(maas_arena_t *a, const maas_host_t *host, size_t limit);
 void maas_arena_destroy(maas_arena_t *a);       /* also when half built */
+
+/* The first block of an empty arena: aligned to 16, more than 32 bytes. */
+void maas_arena_lend(maas_arena_t *a, void *block, size_t size);
 
 /* Zeroed memory aligned to 16; NULL when refused or over the limit. */
 void *maas_arena_alloc(maas_arena_t *a, size_t size);
@@ -230,5 +234,6 @@ bool maas_sha1(const void *p, size_t n, uint8_t out[MAAS_SHA1]);
 /* -- time ---------------------------------------------------------------- */
 
 uint64_t maas_now_ns(void);     /* CLOCK_MONOTONIC */
+uint64_t maas_coarse_ns(void);  /* the same to some ms, a fifth of the cost */
 
 #endif

@@ -189,6 +189,8 @@ typedef enum {
     MAAS_JSON_TOKENS            /* NaN, Infinity, -Infinity */
 } maas_json_special_t;
 
+void maas_json_put_int(maas_buf_t *b, int64_t v);
+
 /* Elements [first, first + n) separated by commas. */
 void maas_json_put_elements(maas_buf_t *b, const maas_tensor_t *t,
     int64_t first, int64_t n, maas_json_special_t special);

@@ -140,13 +140,14 @@ maas_json_put_elements(maas_buf_t *b, const maas_tensor_t *t, int64_t first,
     }
 
     for (i = first; i < first + n; /* void */ ) {
-        start = maas_buf_reserve(b, WRITE_CHUNK * (MAAS_JSON_NUMBER + 1));
+        end = maas_min(i + WRITE_CHUNK, first + n);
+        start = maas_buf_reserve(b, (size_t) (end - i)
+                                    * (MAAS_JSON_NUMBER + 1));
         if (start == NULL) {
             return;
         }
 
         p = start;
-        end = maas_min(i + WRITE_CHUNK, first + n);
 
         if (i != first) {
             *p++ = ',';
@@ -167,6 +168,17 @@ maas_json_put_elements(maas_buf_t *b, const maas_tensor_t *t, int64_t first,
         i = end;
 
         b->len += (size_t) (p - start);
+    }
+}
+
+
+void
+maas_json_put_int(maas_buf_t *b, int64_t v)
+{
+    char  *p = maas_buf_reserve(b, MAAS_JSON_NUMBER);
+
+    if (p != NULL) {
+        b->len += (size_t) (maas_json_put_i64(p, v) - p);
     }
 }
 

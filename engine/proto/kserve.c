@@ -329,12 +329,13 @@ kserve_put_output(maas_proto_call_t *c, const kserve_want_t *w,
 
     maas_buf_puts(b, "{\"name\":");
     maas_buf_json(b, port->name.data, port->name.len);
-    maas_buf_printf(b, ",\"datatype\":\"%s\",\"shape\":[",
-                    maas_dtypes[t->dtype].oip);
+    maas_buf_puts(b, ",\"datatype\":\"");
+    maas_buf_puts(b, maas_dtypes[t->dtype].oip);
+    maas_buf_puts(b, "\",\"shape\":[");
 
     for (int d = 0; d < t->rank; d++) {
-        maas_buf_printf(b, "%s%lld", d != 0 ? "," : "",
-                        (long long) t->dims[d]);
+        maas_buf_puts(b, d != 0 ? "," : "");
+        maas_json_put_int(b, t->dims[d]);
     }
 
     maas_buf_puts(b, "]");
@@ -375,8 +376,9 @@ kserve_put_head(maas_proto_call_t *c)
 
     maas_buf_puts(b, "{\"model_name\":");
     maas_buf_json(b, c->route.m->name.data, c->route.m->name.len);
-    maas_buf_printf(b, ",\"model_version\":\"%lld\"",
-                    (long long) c->route.m->version);
+    maas_buf_puts(b, ",\"model_version\":\"");
+    maas_json_put_int(b, c->route.m->version);
+    maas_buf_puts(b, "\"");
 
     if (k->id_given) {
         maas_buf_puts(b, ",\"id\":");

@@ -28,7 +28,9 @@ encode_put_label(maas_proto_call_t *c, size_t out, int64_t index)
         maas_buf_json(&c->text, s.data, s.len);
 
     } else {
-        maas_buf_printf(&c->text, "\"%lld\"", (long long) index);
+        maas_buf_puts(&c->text, "\"");
+        maas_json_put_int(&c->text, index);
+        maas_buf_puts(&c->text, "\"");
     }
 }
 
@@ -68,8 +70,9 @@ encode_put_classes(maas_proto_call_t *c, size_t out, maas_proto_class_t *k,
     for (int64_t i = 0; i < top; i++) {
         maas_buf_puts(b, i != 0 ? ",{\"label\":" : "{\"label\":");
         encode_put_label(c, out, k[i].index);
-        maas_buf_printf(b, ",\"index\":%lld,\"score\":",
-                        (long long) k[i].index);
+        maas_buf_puts(b, ",\"index\":");
+        maas_json_put_int(b, k[i].index);
+        maas_buf_puts(b, ",\"score\":");
         encode_put_score(b, t, k[i].score);
         maas_buf_puts(b, "}");
     }
@@ -225,7 +228,9 @@ encode_json(maas_proto_call_t *c, maas_err_t *err)
 
     maas_buf_puts(b, "{\"model\":");
     maas_buf_json(b, m->name.data, m->name.len);
-    maas_buf_printf(b, ",\"version\":\"%lld\",", (long long) m->version);
+    maas_buf_puts(b, ",\"version\":\"");
+    maas_json_put_int(b, m->version);
+    maas_buf_puts(b, "\",");
 
     if (maas_pass_is_classes(c, &out) && !ask->base64) {
         MAAS_TRY(encode_classes(c, out, err));
