@@ -39,7 +39,7 @@ CFLAGS   := -std=gnu11 -D_GNU_SOURCE= $(OPT) $(WARN) -Iengine -Iengine/include -
             -I$(B)/gen $(SAN)
 BLAS     := /usr/lib/x86_64-linux-gnu/openblas-serial
 LIBS     := -Wl,-rpath,$(BLAS) -L$(BLAS) -lopenblas -ljansson -ljpeg -lpng -lz \
-            -lprotobuf-c -lcrypto -lm -lpthread -ldl
+            -lprotobuf-c -lpcre2-8 -lcrypto -lm -lpthread -ldl
 
 MODULE_SRC  := config config.make $(wildcard ngx_maas_module/*.[ch] *.map)
 UNIT        := $(patsubst t/engine/%.c,$(B)/t/%,$(wildcard t/engine/*_test.c))

@@ -9,7 +9,7 @@ PATH=$PATH:/usr/sbin:/sbin
 build="gcc:gcc libc6-dev make:make nginx:nginx nginx-dev
     libopenblas-serial-dev libjansson-dev libprotobuf-c-dev
     protobuf-c-compiler:protoc-c libonnx-dev libjpeg62-turbo-dev libpng-dev
-    zlib1g-dev libssl-dev"
+    libpcre2-dev zlib1g-dev libssl-dev"
 
 run="$build curl:curl"
 

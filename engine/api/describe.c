@@ -30,6 +30,32 @@ describe_name(describe_t *d, maas_str_t s)
 }
 
 
+/* What is no tensor says so, before the dtype of its tensors. */
+static void
+describe_kind(describe_t *d, const maas_port_t *p)
+{
+    bool         json = d->how->json;
+    maas_buf_t  *b = d->b;
+
+    if (p->kind == MAAS_KIND_TENSOR) {
+        return;
+    }
+
+    maas_buf_printf(b, json ? "\"kind\":\"%s\"," : "%s of ",
+                    maas_kind_name(p->kind));
+
+    if (p->kind == MAAS_KIND_OPTIONAL && p->inner != MAAS_KIND_TENSOR) {
+        maas_buf_printf(b, json ? "\"inner\":\"%s\"," : "%s of ",
+                        maas_kind_name(p->inner));
+    }
+
+    if (p->key != MAAS_NODTYPE) {
+        maas_buf_printf(b, json ? "\"keys\":\"%s\"," : "%s to ",
+                        maas_dtype_name(p->key));
+    }
+}
+
+
 static void
 describe_port(describe_t *d, const maas_port_t *p, const char *what)
 {
@@ -38,12 +64,16 @@ describe_port(describe_t *d, const maas_port_t *p, const char *what)
     if (d->how->json) {
         maas_buf_puts(b, "{\"name\":");
         describe_name(d, p->name);
-        maas_buf_printf(b, ",\"dtype\":\"%s\",\"shape\":[",
+        maas_buf_puts(b, ",");
+        describe_kind(d, p);
+        maas_buf_printf(b, "\"dtype\":\"%s\",\"shape\":[",
                         maas_dtype_name(p->dtype));
     } else {
         maas_buf_printf(b, "%-8s", what);
         describe_name(d, p->name);
-        maas_buf_printf(b, "  %s[", maas_dtype_name(p->dtype));
+        maas_buf_puts(b, "  ");
+        describe_kind(d, p);
+        maas_buf_printf(b, "%s[", maas_dtype_name(p->dtype));
     }
 
     for (int i = 0; i < p->rank; i++) {

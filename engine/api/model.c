@@ -43,6 +43,8 @@ model_ports(maas_model_t *m, maas_err_t *err)
         to = &m->port[i];
         to->name = maas_image_str(m->image, p->name);
         to->kind = p->kind;
+        to->inner = p->inner;
+        to->key = p->key;
         to->dtype = p->dtype;
         to->rank = p->rank;
 
@@ -335,11 +337,39 @@ maas_model_release(maas_model_t *m)
 
 /* -- keys ---------------------------------------------------------------- */
 
-/* What a plan depends on of one tensor; false: no room. */
+/*
+ * Room for m more numbers: when there is none, the key so far is replaced by
+ * its SHA-256, so that lists of any length have keys of their own.
+ */
+static bool
+model_key_room(int64_t *key, size_t *n, size_t m)
+{
+    uint8_t      digest[MAAS_DIGEST];
+    maas_sha_t  *sha;
+
+    if (*n + m <= MODEL_KEY_MAX) {
+        return true;
+    }
+
+    sha = maas_sha_create();
+    if (sha == NULL) {
+        return false;
+    }
+
+    maas_sha_update(sha, key, *n * sizeof(int64_t));
+    maas_sha_final(sha, digest);
+    memcpy(key, digest, sizeof(digest));
+    *n = sizeof(digest) / sizeof(int64_t);
+
+    return true;
+}
+
+
+/* What a plan depends on of one tensor; false: no memory. */
 static bool
 model_key_tensor(const maas_tensor_t *t, int64_t *key, size_t *n)
 {
-    if (*n + t->rank + 3 > MODEL_KEY_MAX) {
+    if (!model_key_room(key, n, (size_t) t->rank + 3)) {
         return false;
     }
 
@@ -347,7 +377,7 @@ model_key_tensor(const maas_tensor_t *t, int64_t *key, size_t *n)
 
     /* Text sizes the storage of what is made of it. */
     if (t->dtype == MAAS_STRING) {
-        key[(*n)++] = (int64_t) t->bytes;
+        key[(*n)++] = (int64_t) maas_tensor_text_room(t);
     }
 
     for (int d = 0; d < t->rank; d++) {
@@ -376,13 +406,17 @@ model_key(const maas_model_t *m, const maas_tensor_t *in, int64_t *key,
 
         l = in[i].data;
 
-        if (n + 2 > MODEL_KEY_MAX) {
+        if (!model_key_room(key, &n, 2)) {
             return false;
         }
 
         key[n++] = (int64_t) l->n << 8 | l->inner << 1 | l->has;
 
         for (uint32_t j = 0; j < l->n; j++) {
+            if (!model_key_room(key, &n, 2)) {
+                return false;
+            }
+
             key[n++] = l->item[j].dtype;
 
             if (!model_key_tensor(&l->item[j], key, &n)) {
@@ -425,6 +459,25 @@ maas_model_cost(maas_model_t *m, const maas_tensor_t *in)
 
 
 /* -- what others ask ----------------------------------------------------- */
+
+bool
+maas_model_random(const maas_model_t *m)
+{
+    const maas_graph_t  *g;
+
+    for (uint32_t i = 0; i < m->image->n_graph; i++) {
+        g = m->image->graph[i];
+
+        for (uint32_t j = 0; j < g->n_node; j++) {
+            if (g->node[j].op->flags & MAAS_OP_RANDOM) {
+                return true;
+            }
+        }
+    }
+
+    return false;
+}
+
 
 const maas_port_t *
 maas_model_inputs(const maas_model_t *m, size_t *n)

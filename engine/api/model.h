@@ -83,4 +83,7 @@ maas_status_t maas_catalog_find(const maas_catalog_t *c, maas_str_t name,
 const maas_entry_t *maas_catalog_next(const maas_catalog_t *c,
     const maas_entry_t *after);
 
+/* Does it draw random numbers, which no two engines draw alike? */
+bool maas_model_random(const maas_model_t *m);
+
 #endif

@@ -30,12 +30,45 @@ model_check_batch(const maas_model_t *m, const maas_port_t *p,
 }
 
 
-/* The items of a list: dtype of the port, or of a map's values. */
+/* dtype of an item; a map has its keys, then its values. */
+static maas_status_t
+model_check_item(const maas_port_t *p, const maas_items_t *l, uint32_t i,
+    maas_err_t *err)
+{
+    bool     map = p->kind == MAAS_KIND_MAP, key = map && i == 0;
+    uint8_t  want = key ? p->key : p->dtype, got = l->item[i].dtype;
+
+    /* What an optional holds may be a map as well. */
+    if (p->kind == MAAS_KIND_OPTIONAL && l->inner == MAAS_KIND_MAP && i == 0)
+    {
+        want = p->key;
+    }
+
+    if (got == want || want == MAAS_NODTYPE) {
+        return MAAS_OK;
+    }
+
+    if (map) {
+        return maas_err(err, MAAS_EINVAL, "input '%.*s': the %s of the map "
+                        "are expected as %s, but came as %s",
+                        (int) p->name.len, p->name.data,
+                        key ? "keys" : "values", maas_dtype_name(want),
+                        maas_dtype_name(got));
+    }
+
+    return maas_err(err, MAAS_EINVAL, "input '%.*s': %s expected, but item "
+                    "%u is %s", (int) p->name.len, p->name.data,
+                    maas_dtype_name(want), i, maas_dtype_name(got));
+}
+
+
+/* The items of a list: dtypes, how many, and how large. */
 static maas_status_t
 model_check_items(const maas_model_t *m, const maas_port_t *p,
     const maas_tensor_t *t, maas_err_t *err)
 {
     int64_t              n;
+    uint64_t             sum = 0;
     const maas_items_t  *l = t->data;
     const maas_tensor_t *item;
 
@@ -47,22 +80,23 @@ model_check_items(const maas_model_t *m, const maas_port_t *p,
                         maas_kind_name(p->kind));
     }
 
+    if (l->n > MAAS_ITEMS_MAX) {
+        return maas_err(err, MAAS_ELIMIT, "input '%.*s': %u tensors; the "
+                        "limit is %d", (int) p->name.len, p->name.data, l->n,
+                        MAAS_ITEMS_MAX);
+    }
+
     for (uint32_t i = 0; i < l->n; i++) {
         item = &l->item[i];
-
-        if (item->dtype != p->dtype && (p->kind != MAAS_KIND_MAP || i == 1)) {
-            return maas_err(err, MAAS_EINVAL, "input '%.*s': %s expected, "
-                            "but item %u is %s", (int) p->name.len,
-                            p->name.data, maas_dtype_name(p->dtype), i,
-                            maas_dtype_name(item->dtype));
-        }
+        MAAS_TRY(model_check_item(p, l, i, err));
 
         n = maas_dims_count(item->dims, item->rank);
+        sum += (uint64_t) maas_max(n, 0);
 
-        if (n < 0 || (uint64_t) n > m->limits.max_elements) {
-            return maas_err(err, MAAS_ELIMIT, "input '%.*s': item %u has "
+        if (n < 0 || sum > m->limits.max_elements) {
+            return maas_err(err, MAAS_ELIMIT, "input '%.*s': its items have "
                             "more than %llu elements", (int) p->name.len,
-                            p->name.data, i,
+                            p->name.data,
                             (unsigned long long) m->limits.max_elements);
         }
     }

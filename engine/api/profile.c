@@ -126,7 +126,7 @@ maas_model_profile(maas_model_t *m, const maas_tensor_t *in,
     maas_run_ctx_t  *c;
 
     if (!model_key(m, in, key, &len)) {
-        return maas_err(err, MAAS_ELIMIT, "too many inputs");
+        return maas_err_nomem(err);
     }
 
     MAAS_TRY(model_plan(m, NULL, in, key, len, &p, err));

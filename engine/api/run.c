@@ -52,7 +52,7 @@ run_root(maas_model_t *m, const maas_tensor_t *in, uint32_t slots,
     maas_status_t   rc = MAAS_OK;
 
     if (!model_key(m, in, key, &len)) {
-        return maas_err(err, MAAS_ELIMIT, "too many inputs");
+        return maas_err_nomem(err);
     }
 
     MAAS_TRY(model_plan(m, NULL, in, key, len, &p, err));

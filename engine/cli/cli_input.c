@@ -39,7 +39,10 @@ cli_port_text(const maas_port_t *p, char *out, size_t n)
 {
     size_t  at;
 
-    at = (size_t) snprintf(out, n, "%s", maas_dtype_name(p->dtype));
+    at = p->kind == MAAS_KIND_TENSOR ? 0
+         : (size_t) snprintf(out, n, "%s of ", maas_kind_name(p->kind));
+    at += (size_t) snprintf(out + at, n - at, "%s",
+                            maas_dtype_name(p->dtype));
 
     if (p->rank < 0) {
         snprintf(out + maas_min(at, n - 1), n - maas_min(at, n - 1),
@@ -68,6 +71,51 @@ cli_port_text(const maas_port_t *p, char *out, size_t n)
 }
 
 
+static maas_arena_t *
+input_mem(void)
+{
+    if (input_arena.host == NULL) {
+        maas_arena_init(&input_arena, maas_host_default(), 0);
+    }
+
+    return &input_arena;
+}
+
+
+/* It stays. */
+static maas_status_t
+input_adopt(void *ctx, void *block, maas_err_t *err)
+{
+    (void) ctx;
+    (void) err;
+
+    return block != NULL ? MAAS_OK : maas_err_nomem(err);
+}
+
+
+static maas_status_t
+input_list(const maas_port_t *port, const char *p, size_t n,
+    maas_tensor_t *t, maas_err_t *err)
+{
+    maas_json_t       j;
+    maas_json_list_t  l = { 0 };
+
+    l.host = maas_host_default();
+    l.arena = input_mem();
+    l.adopt = input_adopt;
+    l.limit = UINT64_C(1) << 32;
+    l.kind = port->kind;
+    l.inner = port->inner;
+    l.key = port->key;
+    l.dtype = port->dtype;
+
+    maas_json_init(&j, p, n, err);
+    MAAS_TRY(maas_json_list(&l, &j, t));
+
+    return maas_json_end(&j);
+}
+
+
 static maas_status_t
 input_json(const maas_port_t *port, const char *p, size_t n,
     maas_tensor_t *t, maas_err_t *err)
@@ -76,6 +124,10 @@ input_json(const maas_port_t *port, const char *p, size_t n,
     maas_json_t          j;
     maas_status_t        rc;
     maas_json_tensor_t   b;
+
+    if (maas_kind_is_list(port->kind)) {
+        return input_list(port, p, n, t, err);
+    }
 
     memset(&b, 0, sizeof(b));
     b.host = maas_host_default();
@@ -195,16 +247,21 @@ input_file(const cli_model_t *m, size_t i, const maas_port_t *port,
 
     MAAS_TRY(cli_read(file, &p, &n, err));
 
+    if (maas_kind_is_list(port->kind) && !cli_ends(file, ".json")
+        && !cli_ends(file, ".pb"))
+    {
+        return maas_err(err, MAAS_EINVAL, "the input is a %s: give a .json "
+                        "or .pb file", maas_kind_name(port->kind));
+    }
+
     if (cli_ends(file, ".npy")) {
         return maas_npy_read(p, n, t, err);
     }
 
     if (cli_ends(file, ".pb")) {
-        if (input_arena.host == NULL) {
-            maas_arena_init(&input_arena, maas_host_default(), 0);
-        }
-
-        return maas_onnx_tensor(p, n, &input_arena, t, NULL, err);
+        return maas_kind_is_list(port->kind)
+               ? maas_onnx_value(p, n, port->kind, input_mem(), t, err)
+               : maas_onnx_tensor(p, n, input_mem(), t, NULL, err);
     }
 
     if (cli_ends(file, ".json")) {

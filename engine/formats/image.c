@@ -703,7 +703,8 @@ image_ports(maas_image_t *im, maas_err_t *err)
 
         if (!image_str_ok(im, p->name) || p->rank > MAAS_RANK_MAX
             || p->rank < -1 || p->dtype >= MAAS_DTYPES
-            || p->kind > MAAS_KIND_OPTIONAL)
+            || p->kind > MAAS_KIND_OPTIONAL || p->inner > MAAS_KIND_OPTIONAL
+            || p->key >= MAAS_DTYPES)
         {
             return image_bad(err, "port", i);
         }

@@ -227,6 +227,8 @@ image_put_port(image_writer_t *w, const maas_graph_t *g, maas_vid_t id,
     memset(&r, 0, sizeof(r));
     r.name = image_put_str(w, g->value[id].name);
     r.kind = t->kind;
+    r.inner = declared != NULL ? declared->inner : t->inner;
+    r.key = declared != NULL ? declared->key : t->key;
     r.dtype = t->dtype;
     r.rank = t->rank;
 

@@ -18,7 +18,7 @@
 
 
 #define MAAS_IMAGE_MAGIC  "MAASIMG1"
-#define MAAS_IMAGE_ABI    3
+#define MAAS_IMAGE_ABI    4
 
 typedef enum {
     MAAS_SEC_STRINGS = 0,       /* bytes */
@@ -99,7 +99,9 @@ typedef struct {
     uint8_t         kind;
     uint8_t         dtype;
     int8_t          rank;
-    uint8_t         pad[5];
+    uint8_t         inner;              /* OPTIONAL: kind that it holds */
+    uint8_t         key;                /* dtype of a map's keys */
+    uint8_t         pad[3];
 } maas_img_port_t;
 
 /* A plan that needs no run to be made; arrays follow in this order. */

@@ -14,6 +14,7 @@
 #define EXPAND_BUDGET  ((size_t) 2 << 30)
 
 #define ATTR_SPARSE  11             /* AttributeType.SPARSE_TENSOR */
+#define ATTR_TYPE    13             /* AttributeType.TYPE_PROTO */
 
 #define SHOW(s)  (int) maas_min((s).len, 120), (const char *) (s).data
 
@@ -145,6 +146,19 @@ read_kind(maas_kind_t outer, const Onnx__TypeProto *inner)
 }
 
 
+/* Of a type around the tensor: the outermost, or in an optional. */
+static void
+read_level(maas_raw_port_t *port, int level, maas_kind_t kind)
+{
+    if (level == 0) {
+        port->kind = kind;
+
+    } else if (level == 1 && port->kind == MAAS_KIND_OPTIONAL) {
+        port->inner = (uint8_t) kind;
+    }
+}
+
+
 static maas_status_t
 read_type(const onnx_ctx_t *c, maas_raw_port_t *port, const Onnx__TypeProto *p)
 {
@@ -158,18 +172,18 @@ read_type(const onnx_ctx_t *c, maas_raw_port_t *port, const Onnx__TypeProto *p)
 
         case ONNX__TYPE_PROTO__VALUE_SEQUENCE_TYPE:
             p = p->sequence_type->elem_type;
-            port->kind = level == 0 ? read_kind(MAAS_KIND_SEQUENCE, p)
-                                    : port->kind;
+            read_level(port, level, read_kind(MAAS_KIND_SEQUENCE, p));
             break;
 
         case ONNX__TYPE_PROTO__VALUE_MAP_TYPE:
+            port->key = maas_onnx_dtype(p->map_type->key_type);
             p = p->map_type->value_type;
-            port->kind = level == 0 ? MAAS_KIND_MAP : port->kind;
+            read_level(port, level, MAAS_KIND_MAP);
             break;
 
         case ONNX__TYPE_PROTO__VALUE_OPTIONAL_TYPE:
             p = p->optional_type->elem_type;
-            port->kind = level == 0 ? MAAS_KIND_OPTIONAL : port->kind;
+            read_level(port, level, MAAS_KIND_OPTIONAL);
             break;
 
         case ONNX__TYPE_PROTO__VALUE_SPARSE_TENSOR_TYPE:
@@ -291,6 +305,25 @@ read_attr_bad(const onnx_ctx_t *c, const Onnx__AttributeProto *p)
 }
 
 
+/* A type is an INT: dtype | kind << 8 | dtype of keys << 16. */
+static maas_status_t
+read_attr_of_type(const onnx_ctx_t *c, maas_raw_attr_t *a,
+    const Onnx__AttributeProto *p)
+{
+    maas_raw_port_t  t = { .name = a->name, .rank = -1 };
+
+    if (p->tp == NULL) {
+        return read_attr_bad(c, p);
+    }
+
+    MAAS_TRY(read_type(c, &t, p->tp));
+    a->type = MAAS_ATTR_INT;
+    a->i = t.dtype | (int64_t) t.kind << 8 | (int64_t) t.key << 16;
+
+    return MAAS_OK;
+}
+
+
 static maas_status_t
 read_attr(const onnx_ctx_t *c, maas_raw_attr_t *a,
     const Onnx__AttributeProto *p)
@@ -340,6 +373,9 @@ read_attr(const onnx_ctx_t *c, maas_raw_attr_t *a,
     case MAAS_ATTR_INTS:
     case MAAS_ATTR_STRINGS:
         return read_attr_lists(c, a, p);
+
+    case ATTR_TYPE:
+        return read_attr_of_type(c, a, p);
 
     case ATTR_SPARSE:
         return read_attr_sparse(c, a, p);

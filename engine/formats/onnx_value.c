@@ -11,8 +11,6 @@
 #include "formats/onnx.h"
 
 
-#define VALUE_ITEMS_MAX  65535
-
 enum {
     SEQUENCE_TENSOR = 3,        /* field numbers */
     OPTIONAL_TENSOR = 3,
@@ -85,7 +83,7 @@ value_sequence(const void *p, size_t n, maas_arena_t *a, maas_items_t *l,
         count += f.id == SEQUENCE_TENSOR;
     }
 
-    if (r.failed || count > VALUE_ITEMS_MAX) {
+    if (r.failed || count > MAAS_ITEMS_MAX) {
         return value_bad(err);
     }
 

@@ -76,6 +76,8 @@ typedef struct {
     uint8_t     dtype;          /* MAAS_NODTYPE: not known yet */
     int8_t      rank;           /* -1: not known yet */
     uint8_t     format;         /* maas_format_t */
+    uint8_t     inner;          /* OPTIONAL: kind of what it holds */
+    uint8_t     key;            /* of a map: dtype of its keys */
     maas_dim_t  dims[MAAS_RANK_MAX];
 } maas_type_t;
 

@@ -212,6 +212,8 @@ imp_port_type(maas_import_t *im, imp_scope_t *sc, const maas_raw_port_t *p,
     maas_type_t *t)
 {
     t->kind = p->kind;
+    t->inner = p->inner;
+    t->key = p->key;
     t->dtype = p->dtype;
     t->rank = -1;
 

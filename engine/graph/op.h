@@ -131,6 +131,8 @@ typedef struct {
     const void         *data;
     const maas_dim_t   *ival;
     int                 n_ival;
+    size_t              str_bytes;  /* strings: upper bound of the text;
+                                       0 while compiling */
 } maas_infer_in_t;
 
 typedef struct {

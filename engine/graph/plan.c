@@ -56,6 +56,7 @@ plan_load(plan_build_t *b)
 
         in->type = &b->type[i];
         in->data = v->t.data;
+        in->str_bytes = maas_tensor_text(&v->t);
 
         in->n_ival = maas_ival_load(&v->t, b->ival + i * MAAS_IVAL_MAX);
         in->ival = in->n_ival >= 0 ? b->ival + i * MAAS_IVAL_MAX : NULL;

@@ -530,6 +530,21 @@ plan_frame_leave(plan_build_t *b)
 }
 
 
+void
+plan_val_input(plan_val_t *v, uint32_t i, size_t item)
+{
+    v->t.data = NULL;
+    v->at = MAAS_AT_INPUT;
+    v->index = i;
+    v->off = item;
+
+    /* The plan is for all texts that its key stands for. */
+    if (v->t.dtype == MAAS_STRING) {
+        v->t.bytes += maas_tensor_text_room(&v->t) - maas_tensor_text(&v->t);
+    }
+}
+
+
 maas_status_t
 plan_inputs(plan_build_t *b, const maas_tensor_t *in)
 {
@@ -555,10 +570,7 @@ plan_inputs(plan_build_t *b, const maas_tensor_t *in)
         }
 
         plan_val_set(v, &in[i], kind);
-        v->t.data = NULL;
-        v->at = MAAS_AT_INPUT;
-        v->index = i;
-        v->off = 0;
+        plan_val_input(v, i, 0);
     }
 
     return MAAS_OK;

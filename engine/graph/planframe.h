@@ -132,6 +132,8 @@ maas_status_t plan_end(plan_build_t *b, maas_status_t rc, maas_plan_t **out);
 maas_status_t plan_room_in(plan_build_t *b, uint32_t n);
 maas_status_t plan_room_out(plan_build_t *b, uint32_t n);
 
+/* Item `item` of input i of the run. */
+void plan_val_input(plan_val_t *v, uint32_t i, size_t item);
 void plan_val_set(plan_val_t *v, const maas_tensor_t *t, uint8_t kind);
 
 /* Where a value is, without its count of uses. */

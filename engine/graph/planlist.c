@@ -52,10 +52,7 @@ plan_list_input(plan_build_t *b, plan_val_t *v, uint32_t i,
     for (uint32_t j = 0; j < l->n; j++) {
         p = &v->item[j];
         plan_val_set(p, &l->item[j], MAAS_KIND_TENSOR);
-        p->t.data = NULL;
-        p->at = MAAS_AT_INPUT;
-        p->index = i;
-        p->off = j;
+        plan_val_input(p, i, j);
     }
 
     return MAAS_OK;

@@ -93,6 +93,8 @@ maas_kind_name(uint8_t kind)
 typedef struct {
     maas_str_t   name;
     maas_kind_t  kind;
+    uint8_t      inner;         /* OPTIONAL: kind of what it holds */
+    uint8_t      key;           /* of a map: dtype of its keys */
     uint8_t      dtype;         /* MAAS_NODTYPE: not declared */
     int          rank;          /* -1: not declared */
     int64_t      dims[MAAS_RANK_MAX];

@@ -32,9 +32,7 @@
 maas_status_t
 maas_cast_text_infer(maas_infer_t *c)
 {
-    int64_t             n;
     maas_dim_t          count = 1;
-    const uint32_t     *off = c->in[0].data;
     const maas_type_t  *x = c->in[0].type;
 
     if (c->out[0].type.dtype != MAAS_STRING) {
@@ -49,12 +47,7 @@ maas_cast_text_infer(maas_infer_t *c)
         return maas_ml_text(c, 0, count, TEXT_NUMBER);
     }
 
-    if (off == NULL) {
-        return MAAS_INFER_NEED(c, 0);
-    }
-
-    n = maas_dims_count(x->dims, x->rank);
-    c->out[0].str_bytes = n >= 0 ? off[n] : 0;
+    c->out[0].str_bytes = c->in[0].str_bytes;
     return MAAS_OK;
 }
 

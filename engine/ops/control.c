@@ -6,6 +6,7 @@
  */
 
 #include "graph/bodies.h"
+#include "graph/import.h"
 #include "ops/ops_common.h"
 
 
@@ -261,11 +262,110 @@ scan_axes(maas_import_t *im, maas_raw_node_t *n, const char *attr,
 }
 
 
+/* Ports of a body, of names alone. */
+static maas_status_t
+scan_ports(maas_import_t *im, maas_raw_port_t **ports, uint32_t n)
+{
+    *ports = maas_arena_array(im->arena, n + 1, sizeof(maas_raw_port_t));
+    if (*ports == NULL) {
+        return MAAS_ENOMEM;
+    }
+
+    for (uint32_t i = 0; i < n; i++) {
+        (*ports)[i].rank = -1;
+        (*ports)[i].name = maas_raw_fresh(im);
+
+        if ((*ports)[i].name.data == NULL) {
+            return MAAS_ENOMEM;
+        }
+    }
+
+    return MAAS_OK;
+}
+
+
+/*
+ * Opset 8: every value has a batch in front.  The node becomes the body of a
+ * Scan over the batch, which carries nothing: states and slices of one
+ * element go in as its slices, and what the inner one gives is stacked.
+ */
+static maas_status_t
+scan_batch(maas_import_t *im, maas_raw_node_t *n, maas_err_t *err)
+{
+    maas_raw_attr_t          *a;
+    maas_raw_node_t          *inner;
+    maas_raw_graph_t         *g;
+    static maas_raw_opset_t   nine[1] = { { { "", 0 }, 9 } };
+
+    if (n->n_in < 2 || n->in[0].len != 0) {
+        return maas_err(err, MAAS_EUNSUPPORTED, "%s", n->n_in < 2
+                        ? "no value is scanned"
+                        : "input sequence_lens of opset 8 is not served; "
+                          "export with opset 9 or later");
+    }
+
+    g = maas_arena_array(im->arena, 1, sizeof(*g));
+    inner = maas_arena_array(im->arena, 1, sizeof(*inner));
+    a = maas_arena_array(im->arena, 2, sizeof(*a));
+    if (g == NULL || inner == NULL || a == NULL) {
+        return MAAS_ENOMEM;
+    }
+
+    *inner = *n;
+    inner->opset = nine;
+    inner->n_opset = 1;
+    inner->n_in = n->n_in - 1;
+    inner->in = maas_arena_array(im->arena, inner->n_in, sizeof(maas_str_t));
+    inner->out = maas_arena_array(im->arena, n->n_out + 1,
+                                  sizeof(maas_str_t));
+    MAAS_TRY(scan_ports(im, &g->in, inner->n_in));
+    MAAS_TRY(scan_ports(im, &g->out, n->n_out));
+    if (inner->in == NULL || inner->out == NULL) {
+        return MAAS_ENOMEM;
+    }
+
+    for (uint32_t i = 0; i < inner->n_in; i++) {
+        inner->in[i] = g->in[i].name;
+    }
+
+    for (uint32_t i = 0; i < n->n_out; i++) {
+        inner->out[i] = g->out[i].name;
+    }
+
+    if (maas_raw_attr(inner, "directions") != NULL) {
+        maas_raw_attr(inner, "directions")->name =
+            maas_str("scan_input_directions");
+    }
+
+    g->name = n->name;
+    g->n_in = inner->n_in;
+    g->n_out = n->n_out;
+    g->n_node = 1;
+    g->node = inner;
+
+    a[0].name = maas_str("body");
+    a[0].type = MAAS_ATTR_GRAPH;
+    a[0].g = g;
+    a[1].name = maas_str("num_scan_inputs");
+    a[1].type = MAAS_ATTR_INT;
+    a[1].i = inner->n_in;
+
+    n->in++;
+    n->n_in--;
+    n->attr = a;
+    n->n_attr = 2;
+
+    return MAAS_OK;
+}
+
+
 static maas_status_t
 scan_rewrite(maas_import_t *im, maas_raw_node_t *n, int opset,
     maas_err_t *err)
 {
-    (void) opset;
+    if (opset == 8) {
+        return scan_batch(im, n, err);
+    }
 
     MAAS_TRY(scan_axes(im, n, "scan_input_axes", n->in, n->n_in, false,
                        err));
@@ -360,7 +460,7 @@ const maas_op_t  maas_ops_control[] = {
         .bad = loop_bad
     },
     {
-        .name = "Scan", .domain = "", .since = 16, .first = 9,
+        .name = "Scan", .domain = "", .since = 16, .first = 8,
         .flags = MAAS_OP_CONTROL | MAAS_OP_REWRITE,
         .control = MAAS_CONTROL_SCAN,
         .scanned = scan_scanned, .backwards = scan_backwards,

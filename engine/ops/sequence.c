@@ -22,6 +22,10 @@ typedef struct {
     int64_t  dtype;
 } empty_attr_t;
 
+typedef struct {
+    int64_t  type;              /* dtype | kind << 8 | dtype of keys << 16 */
+} optional_attr_t;
+
 
 /* -- types --------------------------------------------------------------- */
 
@@ -61,7 +65,21 @@ empty_infer(maas_infer_t *c)
 static maas_status_t
 optional_infer(maas_infer_t *c)
 {
+    maas_type_t            *t = &c->out[0].type;
+    const optional_attr_t  *a = c->attr;
+
     list_type(c, MAAS_KIND_OPTIONAL, 0);
+
+    if (maas_infer_has(c, 0)) {
+        t->inner = c->in[0].type->kind;
+        return MAAS_OK;
+    }
+
+    /* Empty: the attribute alone says of what. */
+    t->dtype = a->type & 0xff;
+    t->inner = a->type >> 8 & 0xff;
+    t->key = a->type >> 16 & 0xff;
+
     return MAAS_OK;
 }
 
@@ -613,6 +631,11 @@ static const maas_attr_row_t  empty_attrs[] = {
       .max = MAAS_BF16 }
 };
 
+static const maas_attr_row_t  optional_attrs[] = {
+    { .name = "type", .type = MAAS_ATTR_INT, .min = 0, .max = 0xffffff,
+      .off = offsetof(optional_attr_t, type) }
+};
+
 static const maas_attr_row_t  split_attrs[] = {
     { .name = "axis", .type = MAAS_ATTR_INT,
       .off = offsetof(split_attr_t, axis) },
@@ -664,6 +687,7 @@ const maas_op_t  maas_ops_sequence[] = {
         .name = "Optional", .domain = "", .since = 15,
         .flags = MAAS_OP_PURE,
         MAAS_IO(maybe_in, list_out), .infer = optional_infer,
+        MAAS_ATTRS(optional_attrs, optional_attr_t),
         .select = optional_select
     },
     {

@@ -121,16 +121,8 @@ view_bytes(const maas_tensor_t *t)
 static void
 view_values(maas_infer_t *c)
 {
-    int64_t             n;
-    const uint32_t     *off = c->in[0].data;
-    const maas_type_t  *t = c->in[0].type;
-
     maas_ival_same(c);
-
-    if (t->dtype == MAAS_STRING && off != NULL) {
-        n = maas_dims_count(t->dims, t->rank);
-        c->out[0].str_bytes = n >= 0 ? off[n] : 0;
-    }
+    c->out[0].str_bytes = c->in[0].str_bytes;
 }
 
 

@@ -184,6 +184,27 @@ maas_status_t maas_json_tensor_done(maas_json_tensor_t *b, maas_tensor_t *t,
     void **block, maas_err_t *err);
 void maas_json_tensor_destroy(maas_json_tensor_t *b);
 
+/*
+ * Reads a sequence, a map or an optional: kind, inner, key and dtype as in
+ * maas_port_t.  adopt() takes the memory of each tensor, also where it
+ * fails.  limit: elements of all tensors.
+ */
+typedef struct {
+    const maas_host_t  *host;
+    maas_arena_t       *arena;
+    void               *ctx;
+    maas_status_t     (*adopt)(void *ctx, void *block, maas_err_t *err);
+    uint64_t            limit;
+    uint64_t            seen;
+    uint8_t             kind;
+    uint8_t             inner;
+    uint8_t             key;
+    uint8_t             dtype;
+} maas_json_list_t;
+
+maas_status_t maas_json_list(maas_json_list_t *l, maas_json_t *j,
+    maas_tensor_t *t);
+
 typedef enum {
     MAAS_JSON_NULL = 0,         /* NaN and infinities are null */
     MAAS_JSON_TOKENS            /* NaN, Infinity, -Infinity */

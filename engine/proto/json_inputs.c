@@ -53,9 +53,13 @@ maas_proto_json_builder(maas_proto_call_t *c, maas_json_tensor_t *b, size_t i,
     const maas_port_t  *port = &c->route.m->in[i];
 
     if (port->kind != MAAS_KIND_TENSOR || port->dtype == MAAS_NODTYPE) {
-        return maas_err(err, MAAS_EUNSUPPORTED, "input \"%.*s\" is no tensor "
-                        "and can't be given", (int) maas_min(port->name.len,
-                        64), port->name.data);
+        return maas_err(err, MAAS_EINVAL, "input \"%.*s\" is a %s, "
+                        "which has no form here%s",
+                        (int) maas_min(port->name.len, 64), port->name.data,
+                        maas_kind_name(port->kind),
+                        !maas_kind_is_list(port->kind) ? ""
+                        : ": give it in the column form, an object with the "
+                        "values of the inputs");
     }
 
     b->host = c->host;
@@ -212,10 +216,41 @@ maas_proto_fit(const maas_proto_call_t *c, size_t i, maas_tensor_t *t)
 
 
 static maas_status_t
+inputs_adopt(void *ctx, void *block, maas_err_t *err)
+{
+    return maas_proto_adopt(ctx, block, err);
+}
+
+
+static maas_status_t
+inputs_list(maas_proto_call_t *c, maas_json_t *j, size_t i, maas_err_t *err)
+{
+    const maas_port_t  *port = &c->route.m->in[i];
+    maas_json_list_t    l = { 0 };
+
+    l.host = c->host;
+    l.arena = c->arena;
+    l.ctx = c;
+    l.adopt = inputs_adopt;
+    l.limit = c->route.m->max_elements;
+    l.kind = port->kind;
+    l.inner = port->inner;
+    l.key = port->key;
+    l.dtype = port->dtype;
+
+    return inputs_prefix(port, maas_json_list(&l, j, &c->in[i]), err);
+}
+
+
+static maas_status_t
 inputs_value(maas_proto_call_t *c, maas_json_t *j, size_t i, bool fit,
     maas_err_t *err)
 {
     maas_tensor_t  *t = &c->in[i];
+
+    if (maas_kind_is_list(c->route.m->in[i].kind)) {
+        return inputs_list(c, j, i, err);
+    }
 
     if (maas_proto_json_is_image(c, j, i)) {
         return maas_proto_json_images(c, j, i, err);

@@ -288,7 +288,15 @@ kserve_check_datatype(maas_proto_call_t *c, const kserve_input_t *in,
                         in->datatype.data, kserve_takes(port));
     }
 
-    if (port->kind != MAAS_KIND_TENSOR || dtype != port->dtype) {
+    if (port->kind != MAAS_KIND_TENSOR) {
+        return maas_err(err, MAAS_EINVAL, "input \"%.*s\" is a %s, which has "
+                        "no form in this protocol; maas_pass and TensorFlow "
+                        "Serving's \"inputs\" take it as JSON",
+                        (int) maas_min(in->name.len, 64), in->name.data,
+                        maas_kind_name(port->kind));
+    }
+
+    if (dtype != port->dtype) {
         return maas_err(err, MAAS_EINVAL,
                         "input \"%.*s\": datatype %s, but the model takes %s",
                         (int) maas_min(in->name.len, 64), in->name.data,

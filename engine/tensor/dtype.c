@@ -215,6 +215,36 @@ maas_string_bytes(int64_t n, size_t len, size_t *bytes)
 }
 
 
+size_t
+maas_tensor_text(const maas_tensor_t *t)
+{
+    size_t   head;
+    int64_t  n;
+
+    if (t->dtype != MAAS_STRING) {
+        return 0;
+    }
+
+    n = maas_dims_count(t->dims, t->rank);
+
+    return n >= 0 && maas_string_bytes(n, 0, &head) && head < t->bytes
+           ? t->bytes - head : 0;
+}
+
+
+size_t
+maas_tensor_text_room(const maas_tensor_t *t)
+{
+    size_t  text = maas_tensor_text(t), room = MAAS_TEXT_MIN;
+
+    while (room < text && room <= SIZE_MAX / 4) {
+        room *= 2;
+    }
+
+    return maas_max(maas_min(room, (size_t) UINT32_MAX), text);
+}
+
+
 bool
 maas_string_check(const maas_tensor_t *t)
 {

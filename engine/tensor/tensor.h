@@ -102,6 +102,7 @@ typedef struct {
  * the values, both 1-D; an optional what it holds.
  */
 #define MAAS_FMT_ITEMS  255
+#define MAAS_ITEMS_MAX  65535
 
 typedef struct {
     maas_tensor_t  *item;
@@ -156,6 +157,16 @@ maas_tensor_str(const maas_tensor_t *t, int64_t i)
 
 /* Bytes that a string tensor of n elements and len bytes of text needs. */
 bool maas_string_bytes(int64_t n, size_t len, size_t *bytes);
+
+/* Room for text behind the offsets; 0 for what is no string tensor. */
+size_t maas_tensor_text(const maas_tensor_t *t);
+
+/*
+ * Plans are made for string inputs of this size, a power of two of text, and
+ * serve all texts up to it.
+ */
+#define MAAS_TEXT_MIN  64
+size_t maas_tensor_text_room(const maas_tensor_t *t);
 
 /* False unless offsets ascend and stay inside t->bytes. */
 bool maas_string_check(const maas_tensor_t *t);

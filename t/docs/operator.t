@@ -43,7 +43,7 @@ my $blas = '/usr/lib/x86_64-linux-gnu/openblas-serial';
 $out = `gcc -std=gnu11 -O1 -g $san -I$tmp/engine -I$tmp/engine/include \\
         -I$root/t -I$tmp/b/gen -o $tmp/cases $root/t/engine/cases_test.c \\
         $tmp/b/libmaas.a -Wl,-rpath,$blas -L$blas -lopenblas -ljansson -ljpeg \\
-        -lpng -lz -lprotobuf-c -lcrypto -lm -lpthread -ldl 2>&1`;
+        -lpng -lz -lprotobuf-c -lpcre2-8 -lcrypto -lm -lpthread -ldl 2>&1`;
 is($?, 0, 'the test of cases links with it') or diag($out);
 
 $out = `MAAS_CASES=$op $tmp/cases 2>&1`;

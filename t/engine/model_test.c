@@ -566,6 +566,49 @@ test_plan_cache(void)
 }
 
 
+/* Strings of any length: a plan for each power of two of bytes. */
+static void
+test_plans_of_texts(void)
+{
+    size_t          got = 0;
+    loaded_t        l;
+    uint32_t       *off;
+    maas_err_t      err = { 0 };
+    maas_run_t     *run;
+    maas_tensor_t   in = { 0 };
+
+    if (!ok(load_file(CORPUS "texts.onnx", NULL, &l),
+            "texts.onnx compiles"))
+    {
+        return;
+    }
+
+    in.dtype = MAAS_STRING;
+    in.rank = 1;
+    in.dims[0] = 1;
+
+    for (uint32_t n = 1; n <= 1000; n++) {
+        in.bytes = 2 * sizeof(uint32_t) + n;
+        off = malloc(in.bytes);
+        off[0] = 0;
+        off[1] = n;
+        memset(off + 2, 'a', n);
+        in.data = off;
+
+        if (maas_model_run(l.m, &in, NULL, NULL, &run, &err) == MAAS_OK) {
+            maas_run_release(run);
+            got++;
+        }
+
+        free(off);
+    }
+
+    ok(got == 1000, "1000 texts run: %s", err.text);
+    ok(l.m->n_plan <= 6, "1000 texts leave %u plans", l.m->n_plan);
+    unload(&l);
+}
+
+
 int
 main(void)
 {
@@ -597,6 +640,7 @@ main(void)
 
     test_weights_once();
     test_plan_cache();
+    test_plans_of_texts();
 
     return done();
 }

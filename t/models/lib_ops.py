@@ -29,6 +29,8 @@ def value(name, dtype=None, dims=None):
 
 
 def onnx_dtype(a):
+    if a.dtype.kind == 'U':
+        return TensorProto.STRING
     return helper.np_dtype_to_tensor_dtype(a.dtype) \
         if hasattr(helper, 'np_dtype_to_tensor_dtype') \
         else numpy_helper.from_array(np.zeros(1, a.dtype)).data_type

@@ -413,5 +413,28 @@ Case('strings', 19, 'Equal', ['a', 'b'], nodes=[
         numpy_helper.from_array(i64(1, 2, 13), 'p'),
         numpy_helper.from_array(i64([1], [2]), 'q')])
 
+# -- strings -----------------------------------------------------------------
+
+
+def text(*v):
+    return np.array(v)
+
+
+Case('', 20, 'StringConcat', [text('a', 'b', ''), text('x', '', '\u00e4')])
+Case('broadcast', 20, 'StringConcat',
+     [text('a', 'b', 'c').reshape(3, 1), text('1', '22')])
+for d in ({}, {'delimiter': ','}, {'delimiter': '--'}, {'delimiter': ''}):
+    for most in ({}, {'maxsplit': 1}, {'maxsplit': 2}):
+        Case(str({**d, **most}), 20, 'StringSplit',
+             [text('a b  c', ' x--y--z ', 'p,q,,r', '', 'one')], n_out=2,
+             **d, **most)
+Case('[2,2]', 20, 'StringSplit', [text('a,b', 'c', ',', 'd,e,f')
+                                  .reshape(2, 2)], n_out=2, delimiter=',')
+for pattern in (r'[a-z]+@[a-z]+\.(com|org)', r'a*?b', r'\d{3}-\w+',
+                r'(?i)maas|x.y', r'', r'\p{L}+', r'^ab$'):
+    Case(pattern, 20, 'RegexFullMatch',
+         [text('me@site.com', 'me@site.comx', 'aab', 'ab', '123-abc', 'MAAS',
+               'x\ny', 'xzy', '', '\u00e4\u03b2', 'ab\n')], pattern=pattern)
+
 run_all()
 done()

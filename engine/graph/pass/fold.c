@@ -48,6 +48,7 @@ fold_alloc(maas_pass_t *p, const maas_node_t *n, fold_t *f)
         f->in[i] = maas_value_tensor(&p->g->value[n->in[i]]);
         f->infer_in[i].type = &p->g->value[n->in[i]].type;
         f->infer_in[i].data = f->in[i].data;
+        f->infer_in[i].str_bytes = maas_tensor_text(&f->in[i]);
         f->infer_in[i].n_ival = maas_ival_load(&f->in[i], ival);
         f->infer_in[i].ival = f->infer_in[i].n_ival >= 0 ? ival : NULL;
     }
