@@ -225,6 +225,29 @@ ATT_MASK_ROW(float, att_mask_f32)
 ATT_MASK_ROW(double, att_mask_f64)
 
 
+/* A float32 mask is added by the kernel, with the vectors of the level. */
+static void
+att_mask_add(const maas_step_t *s, const att_geom_t *g, float *row,
+    int64_t b, int64_t h, int64_t i)
+{
+    int64_t               at, step, n = att_limit(s, g, b, i);
+    const maas_tensor_t  *m = &s->in[ATT_MASK];
+
+    if (!att_has(s->in, s->n_formal, ATT_MASK) || m->dtype != MAAS_F32) {
+        att_mask_f32(s, g, row, b, h, i);
+        return;
+    }
+
+    at = att_mask_row(m, b, h, i, &step);
+    s->k->binary[MAAS_B_ADD](row, row, 1, (const float *) m->data + at,
+                             (int) step, n);
+
+    for (int64_t j = n; j < g->total; j++) {
+        row[j] = -INFINITY;
+    }
+}
+
+
 /* Keeps a row of scores for output 3. */
 static void
 att_keep(const maas_step_t *s, const att_geom_t *g, const void *row,
@@ -261,11 +284,13 @@ att_row_f32(const maas_step_t *s, const att_geom_t *g, float *row, int64_t b,
     }
 
     att_keep(s, g, row, b, h, i, ATT_QK_CAP);
-    att_mask_f32(s, g, row, b, h, i);
+    att_mask_add(s, g, row, b, h, i);
     att_keep(s, g, row, b, h, i, ATT_QK_MASK);
 
-    /* A row that sees nothing has the weights 0, not NaN. */
-    if (s->k->reduce[MAAS_R_MAX](row, n) == -INFINITY) {
+    /* A row that sees nothing has the weights 0; of a fused one, NaN. */
+    if (!((const att_attr_t *) s->attr)->nan
+        && s->k->reduce[MAAS_R_MAX](row, n) == -INFINITY)
+    {
         memset(row, 0, (size_t) n * sizeof(float));
 
     } else {
@@ -520,8 +545,22 @@ static const maas_attr_row_t  att_attrs[] = {
     ATT_INT("softmax_precision", precision, 0, INT32_MAX)
 };
 
+/* What graph/pass/fuse_attention.c makes of Softmax. */
+static const maas_attr_row_t  att_fused_attrs[] = {
+    ATT_INT("q_num_heads", q_heads, 0, INT32_MAX),
+    ATT_INT("kv_num_heads", kv_heads, 0, INT32_MAX),
+    ATT_FLOAT("scale", scale),
+    ATT_INT("nan", nan, 0, 1)
+};
+
 static const maas_kernel_row_t  att_kernels[] = {
     { "attention.heads", MAAS_CPU_REF, 0, 0, att_setup, att_run }
+};
+
+static const maas_case_t  att_fused_cases[] = {
+    { "q_num_heads=2 kv_num_heads=2 nan=1 | f32[2,70,32] f32[2,70,32] "
+      "f32[2,70,32] f32[2,1,1,70]:inf", NULL },
+    { NULL, NULL }
 };
 
 static const maas_case_t  att_cases[] = {
@@ -565,6 +604,15 @@ const maas_op_t  maas_ops_attention[] = {
         .infer = att_infer,
         MAAS_KERNELS(att_kernels),
         .cases = att_cases, .bad = att_bad
+    },
+    {
+        .name = "Attention", .domain = "maas", .since = 1,
+        .flags = MAAS_OP_PURE | MAAS_OP_INTERNAL,
+        MAAS_IO(att_in, att_out),
+        MAAS_ATTRS(att_fused_attrs, att_attr_t),
+        .infer = att_infer,
+        MAAS_KERNELS(att_kernels),
+        .cases = att_fused_cases
     },
     { .name = NULL }
 };

@@ -23,6 +23,7 @@ typedef struct {
     int64_t  kv_heads;
     int64_t  qk_mode;
     int64_t  precision;
+    int64_t  nan;               /* a row that sees nothing is NaN */
     float    scale;             /* 0: 1 / sqrt(d) */
     float    softcap;
 } att_attr_t;

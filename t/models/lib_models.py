@@ -40,7 +40,8 @@ MAAS = BUILD + '/maas'
 RTOL, ATOL, L2 = 1e-3, 1e-4, 1e-5
 
 # Those that may be switched off; dce, half and zipmap may not.
-PASSES = ['convbn', 'fold', 'layout', 'noop', 'pack', 'postop']
+PASSES = ['convbn', 'cse', 'fold', 'fuse_attention', 'fuse_gelu', 'fuse_norm',
+          'fuse_qmatmul', 'layout', 'noop', 'pack', 'postop']
 
 count = 0
 failed = 0

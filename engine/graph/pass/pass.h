@@ -38,6 +38,9 @@ typedef struct {
     bool            always;             /* cannot be switched off */
 } maas_pass_row_t;
 
+extern const maas_pass_row_t  maas_pass_cse, maas_pass_fuse_norm,
+    maas_pass_fuse_gelu, maas_pass_fuse_attention, maas_pass_fuse_qmatmul;
+
 extern const maas_pass_row_t  maas_pass_zipmap, maas_pass_half,
     maas_pass_noop, maas_pass_fold, maas_pass_convbn, maas_pass_postop,
     maas_pass_layout, maas_pass_pack, maas_pass_dce;
@@ -77,6 +80,17 @@ maas_pass_is(const maas_node_t *n, const char *op)
 /* A constant's value with plain bytes, or NULL. */
 const maas_value_t *maas_pass_const(const maas_graph_t *g, maas_vid_t v);
 
+/* A float32 constant of one element. */
+bool maas_pass_scalar(const maas_graph_t *g, maas_vid_t v, float *f);
+
+/* The node that makes v, when its operator is `op` (NULL: any), or NULL. */
+const maas_node_t *maas_pass_maker(const maas_pass_t *p, maas_vid_t v,
+    const char *op);
+
+/* The member of an attribute in the node's struct; NULL: it has none. */
+const void *maas_pass_attr(const maas_node_t *n, const char *name);
+bool maas_pass_attr_int(const maas_node_t *n, const char *name, int64_t *i);
+
 /*
  * Appends a node with one new output of the given type (NULL: to be
  * inferred).  The order of nodes is mended by maas_pass_sort().
@@ -85,6 +99,25 @@ maas_status_t maas_pass_emit(maas_pass_t *p, const char *domain,
     const char *op, const maas_raw_attr_t *attr, uint32_t n_attr,
     const maas_vid_t *in, uint32_t n_in, const maas_type_t *type,
     maas_vid_t *out);
+
+/* Node i gets another operator; its outputs, and types of them, stay. */
+maas_status_t maas_pass_become(maas_pass_t *p, uint32_t i,
+    const char *domain, const char *op, const maas_raw_attr_t *attr,
+    uint32_t n_attr, const maas_vid_t *in, uint32_t n_in);
+
+static inline maas_raw_attr_t
+maas_pass_int(const char *name, int64_t i)
+{
+    return (maas_raw_attr_t) { .name = { name, strlen(name) }, .i = i,
+                               .type = MAAS_ATTR_INT };
+}
+
+static inline maas_raw_attr_t
+maas_pass_float(const char *name, float f)
+{
+    return (maas_raw_attr_t) { .name = { name, strlen(name) }, .f = f,
+                               .type = MAAS_ATTR_FLOAT };
+}
 
 /* A deleted node: op NULL, until maas_pass_sort() takes it away. */
 static inline void

@@ -11,7 +11,13 @@ const maas_pass_row_t *const  maas_pass_order[] = {
     &maas_pass_dce,             /* frees outputs that upgrades left unread */
     &maas_pass_noop,
     &maas_pass_fold,
+    &maas_pass_cse,
+    &maas_pass_fuse_norm,
+    &maas_pass_fuse_gelu,
+    &maas_pass_fuse_attention,
+    &maas_pass_dce,             /* what the fusions left */
     &maas_pass_convbn,
+    &maas_pass_fuse_qmatmul,
     &maas_pass_postop,
     &maas_pass_layout,
     &maas_pass_pack,
@@ -106,6 +112,62 @@ maas_pass_const(const maas_graph_t *g, maas_vid_t v)
 }
 
 
+bool
+maas_pass_scalar(const maas_graph_t *g, maas_vid_t v, float *f)
+{
+    const maas_value_t  *c = maas_pass_const(g, v);
+
+    if (c == NULL || c->type.dtype != MAAS_F32 || c->type.rank < 0
+        || maas_dims_count(c->type.dims, c->type.rank) != 1)
+    {
+        return false;
+    }
+
+    *f = *(const float *) c->data;
+    return true;
+}
+
+
+const maas_node_t *
+maas_pass_maker(const maas_pass_t *p, maas_vid_t v, const char *op)
+{
+    const maas_node_t  *n;
+
+    if (v == MAAS_NOVAL || p->producer[v] == MAAS_NONODE) {
+        return NULL;
+    }
+
+    n = &p->g->node[p->producer[v]];
+    return op == NULL || maas_pass_is(n, op) ? n : NULL;
+}
+
+
+const void *
+maas_pass_attr(const maas_node_t *n, const char *name)
+{
+    for (int i = 0; i < n->op->n_attr; i++) {
+        if (strcmp(n->op->attr[i].name, name) == 0) {
+            return (const char *) n->attr + n->op->attr[i].off;
+        }
+    }
+
+    return NULL;
+}
+
+
+bool
+maas_pass_attr_int(const maas_node_t *n, const char *name, int64_t *i)
+{
+    const void  *a = maas_pass_attr(n, name);
+
+    if (a != NULL) {
+        memcpy(i, a, sizeof(*i));
+    }
+
+    return a != NULL;
+}
+
+
 /* -- editing ------------------------------------------------------------- */
 
 maas_status_t
@@ -142,6 +204,36 @@ maas_pass_emit(maas_pass_t *p, const char *domain, const char *op,
     }
 
     n->name = (maas_str_t) { op, strlen(op) };
+    return MAAS_OK;
+}
+
+
+maas_status_t
+maas_pass_become(maas_pass_t *p, uint32_t i, const char *domain,
+    const char *op, const maas_raw_attr_t *attr, uint32_t n_attr,
+    const maas_vid_t *in, uint32_t n_in)
+{
+    void         *a;
+    maas_node_t   n = p->g->node[i];
+
+    n.op = maas_op_find((maas_str_t) { domain, strlen(domain) },
+                        (maas_str_t) { op, strlen(op) });
+    if (n.op == NULL) {
+        return maas_err(p->err, MAAS_EINTERNAL, "a pass needs %s", op);
+    }
+
+    MAAS_TRY(maas_attr_parse(p->g->arena, n.op, attr, n_attr, &a,
+                             &n.attr_bytes, p->err));
+    n.attr = a;
+    n.in = maas_arena_dup(p->g->arena, in, n_in * sizeof(maas_vid_t));
+    if (n.in == NULL) {
+        return maas_err_nomem(p->err);
+    }
+
+    n.n_in = n_in;
+    n.n_formal = n_in;
+    p->g->node[i] = n;
+
     return MAAS_OK;
 }
 

@@ -1,0 +1,217 @@
+/*
+ * fuse_qmatmul.c: MatMulInteger by a constant matrix becomes maas.QMatMul over
+ * 8-bit panels.  The Cast to float32 and the Mul by a scale that follow it
+ * in dynamically quantised models are taken in:
+ *
+ *   MatMulInteger(A, B, za, zb) -> Cast -> Mul(scale)   = QMatMul(..., scale)
+ *
+ * where the scale is one element, or one for each column.  Both round the
+ * same numbers, so that no bit of the result differs.
+ */
+
+#include "graph/pass/pass.h"
+
+
+/* The panels of a constant, made once for all its readers. */
+typedef struct {
+    maas_vid_t  from, to;
+} qmatmul_row_t;
+
+
+static bool
+qmatmul_match(const maas_pass_t *p, const maas_node_t *n)
+{
+    const maas_type_t   *a, *z;
+    const maas_value_t  *b;
+
+    if (!maas_pass_is(n, "MatMulInteger") || n->n_formal < 2) {
+        return false;
+    }
+
+    a = &p->g->value[n->in[0]].type;
+    b = maas_pass_const(p->g, n->in[1]);
+
+    if (b == NULL || b->type.rank != 2 || a->rank < 2
+        || b->type.dims[0] < 1 || b->type.dims[0] > INT32_MAX
+        || b->type.dims[1] < 1 || b->type.dims[1] > INT32_MAX)
+    {
+        return false;
+    }
+
+    if (n->n_formal > 3 && n->in[3] != MAAS_NOVAL) {
+        z = &p->g->value[n->in[3]].type;
+        return z->rank == 0 || (z->rank == 1 && maas_dim_known(z->dims[0]));
+    }
+
+    return true;
+}
+
+
+/* One element, or along the last axis of n columns. */
+static bool
+qmatmul_is_scale(const maas_type_t *t, int64_t n)
+{
+    if (t->dtype != MAAS_F32 || t->format != MAAS_FMT_PLAIN) {
+        return false;
+    }
+
+    return t->rank == 0
+           || (t->rank == 1 && (t->dims[0] == 1 || t->dims[0] == n));
+}
+
+
+/* The node behind, when it is `op` and alone reads node n's output. */
+static maas_node_t *
+qmatmul_next(const maas_pass_t *p, const maas_node_t *n, const char *op)
+{
+    maas_node_t  *next;
+
+    if (maas_pass_is_output(p->g, n->out[0])) {
+        return NULL;
+    }
+
+    next = maas_pass_only_user(p, n->out[0]);
+    return next != NULL && next->n_post == 0 && maas_pass_is(next, op)
+           ? next : NULL;
+}
+
+
+/* The Mul that ends the chain and the operand that is the scale, or NULL. */
+static maas_node_t *
+qmatmul_scale(const maas_pass_t *p, const maas_node_t *n, int64_t cols,
+    maas_node_t **cast, maas_vid_t *scale)
+{
+    maas_node_t  *mul;
+
+    *cast = qmatmul_next(p, n, "Cast");
+    if (*cast == NULL
+        || p->g->value[(*cast)->out[0]].type.dtype != MAAS_F32)
+    {
+        return NULL;
+    }
+
+    mul = qmatmul_next(p, *cast, "Mul");
+    if (mul == NULL || mul->n_in != 2) {
+        return NULL;
+    }
+
+    *scale = mul->in[mul->in[0] == (*cast)->out[0]];
+    return qmatmul_is_scale(&p->g->value[*scale].type, cols) ? mul : NULL;
+}
+
+
+static maas_status_t
+qmatmul_panels(maas_pass_t *p, maas_vid_t from, qmatmul_row_t *done,
+    uint32_t *n_done, maas_vid_t *to)
+{
+    maas_type_t    type = p->g->value[from].type;
+    maas_node_t   *n;
+    maas_value_t  *v;
+    maas_tensor_t  in, out = { 0 };
+
+    for (uint32_t i = 0; i < *n_done; i++) {
+        if (done[i].from == from) {
+            *to = done[i].to;
+            return MAAS_OK;
+        }
+    }
+
+    in = maas_value_tensor(&p->g->value[from]);
+    out.dtype = MAAS_I8;
+    out.rank = 2;
+    out.dims[0] = (type.dims[1] + MAAS_Q16 - 1) / MAAS_Q16;
+    out.dims[1] = maas_q16_panel(type.dims[0]);
+
+    if (!maas_mul_size((size_t) out.dims[0], (size_t) out.dims[1],
+                       &out.bytes))
+    {
+        return maas_err_nomem(p->err);
+    }
+
+    type.dtype = MAAS_I8;
+    type.dims[0] = out.dims[0];
+    type.dims[1] = out.dims[1];
+
+    MAAS_TRY(maas_pass_emit(p, "maas", "PackQ8", NULL, 0, &from, 1, &type,
+                            to));
+    n = &p->g->node[p->g->n_node - 1];
+    MAAS_TRY(maas_node_eval(n, p->k, &in, &out, p->g->arena, p->host,
+                            p->err));
+
+    v = &p->g->value[*to];
+    v->name = p->g->value[from].name;
+    v->role = MAAS_ROLE_CONST;
+    v->data = out.data;
+    v->bytes = out.bytes;
+    maas_pass_delete(n);
+    done[(*n_done)++] = (qmatmul_row_t) { from, *to };
+
+    return MAAS_OK;
+}
+
+
+static maas_status_t
+qmatmul_node(maas_pass_t *p, uint32_t i, qmatmul_row_t *done,
+    uint32_t *n_done)
+{
+    int64_t             k, cols;
+    uint32_t            at;
+    maas_vid_t          in[5] = { MAAS_NOVAL, MAAS_NOVAL, MAAS_NOVAL,
+                                  MAAS_NOVAL, MAAS_NOVAL };
+    maas_node_t        *n = &p->g->node[i], *cast, *mul;
+    const maas_type_t  *b = &p->g->value[n->in[1]].type;
+
+    k = b->dims[0];
+    cols = b->dims[1];
+
+    maas_raw_attr_t     attr[] = {
+        maas_pass_int("k", k), maas_pass_int("n", cols),
+        maas_pass_int("raised", b->dtype == MAAS_U8)
+    };
+
+    for (int j = 0; j < n->n_formal && j < 4; j++) {
+        in[j] = n->in[j];
+    }
+
+    mul = qmatmul_scale(p, n, cols, &cast, &in[4]);
+    at = mul != NULL ? (uint32_t) (mul - p->g->node) : i;
+
+    if (mul != NULL) {
+        maas_pass_delete(n);
+        maas_pass_delete(cast);
+
+    } else {
+        in[4] = MAAS_NOVAL;
+    }
+
+    MAAS_TRY(qmatmul_panels(p, in[1], done, n_done, &in[1]));
+
+    return maas_pass_become(p, at, "maas", "QMatMul", attr, maas_nelts(attr),
+                            in, in[4] != MAAS_NOVAL ? 5 : 4);
+}
+
+
+static maas_status_t
+qmatmul_run(maas_pass_t *p)
+{
+    uint32_t        n = p->g->n_node, n_done = 0;
+    qmatmul_row_t  *done;
+
+    done = maas_arena_array(p->g->arena, n + 1, sizeof(*done));
+    if (done == NULL) {
+        return maas_err_nomem(p->err);
+    }
+
+    for (uint32_t i = 0; i < n; i++) {
+        if (qmatmul_match(p, &p->g->node[i])) {
+            MAAS_TRY(qmatmul_node(p, i, done, &n_done));
+        }
+    }
+
+    return maas_pass_sort(p);
+}
+
+
+const maas_pass_row_t  maas_pass_fuse_qmatmul = {
+    .name = "fuse_qmatmul", .run = qmatmul_run, .needs_types = true
+};
