@@ -13,6 +13,10 @@
 #include "ops/matmul.h"
 
 
+#define MM_ROWS  192
+#define MM_COLS  192
+
+
 static void
 mm_batch(mm_t *g, const maas_tensor_t *a, const maas_tensor_t *b,
     const maas_tensor_t *y, int yskip)
@@ -52,9 +56,12 @@ mm_batch(mm_t *g, const maas_tensor_t *a, const maas_tensor_t *b,
 }
 
 
-/* Blocks: of rows within the second cache, of columns likewise. */
+/*
+ * Blocks of a product that packs B itself: rows within the second cache,
+ * columns likewise.
+ */
 static void
-mm_blocks(mm_t *g)
+mm_blocks_plain(mm_t *g)
 {
     int64_t  k, mb, nb, least;
 
@@ -76,8 +83,54 @@ mm_blocks(mm_t *g)
 
     g->mb = mb;
     g->nb = nb;
-    g->mblocks = (g->m + mb - 1) / mb;
-    g->nblocks = (g->n + nb - 1) / nb;
+}
+
+
+/*
+ * Of packed panels: the kernel blocks by k and reads a panel once for all
+ * rows, so that blocks are as high as it likes them; the columns are cut so
+ * that a few threads find work, an even number of times, into whole pairs
+ * of panels.
+ */
+static void
+mm_blocks_packed(mm_t *g)
+{
+    int64_t  mblocks, nblocks, most, least;
+
+    mblocks = (g->m + MM_ROWS - 1) / MM_ROWS;
+    mblocks = maas_max(mblocks, 1);
+    g->mb = maas_max((g->m + mblocks - 1) / mblocks, 1);
+
+    least = 50000 / (g->mb * maas_max(g->k, 1)) + 1;
+    most = maas_max(g->n / maas_max(least, 32), 1);
+    nblocks = (g->n + MM_COLS - 1) / MM_COLS;
+    nblocks = maas_max(nblocks, 4 / maas_min(mblocks, 4));
+    nblocks = maas_min(nblocks + (nblocks & mblocks & 1), most);
+    nblocks = maas_max(nblocks, 1);
+
+    g->nb = ((g->n + nblocks - 1) / nblocks + 31) / 32 * 32;
+    g->nb = maas_min(g->nb, maas_max((g->n + 15) / 16 * 16, 16));
+
+    if (mblocks == 1 && nblocks < 4 && g->m >= 96
+        && g->m * g->k > 200000 / maas_max(g->n, 1))
+    {
+        g->mb = (g->m + 3) / 4;
+    }
+}
+
+
+static void
+mm_blocks(mm_t *g, bool packed)
+{
+    if (packed) {
+        mm_blocks_packed(g);
+
+    } else {
+        mm_blocks_plain(g);
+    }
+
+    g->mblocks = (g->m + g->mb - 1) / g->mb;
+    g->nblocks = (g->n + g->nb - 1) / g->nb;
 }
 
 
@@ -99,7 +152,7 @@ mm_init(mm_t *g, const void *attr, const maas_tensor_t *a,
         g->ks = ga->transB ? 1 : g->n;
         g->ns = ga->transB ? g->k : 1;
         g->batch = 1;
-        mm_blocks(g);
+        mm_blocks(g, b->format == MAAS_FMT_P16);
         return;
     }
 
@@ -111,7 +164,7 @@ mm_init(mm_t *g, const void *attr, const maas_tensor_t *a,
     g->ks = g->n;
     g->ns = 1;
     mm_batch(g, a, b, y, yskip);
-    mm_blocks(g);
+    mm_blocks(g, b->format == MAAS_FMT_P16);
 }
 
 
