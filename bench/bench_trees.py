@@ -3,14 +3,13 @@
 The forests are trained here by scikit-learn, on made data of 30 features.
 """
 
-import json
 import os
 import sys
 
 import numpy as np
 
-from bench_base import (BUILD, MAAS, ROOT, SECONDS, alternate, middle, note,
-                        quartiles, run, say, table)
+from bench_base import (BUILD, MAAS, ROOT, alternate, interval, middle, note,
+                        ours, run, say, table, theirs)
 
 sys.path.insert(0, ROOT + '/t/models')
 
@@ -69,24 +68,22 @@ def compare(name, file, train):
         data = '%s/x%d.npy' % (folder, n)
         np.save(data, x[:n])
         for threads in (1, 2):
-            def ours():
-                return json.loads(run(MAAS, 'bench', image, '--json',
-                                      '--input', 'X=' + data, '--threads',
-                                      threads, '--seconds', SECONDS))
-
-            def peer():
-                return json.loads(run('node', ROOT + '/bench/peer.mjs',
-                                      BUILD + '/models', path, SECONDS,
-                                      threads, 'X=' + data))
-
+            inputs = [('X', data)]
+            a = ours(image, inputs, threads)
+            b = theirs(path, inputs, threads)
             what = '%s: %d rows, %d threads' % (name, n, threads)
-            rows.append(row(name, n, threads, alternate(what, ours, peer)))
+            try:
+                rows.append(row(name, n, threads,
+                                alternate(what, a.ask, b.ask)))
+            finally:
+                a.close()
+                b.close()
     return rows
 
 
 def row(name, n, threads, pairs):
     gain = [b['median_ms'] / a['median_ms'] for a, b in pairs]
-    low, high = quartiles(gain)
+    low, high = interval(gain)
     a = middle([p[0]['median_ms'] for p in pairs])
     b = middle([p[1]['median_ms'] for p in pairs])
     return [name, str(n), str(threads), '%.0f' % (n / a * 1000),
@@ -112,8 +109,8 @@ def main():
     say('%d trees over %d features, trained by scikit-learn %s; rows a '
         'second of `maas bench` and of ONNX Runtime, the same rows in every '
         'run. The ratio is ours / theirs, above 1 is faster; of the medians '
-        'of each pair, with quartiles.' % (TREES, FEATURES,
-                                           sklearn.__version__))
+        'of each pair, with its interval at 95 %%.'
+        % (TREES, FEATURES, sklearn.__version__))
     say()
     table(['forest', 'rows', 'threads', 'maas rows/s', 'ORT rows/s', 'ratio',
-           'quartiles'], rows)
+           'interval'], rows)

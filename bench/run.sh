@@ -1,9 +1,13 @@
 #!/bin/sh
-# Figures of this machine: bench/run.sh [BUILD] [engine|trees|json|http|batch]...
+# Figures of this machine: bench/run.sh [BUILD] [PART|CASE]...
 # Beside ONNX Runtime, and nginx with the model beside nginx without.  Prints
-# tables and writes them to docs/benchmarks.md.  $BENCH_PAIRS (9) pairs of
-# runs, $BENCH_SECONDS (2) each.  Nothing is asserted: a neighbour on the
-# machine moves any figure, so only alternated ratios say much.
+# tables; when all is asked for, writes them to docs/benchmarks.md.  Parts:
+# engine start trees json http batch; or how names of networks begin
+# (bench_cases.py).
+# $BENCH_PAIRS (9) pairs of runs of $BENCH_SLICE (0.3) seconds, of servers
+# $BENCH_SECONDS (2); networks that are not begun after $BENCH_MINUTES (13)
+# are left out.  Nothing is asserted: a neighbour on the machine moves any
+# figure, so only alternated ratios say much.
 set -eu
 
 root=$(cd "$(dirname "$0")/.." && pwd)
@@ -13,7 +17,9 @@ build=$(cd "${1:-$root/build}" && pwd)
 [ -x "$build/maas" ] || { echo "$build/maas is missing: run make" >&2; exit 1; }
 
 "$root/tools/deps.sh" models
-"$root/t/models/npm.sh" "$build"
+"$root/t/models/npm.sh" "$build" \
+    || echo "ONNX Runtime could not be installed: no peer" >&2
+${CC:-gcc} -O2 -o "$build/peer_ort" "$root/bench/peer_ort.c" -ldl
 
 export MAAS_BUILD="$build"
 export MAAS_MODELS="${MAAS_MODELS:-$root/../shared/models}"

@@ -168,6 +168,48 @@ kb_affine16(const kb_t *b)
 }
 
 
+/* 8-bit: whatever the bytes of the buffers are */
+static void
+kb_qgemm(const kb_t *b)
+{
+    maas_qgemm_t  g = { .m = b->m, .n = b->n, .k = b->kk,
+                        .a = (const uint8_t *) b->x, .lda = b->kk,
+                        .b = (const int8_t *) b->w, .c = (int32_t *) b->y,
+                        .ldc = b->n };
+
+    b->k->qgemm(&g);
+}
+
+
+static void
+kb_qfix(const kb_t *b)
+{
+    b->k->qfix((int32_t *) b->y, (const int32_t *) b->x,
+               (const int32_t *) b->w, 3, NULL, 0, KB_ROW);
+}
+
+
+static void
+kb_qscale(const kb_t *b)
+{
+    b->k->qscale(b->y, (const int32_t *) b->x, b->w, 1, KB_ROW);
+}
+
+
+static void
+kb_quantize(const kb_t *b)
+{
+    b->k->quantize((uint8_t *) b->y, b->x, 0.01f, 128, KB_ROW);
+}
+
+
+static void
+kb_qsum(const kb_t *b)
+{
+    b->y[0] = (float) b->k->qsum((const uint8_t *) b->x, KB_ROW);
+}
+
+
 static void
 kb_pack(const kb_t *b)
 {
@@ -298,6 +340,12 @@ static const kb_row_t  kb_rows[] = {
     { "winoout16 F(4x4)", kb_winoout16, 0, 0, 0, 0, 6 },
     { "sum16", kb_sum16, 0, 0, 0, 0, 4 },
     { "affine16", kb_affine16, 0, 0, 0, 0, 8 },
+    { "qgemm 128x768x768", kb_qgemm, 0, 128, 768, 768, 0 },
+    { "qgemm 16x768x768", kb_qgemm, 0, 16, 768, 768, 0 },
+    { "qfix", kb_qfix, 0, 0, 0, 0, 12 },
+    { "qscale", kb_qscale, 0, 0, 0, 0, 12 },
+    { "quantize", kb_quantize, 0, 0, 0, 0, 5 },
+    { "qsum", kb_qsum, 0, 0, 0, 0, 1 },
     { "pack_p16", kb_pack, 0, 0, 0, 0, 8 },
     { "transpose", kb_transpose, 0, 0, 0, 0, 8 },
     { "softmax", kb_softmax, 0, 0, 0, 0, 8 },

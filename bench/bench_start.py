@@ -1,0 +1,183 @@
+"""Start, memory and company: what a first answer takes, what several
+processes share, what a neighbour costs.  On resnet50, an image of 100 MB."""
+
+import os
+import subprocess
+import sys
+import time
+
+from bench_base import (PAIRS, Skip, interval, middle, note, ours, say,
+                        table, theirs)
+from bench_cases import by_name
+from bench_engine import images_of
+
+MIB = 1048576
+
+
+def warm(image):
+    with open(image, 'rb') as f:
+        while f.read(1 << 22):
+            pass
+
+
+def cold(image):
+    with open(image, 'rb') as f:
+        os.fsync(f.fileno())
+        os.posix_fadvise(f.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+
+
+def first_answer(image, inputs, before):
+    """ms of map and first run, ms of a later run: a process for each."""
+    got = []
+    for i in range(PAIRS):
+        note('first answer: %d of %d' % (i + 1, PAIRS))
+        before(image)
+        p = ours(image, inputs, 1)
+        try:
+            a = p.ask()
+        finally:
+            p.close()
+        got.append((a['load_ms'] + a['first_ms'], a['median_ms']))
+    note('')
+    return got
+
+
+def start(image, inputs, seconds):
+    rows = []
+
+    for name, before, gate in (('page cache warm', warm, 50),
+                               ('pages cold', cold, None)):
+        got = first_answer(image, inputs, before)
+        more = [a - b for a, b in got]
+        low, high = interval(more)
+        rows.append([name, '%.1f' % middle([a for a, _ in got]),
+                     '%.1f' % middle([b for _, b in got]),
+                     '%.1f' % middle(more), '%.1f - %.1f' % (low, high),
+                     '%d' % gate if gate else '-', '-' if not gate
+                     else 'pass' if high <= gate else 'MISSED'])
+
+    say()
+    say('## Start and memory')
+    say()
+    say('resnet50 exact, an image of %.0f MiB that a new process maps and '
+        'runs once, one thread: ms until the answer, ms of a later run, and '
+        'the difference, which is what the start costs. `maas compile` '
+        'takes %.2f s (gate 5: %s).'
+        % (os.path.getsize(image) / MIB, seconds,
+           'pass' if seconds < 5 else 'MISSED'))
+    say()
+    table(['first answer', 'ms', 'later', 'start', 'interval', 'gate',
+           'verdict'], rows)
+
+
+def pss(p):
+    with open('/proc/%d/smaps_rollup' % p.p.pid) as f:
+        for line in f:
+            if line.startswith('Pss:'):
+                return int(line.split()[1]) * 1024
+    return 0
+
+
+def shared(image, inputs):
+    four = [ours(image, inputs, 1, seconds=0.1) for _ in range(4)]
+    try:
+        for p in four:
+            p.ask()
+        total = sum(pss(p) for p in four)
+    finally:
+        for p in four:
+            p.close()
+    ratio = total / os.path.getsize(image)
+    say()
+    say('Four processes that map the image and have run it: PSS %.0f MiB in '
+        'all, %.2f of the image (gate 1.20: %s).'
+        % (total / MIB, ratio, 'pass' if ratio <= 1.2 else 'MISSED'))
+
+
+def together(a, b):
+    a.begin()
+    b.begin()
+    return [a.answer()['median_ms'], b.answer()['median_ms']]
+
+
+def two(image, model, inputs):
+    """Runs a second of two processes of one thread each."""
+    mine = [ours(image, inputs, 1) for _ in range(2)]
+    peers = [theirs(model, inputs, 1) for _ in range(2)]
+    got = []
+    try:
+        for i in range(PAIRS):
+            note('two processes: pair %d of %d' % (i + 1, PAIRS))
+            got.append([sum(1e3 / ms for ms in together(*p))
+                        for p in (mine, peers)])
+    finally:
+        for p in mine + peers:
+            p.close()
+        note('')
+    low, high = interval([a / b for a, b in got])
+    say()
+    say('Two processes of one thread each: %.1f runs a second beside ONNX '
+        'Runtime\'s %.1f, ratio %.2f (%.2f - %.2f).'
+        % (middle([a for a, _ in got]), middle([b for _, b in got]),
+           middle([a / b for a, b in got]), low, high))
+
+
+def neighbour(image, model, inputs):
+    """Two threads, and a process that never rests on the first core."""
+    both = [ours(image, inputs, 2), theirs(model, inputs, 2)]
+    got = []
+
+    def ask():
+        return [p.ask()['median_ms'] for p in both]
+
+    try:
+        for i in range(PAIRS):
+            note('a neighbour: pair %d of %d' % (i + 1, PAIRS))
+            alone = ask()
+            busy = subprocess.Popen(
+                [sys.executable, '-c', 'while True: pass'],
+                preexec_fn=lambda: os.sched_setaffinity(0, {0}))
+            try:
+                time.sleep(0.1)
+                got.append((alone, ask()))
+            finally:
+                busy.kill()
+                busy.wait()
+    finally:
+        for p in both:
+            p.close()
+        note('')
+
+    rows = []
+    for i, name in enumerate(('maas', 'ONNX Runtime')):
+        ratio = [b[i] / a[i] for a, b in got]
+        low, high = interval(ratio)
+        rows.append([name, '%.1f' % middle([a[i] for a, _ in got]),
+                     '%.1f' % middle([b[i] for _, b in got]),
+                     '%.2f' % middle(ratio), '%.2f - %.2f' % (low, high)])
+    say()
+    say('Two threads on %d cores beside a process that keeps the first core '
+        'busy: ms alone and beside it. Its fair share is half a core; with '
+        'two cores a run that loses no more than that takes 1.33 times as '
+        'long.' % len(os.sched_getaffinity(0)))
+    say()
+    table(['resnet50 exact', 'alone', 'beside it', 'ratio', 'interval'],
+          rows)
+
+
+def main():
+    case = by_name('resnet50')
+    model = case.path('resnet50')
+    inputs = case.inputs(model)
+    images, seconds = images_of(case, model)
+    image = images['exact']
+
+    start(image, inputs, seconds['exact'])
+    for what in (lambda: shared(image, inputs),
+                 lambda: two(image, model, inputs),
+                 lambda: neighbour(image, model, inputs)):
+        try:
+            what()
+        except Skip as e:
+            say()
+            say('skipped: %s' % e)
