@@ -155,6 +155,13 @@ kb_winoout16(const kb_t *b)
 
 
 static void
+kb_lanes16(const kb_t *b)
+{
+    b->k->lanes16(b->y, b->x, KB_ROW / MAAS_C16, 8);
+}
+
+
+static void
 kb_sum16(const kb_t *b)
 {
     b->k->sum16(b->y, b->x, KB_ROW / MAAS_C16, 0.5f);
@@ -338,6 +345,7 @@ static const kb_row_t  kb_rows[] = {
     { "maxpool16 56x56 3x3", kb_maxpool16, 0, 56, 3, 16, 0 },
     { "winoin16 F(4x4)", kb_winoin16, 0, 0, 0, 0, 8 },
     { "winoout16 F(4x4)", kb_winoout16, 0, 0, 0, 0, 6 },
+    { "lanes16", kb_lanes16, 0, 0, 0, 0, 4 },
     { "sum16", kb_sum16, 0, 0, 0, 0, 4 },
     { "affine16", kb_affine16, 0, 0, 0, 0, 8 },
     { "qgemm 128x768x768", kb_qgemm, 0, 128, 768, 768, 0 },
