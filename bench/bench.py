@@ -12,7 +12,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 from bench_base import (PAIRS, ROOT, SECONDS, SLICE, START, Skip, report, say)
 
-PARTS = ['engine', 'start', 'trees', 'json', 'http', 'batch']
+PARTS = ['engine', 'start', 'trees', 'json', 'http', 'peers', 'batch']
 
 
 def cpu_name():
@@ -109,6 +109,9 @@ def main():
     if 'http' in what:
         import bench_http
         part('http', bench_http.main)
+    if 'peers' in what:
+        import bench_peers
+        part('peers', bench_peers.main)
     if 'batch' in what:
         import bench_batch
         part('batch', bench_batch.main)

@@ -55,16 +55,21 @@ http {
 """
 
 
+def free_port():
+    with socket.socket() as s:
+        s.bind(('127.0.0.1', 0))
+        return s.getsockname()[1]
+
+
 class Server:
-    def __init__(self):
+    def __init__(self, conf=CONF):
+        self.conf = conf
         self.prefix = tempfile.mkdtemp(prefix='maas_bench_')
         for d in ('logs', 'temp', 'html', 'images'):
             os.mkdir(self.prefix + '/' + d)
         with open(self.prefix + '/html/static.html', 'w') as f:
             f.write('<p>static</p>\n' * 100)
-        with socket.socket() as s:
-            s.bind(('127.0.0.1', 0))
-            self.port = s.getsockname()[1]
+        self.port = free_port()
         self.url = 'http://127.0.0.1:%d' % self.port
         self.slow_model()
 
@@ -75,8 +80,9 @@ class Server:
         shutil.copyfile(work + '/slow.onnx', self.prefix + '/slow.onnx')
         shutil.rmtree(work)
 
-    def start(self, answer):
-        text = CONF % {
+    def start(self, answer, more={}):
+        text = self.conf % {
+            **more,
             'build': BUILD, 'root': ROOT, 'prefix': self.prefix,
             'port': self.port, 'answer': answer,
             'user': 'user root;' if os.geteuid() == 0 else ''}

@@ -18,7 +18,8 @@ test="$build curl:curl perl:prove libonnx-testdata nghttp2-client:nghttp
     python3-onnx"
 
 models="$test nodejs:node npm:npm espeak-ng:espeak-ng fonts-dejavu-core
-    python3-pil python3-sklearn python3-torch python3-torchvision"
+    python3-pil python3-sklearn python3-torch python3-torchvision
+    python3-flask gunicorn:gunicorn"
 
 fuzz="$build clang:clang"
 
