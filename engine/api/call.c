@@ -103,6 +103,7 @@ maas_call_set_error(maas_call_t *call, maas_status_t status, int http,
 
     call->err.status = status;
     call->http = http;
+    call->given = false;
 
     return status;
 }

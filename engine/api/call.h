@@ -57,6 +57,7 @@ struct maas_call_s {
 
     char                  etag[MAAS_CALL_ETAG];     /* "": none */
     bool                  unchanged;    /* the client has this answer */
+    bool                  given;        /* encoded; its run is given back */
 
     maas_err_t            err;          /* status MAAS_OK: none */
     int                   http;         /* of the error; 0: its status's */

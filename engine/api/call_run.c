@@ -364,6 +364,7 @@ call_give_back(maas_call_t *call)
         call->run = NULL;
         call->c.out = NULL;
         call->c.keys = NULL;
+        call->given = true;
     }
 }
 
@@ -373,6 +374,11 @@ maas_call_encode(maas_call_t *call)
 {
     uint64_t       start = maas_now_ns();
     maas_status_t  rc;
+
+    /* Asked again: what it was made of may be given back. */
+    if (call->given) {
+        return &call->reply;
+    }
 
     if (call->err.status == MAAS_OK) {
         rc = call_encode(call);
