@@ -121,7 +121,6 @@ cg_spread(const maas_step_t *s, const cg_t *g, const float *x, float *y,
 
 
 typedef float  cg_v4 __attribute__((vector_size(16), aligned(4)));
-typedef int    cg_i4 __attribute__((vector_size(16)));
 
 
 /* Four groups: four channels of each make a block, a 4 x 4 transposition. */
@@ -130,8 +129,6 @@ cg_weave(const cg_t *g, const float *x, float *y, int64_t b, int64_t n)
 {
     cg_v4         a0, a1, a2, a3, lo, hi, ho, hh, *d;
     const float  *p[4];
-    const cg_i4   low = { 0, 4, 1, 5 }, high = { 2, 6, 3, 7 };
-    const cg_i4   first = { 0, 1, 4, 5 }, second = { 2, 3, 6, 7 };
 
     for (int i = 0; i < 4; i++) {
         p[i] = x + (i * g->wide + b * 4 / MAAS_C16) * n * MAAS_C16
@@ -144,16 +141,16 @@ cg_weave(const cg_t *g, const float *x, float *y, int64_t b, int64_t n)
         a2 = *(const cg_v4 *) (p[2] + k);
         a3 = *(const cg_v4 *) (p[3] + k);
 
-        lo = __builtin_shuffle(a0, a1, low);
-        hi = __builtin_shuffle(a0, a1, high);
-        ho = __builtin_shuffle(a2, a3, low);
-        hh = __builtin_shuffle(a2, a3, high);
+        lo = __builtin_shufflevector(a0, a1, 0, 4, 1, 5);
+        hi = __builtin_shufflevector(a0, a1, 2, 6, 3, 7);
+        ho = __builtin_shufflevector(a2, a3, 0, 4, 1, 5);
+        hh = __builtin_shufflevector(a2, a3, 2, 6, 3, 7);
 
         d = (cg_v4 *) (y + k);
-        d[0] = __builtin_shuffle(lo, ho, first);
-        d[1] = __builtin_shuffle(lo, ho, second);
-        d[2] = __builtin_shuffle(hi, hh, first);
-        d[3] = __builtin_shuffle(hi, hh, second);
+        d[0] = __builtin_shufflevector(lo, ho, 0, 1, 4, 5);
+        d[1] = __builtin_shufflevector(lo, ho, 2, 3, 6, 7);
+        d[2] = __builtin_shufflevector(hi, hh, 0, 1, 4, 5);
+        d[3] = __builtin_shufflevector(hi, hh, 2, 3, 6, 7);
     }
 }
 
