@@ -384,7 +384,7 @@ pool_divide(const maas_window_t *w, void *row, maas_dtype_t dtype, int64_t o,
 
     /* Positions [lo, hi) see nothing outside: one divisor. */
     lo = maas_min((w->p0[l] + w->s[l] - 1) / w->s[l], w->out[l]);
-    hi = w->in[l] + w->p0[l] - w->k[l];
+    hi = w->in[l] + w->p0[l] - (w->k[l] - 1) * w->d[l] - 1;
     hi = hi < 0 ? lo : maas_max(maas_min(hi / w->s[l] + 1, w->out[l]), lo);
 
     for (i = 0; i < w->out[l]; i++) {
