@@ -361,7 +361,7 @@ split_items(maas_infer_t *c, int64_t *n)
     }
 
     if (p.n == 0) {
-        *n = (p.len + p.v[0] - 1) / p.v[0];
+        *n = p.len / p.v[0] + (p.len % p.v[0] != 0);
         return MAAS_OK;
     }
 

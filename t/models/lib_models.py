@@ -277,7 +277,8 @@ class Model:
     def __init__(self, name, path, inputs, source, want=None,
                  oracle_name='ONNX Runtime', floor=0.0):
         self.name, self.path, self.source = name, path, source
-        self.oracle, self.floor = oracle_name, floor
+        self.oracle = oracle_name
+        self.floor = floor          # of every output, or {output: floor}
         self.tested, self.good = [], True
         self.l2 = self.far = 0.0
         self.dir = fresh(name)
@@ -338,9 +339,10 @@ class Model:
         for k, (want, _) in self.ref.items():
             if k not in got:
                 continue
-            far, top, l2, bad = judge(got[k], want, self.spread[k],
-                                      self.floor, self.apart[k],
-                                      self.limits)
+            floor = self.floor.get(k, 0.0) if isinstance(self.floor, dict) \
+                else self.floor
+            far, top, l2, bad = judge(got[k], want, self.spread[k], floor,
+                                      self.apart[k], self.limits)
             if bad:
                 why.append(k + ': ' + bad)
             if table:

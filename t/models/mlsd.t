@@ -38,7 +38,9 @@ for size in (320, 512):
         m = Model('mlsd_%d_%s' % (size, kind),
                   '%s/jp.keijiro.mlsd/ONNX/%s.onnx' % (NPM, name),
                   {'input_image_with_alpha:0': picture(size)},
-                  'jp.keijiro.mlsd 1.0.0')
+                  'jp.keijiro.mlsd 1.0.0',
+                  # what ONNX Runtime differs by from itself on these
+                  floor={'offsets': 3e-2})
         if m.check():
             m.ok(lines(m.got) >= 4, 'lines are seen', str(lines(m.got)))
 

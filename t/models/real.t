@@ -139,7 +139,8 @@ def passes():
     full = [image(m, folder) for m in models]
     ok(full == [image(m, folder) for m in models],
        'the same source gives the same image')
-    for off in PASSES:
+    # No attention, Gelu or product of bytes here: fusion_test has them.
+    for off in (p for p in PASSES if not p.startswith('fuse_')):
         ok(full != [image(m, folder, off) for m in models],
            'without %s the image is another one' % off)
 
