@@ -58,16 +58,9 @@ image_bad(maas_err_t *err, const char *what, uint64_t i)
 
 
 static bool
-image_range(uint64_t first, uint64_t n, uint64_t total)
-{
-    return first <= total && n <= total - first;
-}
-
-
-static bool
 image_str_ok(const maas_image_t *im, maas_img_str_t s)
 {
-    return image_range(s.off, s.len,
+    return maas_image_inside(s.off, s.len,
                        im->header->section[MAAS_SEC_STRINGS].size);
 }
 
@@ -120,7 +113,7 @@ image_header(maas_image_t *im, maas_err_t *err)
     for (int i = 0; i < MAAS_SECTIONS; i++) {
         s = &h->section[i];
 
-        if (!image_range(s->off, s->size, im->size)
+        if (!maas_image_inside(s->off, s->size, im->size)
             || s->off % MAAS_ALIGN != 0
             || s->size % section_record[i] != 0)
         {
@@ -172,7 +165,7 @@ image_value(const maas_image_t *im, maas_value_t *v, uint64_t i,
         return MAAS_OK;
     }
 
-    if (!image_range(r->data, r->bytes,
+    if (!maas_image_inside(r->data, r->bytes,
                      im->header->section[MAAS_SEC_CONSTS].size)
         || r->data % MAAS_ALIGN != 0 || r->rank < 0)
     {
@@ -196,107 +189,6 @@ image_value(const maas_image_t *im, maas_value_t *v, uint64_t i,
 
 
 /* -- nodes --------------------------------------------------------------- */
-
-static maas_status_t
-image_attr_list(const char *attr, uint32_t bytes,
-    const maas_attr_row_t *row)
-{
-    size_t                     want;
-    const maas_list_t         *l = (const maas_list_t *) (attr + row->off);
-    const uint32_t            *s;
-    const maas_attr_tensor_t  *h;
-    maas_tensor_t              t;
-
-    if (l->n == 0) {
-        return MAAS_OK;
-    }
-
-    switch (row->type) {
-    case MAAS_ATTR_INTS:
-    case MAAS_ATTR_STRINGS:
-        want = (size_t) l->n * 8;
-        break;
-    case MAAS_ATTR_FLOATS:
-        want = (size_t) l->n * 4;
-        break;
-    case MAAS_ATTR_TENSOR:
-        want = sizeof(maas_attr_tensor_t);
-        break;
-    default:
-        want = l->n;
-    }
-
-    if (!image_range(l->off, want, bytes)
-        || (row->type != MAAS_ATTR_STRING && l->off % 4 != 0))
-    {
-        return MAAS_ETRUNC;
-    }
-
-    if (row->type == MAAS_ATTR_STRINGS) {
-        s = (const uint32_t *) (attr + l->off);
-
-        for (uint32_t i = 0; i < l->n; i++) {
-            if (!image_range(s[2 * i], s[2 * i + 1], bytes)) {
-                return MAAS_ETRUNC;
-            }
-        }
-    }
-
-    if (row->type == MAAS_ATTR_TENSOR) {
-        h = (const maas_attr_tensor_t *) (attr + l->off);
-        want = 0;
-
-        if (h->rank > MAAS_RANK_MAX || h->dtype >= MAAS_DTYPES
-            || h->dtype == MAAS_NODTYPE
-            || !image_range(l->off + sizeof(*h), h->bytes, bytes)
-            || !maas_list_tensor(attr, l, &t)
-            || !maas_tensor_size(&t, 0, &want) || want > h->bytes)
-        {
-            return MAAS_ETRUNC;
-        }
-    }
-
-    return MAAS_OK;
-}
-
-
-static maas_status_t
-image_attrs(const maas_op_t *op, const void *attr, uint32_t bytes)
-{
-    int64_t                 v, words;
-    const maas_attr_row_t  *row;
-
-    if (bytes < op->attr_size) {
-        return MAAS_ETRUNC;
-    }
-
-    for (int i = 0; i < op->n_attr; i++) {
-        row = &op->attr[i];
-
-        if (row->type == MAAS_ATTR_GRAPH) {
-            continue;
-        }
-
-        if (row->type == MAAS_ATTR_INT || row->words != NULL) {
-            memcpy(&v, (const char *) attr + row->off, sizeof(v));
-
-            for (words = 0; row->words != NULL && row->words[words] != NULL;
-                 words++) { /* void */ }
-
-            if ((row->words != NULL && (v < 0 || v >= words))
-                || (row->max > row->min && (v < row->min || v > row->max)))
-            {
-                return MAAS_ETRUNC;
-            }
-
-        } else if (row->type != MAAS_ATTR_FLOAT) {
-            MAAS_TRY(image_attr_list(attr, bytes, row));
-        }
-    }
-
-    return MAAS_OK;
-}
-
 
 static maas_status_t
 image_node_lists(maas_image_t *im, maas_node_t *n,
@@ -348,11 +240,12 @@ image_node(maas_image_t *im, maas_node_t *n, uint64_t i, uint32_t graph,
 
     if (!image_str_ok(im, r->op) || !image_str_ok(im, r->domain)
         || !image_str_ok(im, r->name)
-        || !image_range(r->in, r->n_in, refs)
-        || !image_range(r->out, r->n_out, refs)
-        || !image_range(r->body, r->n_body, refs)
-        || !image_range(r->post, r->n_post, image_count(im, MAAS_SEC_POSTS))
-        || !image_range(r->attr, r->attr_bytes,
+        || !maas_image_inside(r->in, r->n_in, refs)
+        || !maas_image_inside(r->out, r->n_out, refs)
+        || !maas_image_inside(r->body, r->n_body, refs)
+        || !maas_image_inside(r->post, r->n_post,
+                              image_count(im, MAAS_SEC_POSTS))
+        || !maas_image_inside(r->attr, r->attr_bytes,
                         im->header->section[MAAS_SEC_ATTRS].size)
         || r->attr % 8 != 0 || r->n_formal > r->n_in)
     {
@@ -373,7 +266,7 @@ image_node(maas_image_t *im, maas_node_t *n, uint64_t i, uint32_t graph,
     n->attr = im->base + im->header->section[MAAS_SEC_ATTRS].off + r->attr;
     n->attr_bytes = r->attr_bytes;
 
-    if (image_attrs(n->op, n->attr, n->attr_bytes) != MAAS_OK) {
+    if (maas_image_attrs(n->op, n->attr, n->attr_bytes) != MAAS_OK) {
         return image_bad(err, "attributes of node", i);
     }
 
@@ -619,11 +512,12 @@ image_graph(maas_image_t *im, uint32_t id, maas_err_t *err)
     maas_graph_t            *g = im->graph[id];
     const maas_img_graph_t  *r = image_records(im, MAAS_SEC_GRAPHS, id);
 
-    if (!image_range(r->value, r->n_value,
+    if (!maas_image_inside(r->value, r->n_value,
                      image_count(im, MAAS_SEC_VALUES))
-        || !image_range(r->node, r->n_node, image_count(im, MAAS_SEC_NODES))
-        || !image_range(r->in, r->n_in, refs)
-        || !image_range(r->out, r->n_out, refs))
+        || !maas_image_inside(r->node, r->n_node,
+                              image_count(im, MAAS_SEC_NODES))
+        || !maas_image_inside(r->in, r->n_in, refs)
+        || !maas_image_inside(r->out, r->n_out, refs))
     {
         return image_bad(err, "graph", id);
     }

@@ -14,13 +14,6 @@ iplan_bad(maas_err_t *err, const char *what, uint64_t i)
 }
 
 
-static bool
-iplan_inside(uint64_t off, uint64_t bytes, uint64_t total)
-{
-    return off <= total && bytes <= total - off;
-}
-
-
 static maas_status_t
 iplan_operand(const maas_image_t *im, const maas_plan_t *p,
     const maas_operand_t *o, uint64_t i, maas_err_t *err)
@@ -36,8 +29,8 @@ iplan_operand(const maas_image_t *im, const maas_plan_t *p,
     switch (o->at) {
     case MAAS_AT_ARENA:
         ok = o->index == 0
-             && iplan_inside(o->off, o->bytes, p->arena_bytes)
-             && iplan_inside(o->delta, o->bytes, p->arena_bytes - o->off);
+             && maas_image_inside(o->off, o->bytes, p->arena_bytes)
+             && maas_image_inside(o->delta, o->bytes, p->arena_bytes - o->off);
         break;
     case MAAS_AT_INPUT:
         ok = o->index < im->n_in && o->delta <= INT64_MAX;
@@ -46,11 +39,11 @@ iplan_operand(const maas_image_t *im, const maas_plan_t *p,
         ok = o->index < im->n_graph
              && o->off < im->graph[o->index]->n_value
              && im->graph[o->index]->value[o->off].role == MAAS_ROLE_CONST
-             && iplan_inside(o->delta, o->bytes,
+             && maas_image_inside(o->delta, o->bytes,
                              im->graph[o->index]->value[o->off].bytes);
         break;
     case MAAS_AT_PLAN:
-        ok = o->index == 0 && iplan_inside(o->off, o->bytes,
+        ok = o->index == 0 && maas_image_inside(o->off, o->bytes,
                                            p->const_bytes);
         break;
     default:
@@ -102,7 +95,7 @@ iplan_step(const maas_image_t *im, const maas_plan_t *p, uint64_t i,
 
     if ((!lists && (s->n_in != n->n_in || s->n_out != n->n_out))
         || s->units < 0
-        || !iplan_inside(s->operand, (uint64_t) s->n_in + s->n_out,
+        || !maas_image_inside(s->operand, (uint64_t) s->n_in + s->n_out,
                          p->n_operand)
         || (s->kernel != MAAS_KERNEL_POST && s->kernel >= n->op->n_kernel)
         || s->scratch > p->scratch
@@ -154,7 +147,7 @@ iplan_fill(maas_plan_t *p, const maas_image_t *im, maas_err_t *err)
                     MAAS_ALIGN);
     p->consts = (void *) (base + at);
 
-    if (!iplan_inside(at, r->const_bytes, size) || r->n_out != im->n_out
+    if (!maas_image_inside(at, r->const_bytes, size) || r->n_out != im->n_out
         || r->scratch > (1ull << 40) || r->arena_bytes > (1ull << 40))
     {
         return iplan_bad(err, "size", size);

@@ -166,4 +166,15 @@ bool maas_image_digest(const void *image, size_t size,
 maas_status_t maas_image_seal(maas_buf_t *b, const maas_plan_t *plan,
     maas_err_t *err);
 
+/* Do n things from `first` on lie among `total`? */
+static inline bool
+maas_image_inside(uint64_t first, uint64_t n, uint64_t total)
+{
+    return first <= total && n <= total - first;
+}
+
+/* Lists inside, enums in range; for the reader of images alone. */
+maas_status_t maas_image_attrs(const maas_op_t *op, const void *attr,
+    uint32_t bytes);
+
 #endif

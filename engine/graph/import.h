@@ -108,6 +108,9 @@ maas_status_t imp_define(maas_import_t *im, imp_scope_t *sc, maas_str_t name,
 maas_status_t imp_build(maas_import_t *im, const maas_op_t *op,
     const maas_raw_node_t *n);
 
+/* A node of operator Constant: no node, a constant with its output's name. */
+maas_status_t imp_constant_node(maas_import_t *im, const maas_raw_node_t *n);
+
 /* Builds a node that an upgrade emits. */
 maas_status_t imp_emit(maas_import_t *im, const maas_raw_node_t *n);
 
