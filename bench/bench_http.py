@@ -20,7 +20,8 @@ from bench_base import (BUILD, MAAS, ROOT, SECONDS, alternate, middle, note,
 
 BODY = ROOT + '/conf/models/digits/sample.json'
 
-CONF = """
+# Every server here begins so.
+HEAD = """
 load_module %(build)s/ngx_http_maas_module.so;
 %(user)s
 worker_processes 1;
@@ -37,6 +38,9 @@ http {
     scgi_temp_path temp;
     maas_images images;
     maas_compiler %(build)s/maas;
+"""
+
+CONF = HEAD + """
     maas_model digits { source %(root)s/conf/models/digits; }
     maas_model slow { source %(prefix)s/slow.onnx; queue max=256 timeout=60s; }
     server {

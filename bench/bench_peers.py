@@ -15,27 +15,11 @@ import time
 
 from bench_base import (BUILD, MAAS, PAIRS, ROOT, SECONDS, middle, note,
                         quartiles, run, say, table)
-from bench_http import Server, free_port, post, wrk
+from bench_http import HEAD, Server, free_port, post, wrk
 
 BODY = {'signature_name': 'serving_default', 'instances': [[0.25, 0.75]]}
 
-CONF = """
-load_module %(build)s/ngx_http_maas_module.so;
-%(user)s
-worker_processes 1;
-pid nginx.pid;
-error_log logs/error.log;
-events { worker_connections 1024; }
-http {
-    access_log off;
-    keepalive_requests 100000000;
-    client_body_temp_path temp;
-    proxy_temp_path temp;
-    fastcgi_temp_path temp;
-    uwsgi_temp_path temp;
-    scgi_temp_path temp;
-    maas_images images;
-    maas_compiler %(build)s/maas;
+CONF = HEAD + """
     maas_model mlp { source %(mlp)s; }
     upstream peer {
         server 127.0.0.1:%(node)d;

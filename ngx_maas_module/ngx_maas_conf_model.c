@@ -188,12 +188,15 @@ static char *
 ngx_maas_unknown_key(ngx_conf_t *cf, ngx_maas_model_t *model)
 {
     char                   text[MAAS_NEAR_TEXT];
+    u_char                *p, *last, list[NGX_MAX_CONF_ERRSTR];
     ngx_str_t             *value;
     maas_str_t             known;
     maas_near_t            near;
     const ngx_maas_key_t  *key;
 
     value = cf->args->elts;
+    p = list;
+    last = list + sizeof(list) - 1;
 
     ngx_memzero(&near, sizeof(maas_near_t));
     near.word.data = (const char *) value[0].data;
@@ -203,12 +206,14 @@ ngx_maas_unknown_key(ngx_conf_t *cf, ngx_maas_model_t *model)
         known.data = (const char *) key->name.data;
         known.len = key->name.len;
         maas_near(&near, known);
+        p = ngx_slprintf(p, last, "%s%V", p == list ? "" : ", ", &key->name);
     }
+
+    *p = '\0';
 
     ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                        "unknown key \"%V\" in maas_model \"%V\", known: "
-                       "source, versions, label, queue, concurrency, "
-                       "numerics, run, limits%s", &value[0], &model->name,
+                       "%s%s", &value[0], &model->name, list,
                        maas_near_text(&near, text));
 
     return NGX_CONF_ERROR;

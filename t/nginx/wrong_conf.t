@@ -139,7 +139,7 @@ my @rows = (
     ['a model twice', 2, "$mlp_conf\n$mlp_conf",
      qr/duplicate maas_model "mlp"/, qr/the first is in \S+nginx\.conf:\d+/],
     ['a misspelled key', 2, key('sorce a;'),
-     qr/unknown key "sorce" in maas_model "m"/, qr/known: source, versions/,
+     qr/unknown key "sorce" in maas_model "m"/, qr/known: source, versions, label, batch, queue, /,
      qr/did you mean "source"\?/],
     ['a key without a value', 2, key('queue;'),
      qr/invalid number of arguments of "queue"/,
