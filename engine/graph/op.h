@@ -454,6 +454,14 @@ maas_status_t maas_raw_emit_after(maas_import_t *im, const char *op,
 maas_str_t maas_raw_fresh(maas_import_t *im);
 
 
+/* -- differentiation ----------------------------------------------------- */
+
+typedef struct maas_grad_s  maas_grad_t;
+
+/* Emits nodes that compute the gradients of the inputs: graph/grad.h. */
+typedef maas_status_t (*maas_grad_pt)(maas_grad_t *c);
+
+
 /* -- the row ------------------------------------------------------------- */
 
 enum {
@@ -522,6 +530,7 @@ struct maas_op_s {
     /* Keys of the maps of output 0 (ZipMap): a constant 1-D tensor. */
     bool                    (*keys)(const maas_node_t *n, maas_tensor_t *t);
     double                  (*flops)(const maas_setup_t *u);
+    maas_grad_pt              grad;     /* NULL: cannot be differentiated */
     const maas_case_t        *cases;    /* closed by args = NULL */
     const maas_case_t        *bad;
 };

@@ -477,8 +477,16 @@ plan_frame_reset(plan_build_t *b, plan_frame_t *f)
         v = &f->val[i];
         v->storage = -1;
 
-        if (g->value[i].role == MAAS_ROLE_CONST) {
+        if (g->value[i].role == MAAS_ROLE_CONST
+            || g->value[i].role == MAAS_ROLE_PARAM)
+        {
             t = maas_value_tensor(&g->value[i]);
+
+            /* A parameter has a place, and other contents at each run. */
+            if (g->value[i].role == MAAS_ROLE_PARAM) {
+                t.data = NULL;
+            }
+
             plan_val_set(v, &t, g->value[i].type.kind);
             v->at = MAAS_AT_IMAGE;
             v->index = f->graph;

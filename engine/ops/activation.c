@@ -11,6 +11,7 @@
 
 #include <math.h>
 
+#include "ops/grads.h"
 #include "ops/ops_common.h"
 
 
@@ -527,7 +528,7 @@ static const maas_case_t  prelu_bad[] = {
     .name = NAME, .domain = "", .since = SINCE, .first = FIRST,               \
     .flags = MAAS_OP_PURE | MAAS_OP_ELEMENTWISE, MAAS_IO(io##_in, io##_out),  \
     .infer = maas_infer_same, MAAS_KERNELS(id##_kernel),                      \
-    .as_post = post##_post, .cases = c, .bad = b
+    .as_post = post##_post, .grad = maas_grad_unary, .cases = c, .bad = b
 
 const maas_op_t  maas_ops_activation[] = {
 
@@ -559,6 +560,7 @@ const maas_op_t  maas_ops_activation[] = {
       .flags = MAAS_OP_PURE | MAAS_OP_ELEMENTWISE,
       MAAS_IO(prelu_in, prelu_out), .upgrade = prelu_upgrade,
       .infer = prelu_infer, MAAS_KERNELS(prelu_kernel),
+      .grad = maas_grad_prelu,
       .cases = prelu_cases, .bad = prelu_bad },
 
     { .name = "Dropout", .domain = "", .since = 13, .first = 6,

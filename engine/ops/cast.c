@@ -15,6 +15,7 @@
 #include <math.h>
 
 #include "ops/cast_string.h"
+#include "ops/grads.h"
 
 
 #define CAST_CHUNK  512
@@ -376,6 +377,7 @@ static const maas_formal_t  castlike_out[] = {
 };
 
 static const maas_case_t  cast_cases[] = {
+    { "to=11 | f32[3,5]", NULL },
     { "to=1 | f32[2,17]", NULL },
     { "to=7 | f32[33]:inf", NULL },
     { "to=6 | f64[33]:nan", NULL },
@@ -435,7 +437,8 @@ const maas_op_t  maas_ops_cast[] = {
     { .name = "Cast", .domain = "", .since = 19, .first = 6,
       .flags = MAAS_OP_PURE | MAAS_OP_ELEMENTWISE, MAAS_IO(cast_in, cast_out),
       MAAS_ATTRS(cast_attrs, cast_attr_t), .infer = cast_infer,
-      MAAS_KERNELS(cast_kernel), .cases = cast_cases, .bad = cast_bad },
+      MAAS_KERNELS(cast_kernel), .grad = maas_grad_cast,
+      .cases = cast_cases, .bad = cast_bad },
 
     { .name = "CastLike", .domain = "", .since = 19, .first = 15,
       .flags = MAAS_OP_PURE | MAAS_OP_ELEMENTWISE,

@@ -10,6 +10,7 @@
 
 #include <math.h>
 
+#include "ops/grads.h"
 #include "ops/ops_common.h"
 
 
@@ -546,7 +547,7 @@ const maas_op_t  maas_ops_compare[] = {
       MAAS_ATTRS(isinf_attrs, isinf_attr_t) },
 
     { CMP_ROW("Where", 16, 9, where, where_in, where_out, NULL, where_infer,
-              where_cases, where_bad) },
+              where_cases, where_bad), .grad = maas_grad_where },
 
     { .name = NULL }
 };

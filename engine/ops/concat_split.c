@@ -6,6 +6,7 @@
 
 #include <stdio.h>
 
+#include "ops/grads.h"
 #include "ops/move.h"
 
 
@@ -505,6 +506,7 @@ const maas_op_t  maas_ops_concat_split[] = {
         MAAS_ATTRS(concat_attrs, axis_attr_t),
         .infer = concat_infer,
         MAAS_KERNELS(concat_kernel), .blocked = concat_blocked,
+        .grad = maas_grad_concat,
         .cases = concat_cases, .bad = concat_bad
     },
     {
@@ -515,6 +517,7 @@ const maas_op_t  maas_ops_concat_split[] = {
         .upgrade = split_upgrade,
         .infer = split_infer,
         MAAS_KERNELS(split_kernel),
+        .grad = maas_grad_split,
         .cases = split_cases, .bad = split_bad
     },
     { .name = NULL }

@@ -3,6 +3,7 @@
  * run() needs shapes only, not the contents of `shape` or `repeats`.
  */
 
+#include "ops/grads.h"
 #include "ops/move.h"
 
 
@@ -268,6 +269,7 @@ const maas_op_t  maas_ops_expand_tile[] = {
         MAAS_IO(expand_in, repeat_out),
         .infer = expand_infer,
         MAAS_KERNELS(expand_kernel),
+        .grad = maas_grad_expand,
         .cases = expand_cases, .bad = expand_bad
     },
     {

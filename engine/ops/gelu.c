@@ -12,6 +12,7 @@
 
 #include <math.h>
 
+#include "ops/grads.h"
 #include "ops/ops_common.h"
 
 
@@ -273,19 +274,22 @@ const maas_op_t  maas_ops_gelu[] = {
     { .name = "Gelu", .domain = "", .since = 20, .first = 20,
       .flags = MAAS_OP_PURE | MAAS_OP_ELEMENTWISE, MAAS_IO(gelu_in, gelu_out),
       MAAS_ATTRS(gelu_attrs, gelu_attr_t), .infer = maas_infer_same,
-      MAAS_KERNELS(gelu_kernel), .as_post = gelu_post, .cases = gelu_cases,
+      MAAS_KERNELS(gelu_kernel), .as_post = gelu_post,
+      .grad = maas_grad_unary, .cases = gelu_cases,
       .bad = gelu_bad },
 
     { .name = "Swish", .domain = "", .since = 24, .first = 24,
       .flags = MAAS_OP_PURE | MAAS_OP_ELEMENTWISE, MAAS_IO(gelu_in, gelu_out),
       MAAS_ATTRS(swish_attrs, swish_attr_t), .infer = maas_infer_same,
       MAAS_KERNELS(swish_kernel), .as_post = swish_post,
+      .grad = maas_grad_unary,
       .cases = swish_cases, .bad = gelu_number_bad },
 
     { .name = "Mish", .domain = "", .since = 18, .first = 18,
       .flags = MAAS_OP_PURE | MAAS_OP_ELEMENTWISE, MAAS_IO(gelu_in, gelu_out),
       .infer = maas_infer_same, MAAS_KERNELS(mish_kernel),
-      .as_post = mish_post, .cases = mish_cases, .bad = gelu_number_bad },
+      .as_post = mish_post, .grad = maas_grad_unary,
+      .cases = mish_cases, .bad = gelu_number_bad },
 
     { .name = "Gelu", GELU_MS, MAAS_IO(gelu_in, gelu_out),
       .upgrade = gelu_upgrade, .cases = gelu_one_cases,

@@ -11,6 +11,7 @@
 
 #include <math.h>
 
+#include "ops/grads.h"
 #include "ops/ops_common.h"
 
 
@@ -735,39 +736,40 @@ static const maas_case_t  var_bad[] = {
 
 /* -- rows of the registry ------------------------------------------------ */
 
-#define BIN_ROW(NAME, SINCE, FIRST, id, io, post, up, how, c, b)              \
+#define BIN_ROW(NAME, SINCE, FIRST, id, io, post, up, how, d, c, b)           \
     .name = NAME, .domain = "", .since = SINCE, .first = FIRST,               \
     .flags = MAAS_OP_PURE | MAAS_OP_ELEMENTWISE, MAAS_IO(io##_in, io##_out),  \
     .upgrade = up, .infer = how, MAAS_KERNELS(id##_kernel),                   \
-    .as_post = post##_post, .cases = c, .bad = b
+    .as_post = post##_post, .grad = d, .cases = c, .bad = b
 
 const maas_op_t  maas_ops_math_binary[] = {
 
     { BIN_ROW("Add", 14, 6, add, num, add, maas_upgrade_axis, add_infer,
-              bin_cases, bin_bad) },
+              maas_grad_add, bin_cases, bin_bad) },
     { BIN_ROW("Sub", 14, 6, sub, num, sub, maas_upgrade_axis, sub_infer,
-              bin_cases, bin_bad) },
+              maas_grad_sub, bin_cases, bin_bad) },
     { BIN_ROW("Mul", 14, 6, mul, num, mul, maas_upgrade_axis, mul_infer,
-              bin_cases, bin_bad) },
+              maas_grad_mul, bin_cases, bin_bad) },
     { BIN_ROW("Div", 14, 6, div, num, div, maas_upgrade_axis, div_infer,
-              bin_cases, bin_bad) },
+              maas_grad_div, bin_cases, bin_bad) },
     { BIN_ROW("Pow", 15, 6, pow, pow, NO, maas_upgrade_axis, bin_infer,
-              pow_cases, pow_bad) },
+              maas_grad_pow, pow_cases, pow_bad) },
 
-    { BIN_ROW("Mod", 13, 10, mod, num, NO, NULL, mod_infer, mod_cases, mod_bad),
+    { BIN_ROW("Mod", 13, 10, mod, num, NO, NULL, mod_infer, NULL, mod_cases,
+              mod_bad),
       MAAS_ATTRS(mod_attrs, flag_attr_t) },
-    { BIN_ROW("BitShift", 11, 11, shift, shift, NO, NULL, bin_infer,
+    { BIN_ROW("BitShift", 11, 11, shift, shift, NO, NULL, bin_infer, NULL,
               shift_cases, shift_bad),
       MAAS_ATTRS(shift_attrs, flag_attr_t) },
 
-    { BIN_ROW("Min", 13, 6, min, vnum, min, NULL, min_infer, var_cases,
-              var_bad) },
-    { BIN_ROW("Max", 13, 6, max, vnum, max, NULL, max_infer, var_cases,
-              var_bad) },
-    { BIN_ROW("Sum", 13, 6, sum, vreal, add, NULL, bin_infer, var_cases,
-              var_bad) },
-    { BIN_ROW("Mean", 13, 6, mean, vreal, NO, NULL, bin_infer, var_cases,
-              var_bad) },
+    { BIN_ROW("Min", 13, 6, min, vnum, min, NULL, min_infer,
+              maas_grad_extreme, var_cases, var_bad) },
+    { BIN_ROW("Max", 13, 6, max, vnum, max, NULL, max_infer,
+              maas_grad_extreme, var_cases, var_bad) },
+    { BIN_ROW("Sum", 13, 6, sum, vreal, add, NULL, bin_infer,
+              maas_grad_add, var_cases, var_bad) },
+    { BIN_ROW("Mean", 13, 6, mean, vreal, NO, NULL, bin_infer,
+              maas_grad_mean, var_cases, var_bad) },
 
     { .name = NULL }
 };

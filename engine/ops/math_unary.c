@@ -12,6 +12,7 @@
 #include <float.h>
 #include <math.h>
 
+#include "ops/grads.h"
 #include "ops/ops_common.h"
 
 
@@ -371,6 +372,15 @@ static const maas_case_t  log_cases[] = {
     { NULL, NULL }
 };
 
+static const maas_case_t  acosh_cases[] = {
+    { "| f32[2,3,5]", NULL },
+    { "| f32[4]{1.25,2,7,1}", NULL },
+    { "| f64[3]{1.5,3,40}", NULL },
+    { "| f32[33]:inf", NULL },
+    { "| f32[0]", NULL },
+    { NULL, NULL }
+};
+
 static const maas_case_t  int_cases[] = {
     { "| f32[2,3,5]", NULL },
     { "| f32[33]:nan", NULL },
@@ -394,25 +404,39 @@ static const maas_case_t  num_bad[] = {
     { NULL, NULL }
 };
 
-#define UN_OP(NAME, SINCE, FIRST, id, io, how, post, c, b)                    \
+#define UN_OP(NAME, SINCE, FIRST, id, io, how, post, d, c, b)                 \
     { .name = NAME, .domain = "", .since = SINCE, .first = FIRST,             \
       .flags = MAAS_OP_PURE | MAAS_OP_ELEMENTWISE, MAAS_IO(io##_in, io##_out),\
       .infer = how, MAAS_KERNELS(id##_kernel), .as_post = post##_post,        \
-      .cases = c, .bad = b }
+      .grad = d, .cases = c, .bad = b }
 
 #define UN_REAL(NAME, SINCE, FIRST, id, post)                                 \
-    UN_OP(NAME, SINCE, FIRST, id, real, maas_infer_same, post, real_cases,    \
-          real_bad)
+    UN_OP(NAME, SINCE, FIRST, id, real, maas_infer_same, post,                \
+          maas_grad_unary, real_cases, real_bad)
+
+#define UN_STEP(NAME, SINCE, FIRST, id)                                       \
+    UN_OP(NAME, SINCE, FIRST, id, real, maas_infer_same, id, maas_grad_zero,  \
+          real_cases, real_bad)
+
+
+static maas_status_t
+neg_grad(maas_grad_t *c)
+{
+    c->din[0] = maas_grad_op1(c, "Neg", c->dout[0]);
+    return c->rc;
+}
+
 
 const maas_op_t  maas_ops_math_unary[] = {
 
     UN_REAL("Exp", 13, 6, exp, exp),
-    UN_OP("Log", 13, 6, log, real, maas_infer_same, log, log_cases, real_bad),
+    UN_OP("Log", 13, 6, log, real, maas_infer_same, log, maas_grad_unary,
+          log_cases, real_bad),
     UN_REAL("Sqrt", 13, 6, sqrt, sqrt),
     UN_REAL("Reciprocal", 13, 6, reciprocal, reciprocal),
-    UN_REAL("Floor", 13, 6, floor, floor),
-    UN_REAL("Ceil", 13, 6, ceil, ceil),
-    UN_REAL("Round", 11, 11, round, round),
+    UN_STEP("Floor", 13, 6, floor),
+    UN_STEP("Ceil", 13, 6, ceil),
+    UN_STEP("Round", 11, 11, round),
     UN_REAL("Sin", 7, 7, sin, NO),
     UN_REAL("Cos", 7, 7, cos, NO),
     UN_REAL("Tan", 7, 7, tan, NO),
@@ -422,22 +446,24 @@ const maas_op_t  maas_ops_math_unary[] = {
     UN_REAL("Sinh", 9, 9, sinh, NO),
     UN_REAL("Cosh", 9, 9, cosh, NO),
     UN_REAL("Asinh", 9, 9, asinh, NO),
-    UN_REAL("Acosh", 9, 9, acosh, NO),
+    UN_OP("Acosh", 9, 9, acosh, real, maas_infer_same, NO, maas_grad_unary,
+          acosh_cases, real_bad),
     UN_REAL("Atanh", 9, 9, atanh, NO),
 
     UN_OP("Neg", 13, 6, neg, signed, neg_infer, neg,
-          int_cases, num_bad),
+          neg_grad, int_cases, num_bad),
     UN_OP("Abs", 13, 6, abs, num, maas_infer_same, abs,
-          int_cases, num_bad),
+          maas_grad_unary, int_cases, num_bad),
     UN_OP("Erf", 13, 9, erf, num, maas_infer_same, erf,
-          int_cases, num_bad),
+          maas_grad_unary, int_cases, num_bad),
     UN_OP("Sign", 13, 9, sign, num, maas_infer_same, NO,
-          int_cases, num_bad),
+          maas_grad_zero, int_cases, num_bad),
 
     { .name = "Clip", .domain = "", .since = 13, .first = 6,
       .flags = MAAS_OP_PURE | MAAS_OP_ELEMENTWISE, MAAS_IO(clip_in, clip_out),
       .upgrade = clip_upgrade, .infer = clip_infer, MAAS_KERNELS(clip_kernel),
-      .as_post = clip_post, .cases = clip_cases, .bad = clip_bad },
+      .as_post = clip_post, .grad = maas_grad_clip, .cases = clip_cases,
+      .bad = clip_bad },
 
     { .name = NULL }
 };

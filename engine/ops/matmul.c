@@ -10,6 +10,7 @@
  * Ownership: nothing is allocated.  Threads: units are independent.
  */
 
+#include "ops/grads.h"
 #include "ops/matmul.h"
 
 
@@ -770,7 +771,7 @@ const maas_op_t  maas_ops_matmul[] = {
         .infer = matmul_infer,
         MAAS_KERNELS(matmul_kernels),
         .pack = matmul_pack, .flops = matmul_flops,
-        .cases = matmul_cases, .bad = matmul_bad
+        .grad = maas_grad_matmul, .cases = matmul_cases, .bad = matmul_bad
     },
     {
         .name = "Gemm", .domain = "", .since = 13,
@@ -781,7 +782,7 @@ const maas_op_t  maas_ops_matmul[] = {
         .infer = gemm_infer,
         MAAS_KERNELS(gemm_kernels),
         .pack = gemm_pack, .flops = gemm_flops,
-        .cases = gemm_cases, .bad = gemm_bad
+        .grad = maas_grad_gemm, .cases = gemm_cases, .bad = gemm_bad
     },
     { .name = NULL }
 };

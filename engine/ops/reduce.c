@@ -15,6 +15,7 @@
 #include <float.h>
 #include <math.h>
 
+#include "ops/grads.h"
 #include "ops/ops_common.h"
 
 
@@ -768,8 +769,8 @@ static const maas_case_t  sum_bad[] = {
     { .name = NAME, .domain = "", .since = 18, .first = 6,                    \
       .flags = MAAS_OP_PURE, MAAS_IO(io##_in, io##_out),                      \
       MAAS_ATTRS(red_attrs, red_attr_t), .upgrade = red_upgrade,              \
-      .infer = red_infer, MAAS_KERNELS(id##_kernel), .cases = c,              \
-      .bad = red_bad }
+      .infer = red_infer, MAAS_KERNELS(id##_kernel),                          \
+      .grad = maas_grad_reduce, .cases = c, .bad = red_bad }
 
 const maas_op_t  maas_ops_reduce[] = {
 
@@ -786,8 +787,8 @@ const maas_op_t  maas_ops_reduce[] = {
     { .name = "ReduceSum", .domain = "", .since = 13, .first = 6,
       .flags = MAAS_OP_PURE, MAAS_IO(wide_in, wide_out),
       MAAS_ATTRS(red_attrs, red_attr_t), .upgrade = red_upgrade,
-      .infer = red_infer, MAAS_KERNELS(total_kernel), .cases = sum_cases,
-      .bad = sum_bad },
+      .infer = red_infer, MAAS_KERNELS(total_kernel),
+      .grad = maas_grad_reduce, .cases = sum_cases, .bad = sum_bad },
 
     { .name = NULL }
 };

@@ -4,6 +4,7 @@
  * aliases the views; their kernel copies where it can't.
  */
 
+#include "ops/grads.h"
 #include "ops/move.h"
 #include "ops/ops_common.h"
 
@@ -707,7 +708,7 @@ const maas_op_t  maas_ops_shape_view[] = {
         MAAS_ATTRS(shape_attrs, shape_attr_t),
         .infer = shape_infer,
         MAAS_KERNELS(shape_kernel),
-        .cases = shape_cases, .bad = shape_bad
+        .grad = maas_grad_zero, .cases = shape_cases, .bad = shape_bad
     },
     {
         .name = "Size", .domain = "", .since = 13, .first = 1,
@@ -715,7 +716,7 @@ const maas_op_t  maas_ops_shape_view[] = {
         MAAS_IO(any_in, int_out),
         .infer = size_infer,
         MAAS_KERNELS(size_kernel),
-        .cases = size_cases, .bad = shape_bad
+        .grad = maas_grad_zero, .cases = size_cases, .bad = shape_bad
     },
     {
         .name = "Reshape", .domain = "", .since = 14, .first = 5,
@@ -724,7 +725,7 @@ const maas_op_t  maas_ops_shape_view[] = {
         MAAS_ATTRS(reshape_attrs, reshape_attr_t),
         .infer = reshape_infer,
         MAAS_KERNELS(reshape_kernel),
-        .cases = reshape_cases, .bad = reshape_bad
+        .grad = maas_grad_view, .cases = reshape_cases, .bad = reshape_bad
     },
     {
         .name = "Flatten", .domain = "", .since = 13, .first = 1,
@@ -733,7 +734,7 @@ const maas_op_t  maas_ops_shape_view[] = {
         MAAS_ATTRS(flatten_attrs, flatten_attr_t),
         .infer = flatten_infer,
         MAAS_KERNELS(flatten_kernel),
-        .cases = flatten_cases, .bad = flatten_bad
+        .grad = maas_grad_view, .cases = flatten_cases, .bad = flatten_bad
     },
     {
         .name = "Squeeze", .domain = "", .since = 13, .first = 1,
@@ -742,7 +743,7 @@ const maas_op_t  maas_ops_shape_view[] = {
         .upgrade = axes_upgrade,
         .infer = squeeze_infer,
         MAAS_KERNELS(squeeze_kernel),
-        .cases = squeeze_cases, .bad = squeeze_bad
+        .grad = maas_grad_view, .cases = squeeze_cases, .bad = squeeze_bad
     },
     {
         .name = "Unsqueeze", .domain = "", .since = 13, .first = 1,
@@ -751,7 +752,7 @@ const maas_op_t  maas_ops_shape_view[] = {
         .upgrade = axes_upgrade,
         .infer = unsqueeze_infer,
         MAAS_KERNELS(unsqueeze_kernel),
-        .cases = unsqueeze_cases, .bad = unsqueeze_bad
+        .grad = maas_grad_view, .cases = unsqueeze_cases, .bad = unsqueeze_bad
     },
     {
         .name = "Identity", .domain = "", .since = 16, .first = 1,
@@ -759,7 +760,7 @@ const maas_op_t  maas_ops_shape_view[] = {
         MAAS_IO(kind_in, kind_out),
         .infer = identity_infer, .select = maas_select_same,
         MAAS_KERNELS(identity_kernel),
-        .cases = identity_cases, .bad = identity_bad
+        .grad = maas_grad_view, .cases = identity_cases, .bad = identity_bad
     },
     { .name = NULL }
 };

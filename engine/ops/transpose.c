@@ -5,6 +5,7 @@
  * transposing kernel.
  */
 
+#include "ops/grads.h"
 #include "ops/move.h"
 
 
@@ -465,6 +466,7 @@ const maas_op_t  maas_ops_transpose[] = {
         MAAS_ATTRS(transpose_attrs, transpose_attr_t),
         .infer = transpose_infer,
         MAAS_KERNELS(transpose_kernel),
+        .grad = maas_grad_transpose,
         .cases = transpose_cases, .bad = transpose_bad
     },
     {

@@ -1,0 +1,42 @@
+/*
+ * grads.h: gradients of operators whose rows stand in other files.  A family
+ * X.c has its gradients in X_grad.c when they would make X.c too long.
+ */
+
+#ifndef MAAS_GRADS_H
+#define MAAS_GRADS_H
+
+#include "graph/grad.h"
+
+
+/* unary_grad.c */
+maas_status_t maas_grad_unary(maas_grad_t *c);      /* by the op's name */
+maas_status_t maas_grad_clip(maas_grad_t *c);
+maas_status_t maas_grad_prelu(maas_grad_t *c);
+
+/* binary_grad.c */
+maas_status_t maas_grad_add(maas_grad_t *c);        /* Sum too */
+maas_status_t maas_grad_sub(maas_grad_t *c);
+maas_status_t maas_grad_mul(maas_grad_t *c);
+maas_status_t maas_grad_div(maas_grad_t *c);
+maas_status_t maas_grad_pow(maas_grad_t *c);
+maas_status_t maas_grad_mean(maas_grad_t *c);
+maas_status_t maas_grad_extreme(maas_grad_t *c);    /* Min, Max */
+maas_status_t maas_grad_where(maas_grad_t *c);
+
+/* matmul_grad.c */
+maas_status_t maas_grad_matmul(maas_grad_t *c);
+maas_status_t maas_grad_gemm(maas_grad_t *c);
+
+/* reduce_grad.c */
+maas_status_t maas_grad_reduce(maas_grad_t *c);     /* by the op's name */
+
+/* move_grad.c: what only moves elements */
+maas_status_t maas_grad_view(maas_grad_t *c);       /* Reshape and the like */
+maas_status_t maas_grad_cast(maas_grad_t *c);
+maas_status_t maas_grad_transpose(maas_grad_t *c);
+maas_status_t maas_grad_concat(maas_grad_t *c);
+maas_status_t maas_grad_split(maas_grad_t *c);
+maas_status_t maas_grad_expand(maas_grad_t *c);
+
+#endif
