@@ -278,6 +278,7 @@ const maas_op_t  maas_ops_expand_tile[] = {
         MAAS_IO(tile_in, repeat_out),
         .infer = tile_infer,
         MAAS_KERNELS(tile_kernel),
+        .grad = maas_grad_tile,
         .cases = tile_cases, .bad = tile_bad
     },
     { .name = NULL }

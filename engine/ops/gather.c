@@ -4,6 +4,7 @@
  */
 
 #include "ops/gather.h"
+#include "ops/grads.h"
 
 
 typedef struct {
@@ -380,6 +381,7 @@ const maas_op_t  maas_ops_gather[] = {
         MAAS_ATTRS(gather_attrs, gather_attr_t),
         .infer = gather_infer,
         MAAS_KERNELS(gather_kernel),
+        .grad = maas_grad_gather,
         .cases = gather_cases, .bad = gather_bad
     },
     {

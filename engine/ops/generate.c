@@ -5,6 +5,7 @@
 
 #include <math.h>
 
+#include "ops/grads.h"
 #include "ops/move.h"
 
 
@@ -629,6 +630,17 @@ static const maas_case_t  trilu_bad[] = {
 };
 
 
+static maas_status_t
+trilu_grad(maas_grad_t *c)
+{
+    maas_vid_t  in[] = { c->dout[0], maas_grad_in(c, 1) };
+
+    maas_grad_emit_same(c, "", "Trilu", in, in[1] == MAAS_NOVAL ? 1 : 2,
+                        &c->din[0], 1);
+    return c->rc;
+}
+
+
 const maas_op_t  maas_ops_generate[] = {
     {
         .name = "ConstantOfShape", .domain = "", .since = 9, .first = 9,
@@ -663,6 +675,7 @@ const maas_op_t  maas_ops_generate[] = {
         MAAS_ATTRS(trilu_attrs, trilu_attr_t),
         .infer = trilu_infer,
         MAAS_KERNELS(trilu_kernel),
+        .grad = trilu_grad,
         .cases = trilu_cases, .bad = trilu_bad
     },
     { .name = NULL }

@@ -39,4 +39,13 @@ maas_status_t maas_grad_concat(maas_grad_t *c);
 maas_status_t maas_grad_split(maas_grad_t *c);
 maas_status_t maas_grad_expand(maas_grad_t *c);
 
+/* gather_grad.c */
+maas_status_t maas_grad_gather(maas_grad_t *c);
+maas_status_t maas_grad_slice(maas_grad_t *c);
+maas_status_t maas_grad_tile(maas_grad_t *c);
+
+/* softmax_grad.c, norm_grad.c */
+maas_status_t maas_grad_softmax(maas_grad_t *c);    /* LogSoftmax too */
+maas_status_t maas_grad_layer_norm(maas_grad_t *c);
+
 #endif

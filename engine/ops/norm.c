@@ -8,6 +8,7 @@
 
 #include <math.h>
 
+#include "ops/grads.h"
 #include "ops/norm.h"
 
 
@@ -341,6 +342,7 @@ const maas_op_t  maas_ops_norm[] = {
         MAAS_ATTRS(ln_attrs, norm_attr_t),
         .infer = ln_infer,
         MAAS_KERNELS(ln_kernels),
+        .grad = maas_grad_layer_norm,
         .cases = ln_cases, .bad = ln_bad
     },
     { .name = NULL }

@@ -4,6 +4,7 @@
  * insists on the planned shape.
  */
 
+#include "ops/grads.h"
 #include "ops/move.h"
 
 
@@ -411,6 +412,7 @@ const maas_op_t  maas_ops_slice[] = {
         .upgrade = slice_upgrade,
         .infer = slice_infer,
         MAAS_KERNELS(slice_kernel),
+        .grad = maas_grad_slice,
         .cases = slice_cases, .bad = slice_bad
     },
     { .name = NULL }

@@ -14,6 +14,7 @@
 
 #include <math.h>
 
+#include "ops/grads.h"
 #include "ops/ops_common.h"
 
 
@@ -324,16 +325,16 @@ static const maas_case_t  sm_bad[] = {
     { NULL, NULL }
 };
 
-#define SM_ROW(NAME, id)                                                      \
+#define SM_ROW(NAME, id, d)                                                   \
     { .name = NAME, .domain = "", .since = 13, .first = 6,                    \
       .flags = MAAS_OP_PURE, MAAS_IO(sm_in, sm_out),                          \
       MAAS_ATTRS(sm_attrs, sm_attr_t), .upgrade = sm_upgrade,                 \
-      .infer = sm_infer, MAAS_KERNELS(id##_kernel), .cases = sm_cases,        \
-      .bad = sm_bad }
+      .infer = sm_infer, MAAS_KERNELS(id##_kernel), .grad = d,                \
+      .cases = sm_cases, .bad = sm_bad }
 
 const maas_op_t  maas_ops_softmax[] = {
-    SM_ROW("Softmax", softmax),
-    SM_ROW("LogSoftmax", log_softmax),
-    SM_ROW("Hardmax", hardmax),
+    SM_ROW("Softmax", softmax, maas_grad_softmax),
+    SM_ROW("LogSoftmax", log_softmax, maas_grad_softmax),
+    SM_ROW("Hardmax", hardmax, maas_grad_zero),
     { .name = NULL }
 };
