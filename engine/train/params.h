@@ -47,7 +47,9 @@ typedef struct {
 } maas_param_t;
 
 /*
- * object NULL: defaults.  skip: NULL-terminated names of members that are
+ * object NULL: defaults, as for a member that is null.  A max of 1e300 or
+ * more, and a min of -1e300 or less, are no bounds.  An integer may be
+ * written as 3.0.  skip: NULL-terminated names of members that are
  * somebody else's ("type").  where: put before the error's text.
  */
 maas_status_t maas_params_parse(maas_arena_t *a, const json_t *object,
