@@ -368,7 +368,7 @@ csv_is_value(maas_str_t s, maas_dtype_t dtype)
 {
     char              text[CSV_SPELL];
     const char       *p;
-    maas_json_num_t   num;
+    maas_num_t   num;
 
     s = csv_spell(csv_trim(s), dtype, text);
 
@@ -378,7 +378,7 @@ csv_is_value(maas_str_t s, maas_dtype_t dtype)
         return true;
     }
 
-    p = maas_json_number(s.data, s.data + s.len, &num);
+    p = maas_num_read(s.data, s.data + s.len, &num);
 
     return p == s.data + s.len && s.len != 0;
 }

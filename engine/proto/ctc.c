@@ -129,9 +129,9 @@ ctc_put_row(maas_proto_call_t *c, size_t i, int64_t row, maas_buf_t *text)
         return;
     }
 
-    p = maas_buf_reserve(b, MAAS_JSON_NUMBER);
+    p = maas_buf_reserve(b, MAAS_NUM_TEXT);
     if (p != NULL) {
-        b->len += (size_t) (maas_json_put_f32(p, (float) score) - p);
+        b->len += (size_t) (maas_num_put_f32(p, (float) score) - p);
     }
 }
 

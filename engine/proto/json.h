@@ -14,6 +14,7 @@
 #ifndef MAAS_PROTO_JSON_H
 #define MAAS_PROTO_JSON_H
 
+#include "base/number.h"
 #include "tensor/tensor.h"
 
 
@@ -79,65 +80,6 @@ maas_status_t maas_json_int(maas_json_t *j, int64_t *v);
 
 /* Any value, checked; nesting up to MAAS_JSON_DEPTH. */
 maas_status_t maas_json_skip(maas_json_t *j);
-
-
-/* -- numbers ------------------------------------------------------------- */
-
-typedef enum {
-    MAAS_NUM_FINITE = 0,
-    MAAS_NUM_NAN,
-    MAAS_NUM_INF
-} maas_num_kind_t;
-
-/* A number as written: w * 10^exp10, cut after 19 digits. */
-typedef struct {
-    const char  *text;
-    size_t       len;
-    uint64_t     w;
-    int64_t      exp10;
-    bool         neg;
-    bool         cut;           /* w is too small by less than 1 */
-    bool         integer;       /* neither fraction nor exponent */
-    uint8_t      kind;          /* maas_num_kind_t */
-} maas_json_num_t;
-
-/* Behind the number, or NULL when there is none at p. */
-const char *maas_json_number(const char *p, const char *end,
-    maas_json_num_t *num);
-
-/* The nearest value, ties to even; an overflow is infinity. */
-double maas_json_f64(const maas_json_num_t *num);
-float maas_json_f32(const maas_json_num_t *num);
-
-/*
- * Numbers from p on, each with a comma behind it, at most max: where they
- * end.  The last of a list is taken as well, up to its bracket.
- */
-const char *maas_json_floats(const char *p, const char *end, float *out,
-    int64_t max, int64_t *n);
-
-/* False when out of range or no integer. */
-bool maas_json_i64(const maas_json_num_t *num, int64_t *v);
-bool maas_json_u64(const maas_json_num_t *num, uint64_t *v);
-
-/* At most this many bytes are written, or touched, for any number. */
-#define MAAS_JSON_NUMBER  32
-
-/*
- * The shortest decimal that reads back as the same value; integers end in
- * ".0".  Finite values only.  Behind the last byte written.
- */
-char *maas_json_put_f32(char *p, float v);
-char *maas_json_put_f64(char *p, double v);
-char *maas_json_put_u64(char *p, uint64_t v);
-char *maas_json_put_i64(char *p, int64_t v);
-
-/* ceil(10^k * 2^(127 - floor(log2(10^k)))), high and low halves. */
-#define MAAS_POW10_MIN  -292
-#define MAAS_POW10_MAX  324
-
-extern const uint64_t
-    maas_json_pow10[MAAS_POW10_MAX - MAAS_POW10_MIN + 1][2];
 
 
 /* -- tensors ------------------------------------------------------------- */

@@ -446,12 +446,12 @@ maas_status_t
 maas_json_int(maas_json_t *j, int64_t *v)
 {
     const char       *p;
-    maas_json_num_t   num;
+    maas_num_t   num;
 
     maas_json_peek(j);
 
-    p = maas_json_number(j->pos, j->end, &num);
-    if (p == NULL || !maas_json_i64(&num, v)) {
+    p = maas_num_read(j->pos, j->end, &num);
+    if (p == NULL || !maas_num_i64(&num, v)) {
         return maas_json_fail(j, "%s where a 64-bit integer is expected",
                               p == NULL ? maas_json_what(j)
                                         : "a larger number, or a fraction,");
@@ -468,7 +468,7 @@ json_skip_leaf(maas_json_t *j, int c)
 {
     bool              escapes;
     const char       *p;
-    maas_json_num_t   num;
+    maas_num_t   num;
 
     if (c == '"') {
         j->pos++;
@@ -482,7 +482,7 @@ json_skip_leaf(maas_json_t *j, int c)
         return MAAS_OK;
     }
 
-    p = maas_json_number(j->pos, j->end, &num);
+    p = maas_num_read(j->pos, j->end, &num);
     if (p == NULL) {
         return maas_json_fail(j, "%s where a value is expected",
                               maas_json_what(j));

@@ -96,7 +96,7 @@ maas_json_tensor_destroy(maas_json_tensor_t *b)
 
 static maas_status_t
 tensor_fail_number(maas_json_tensor_t *b, maas_json_t *j,
-    const maas_json_num_t *num, const char *why)
+    const maas_num_t *num, const char *why)
 {
     return maas_json_fail(j, "element %lld: %.*s%s %s %s",
                           (long long) b->n, (int) maas_min(num->len, 40),
@@ -107,19 +107,19 @@ tensor_fail_number(maas_json_tensor_t *b, maas_json_t *j,
 
 static maas_status_t
 tensor_put_float(maas_json_tensor_t *b, maas_json_t *j,
-    const maas_json_num_t *num)
+    const maas_num_t *num)
 {
     float     f;
     double    d;
     uint16_t  h;
 
     if (b->dtype == MAAS_F64) {
-        d = maas_json_f64(num);
+        d = maas_num_f64(num);
         ((double *) b->data)[b->n] = d;
         f = isinf(d) ? INFINITY : 0;
 
     } else {
-        f = maas_json_f32(num);
+        f = maas_num_f32(num);
 
         if (b->dtype == MAAS_F32) {
             ((float *) b->data)[b->n] = f;
@@ -143,7 +143,7 @@ tensor_put_float(maas_json_tensor_t *b, maas_json_t *j,
 
 static maas_status_t
 tensor_put_int(maas_json_tensor_t *b, maas_json_t *j,
-    const maas_json_num_t *num)
+    const maas_num_t *num)
 {
     int       bits;
     bool      fits;
@@ -155,11 +155,11 @@ tensor_put_int(maas_json_tensor_t *b, maas_json_t *j,
     if (maas_dtypes[b->dtype].is_signed) {
         hi = INT64_MAX >> (64 - bits);
         lo = -hi - 1;
-        fits = maas_json_i64(num, &i) && i >= lo && i <= hi;
+        fits = maas_num_i64(num, &i) && i >= lo && i <= hi;
         u = fits ? (uint64_t) i : 0;
 
     } else {
-        fits = maas_json_u64(num, &u) && u <= UINT64_MAX >> (64 - bits);
+        fits = maas_num_u64(num, &u) && u <= UINT64_MAX >> (64 - bits);
     }
 
     if (maas_unlikely(!fits)) {
@@ -198,12 +198,12 @@ tensor_put_bool(maas_json_tensor_t *b, maas_json_t *j)
     bool              v;
     uint64_t          u;
     const char       *p;
-    maas_json_num_t   num;
+    maas_num_t   num;
 
-    p = maas_json_number(j->pos, j->end, &num);
+    p = maas_num_read(j->pos, j->end, &num);
 
     if (p != NULL) {
-        if (!maas_json_u64(&num, &u) || u > 1) {
+        if (!maas_num_u64(&num, &u) || u > 1) {
             return tensor_fail_number(b, j, &num, "is not 0, 1 or a");
         }
 
@@ -354,7 +354,7 @@ static maas_status_t
 tensor_put(maas_json_tensor_t *b, maas_json_t *j)
 {
     const char       *p;
-    maas_json_num_t   num;
+    maas_num_t   num;
 
     if (b->dtype == MAAS_STRING) {
         return tensor_put_string(b, j);
@@ -364,7 +364,7 @@ tensor_put(maas_json_tensor_t *b, maas_json_t *j)
         return tensor_put_bool(b, j);
     }
 
-    p = maas_json_number(j->pos, j->end, &num);
+    p = maas_num_read(j->pos, j->end, &num);
     if (maas_unlikely(p == NULL)) {
         return tensor_fail_type(b, j);
     }
@@ -524,7 +524,7 @@ tensor_floats(maas_json_tensor_t *b, maas_json_t *j, int depth, bool *last)
         return 0;
     }
 
-    p = maas_json_floats(j->pos, j->end, (float *) b->data + b->n,
+    p = maas_num_floats(j->pos, j->end, (float *) b->data + b->n,
                          b->cap - b->n, &n);
 
     if (n != 0) {

@@ -33,7 +33,7 @@ write_special(char *p, double v, maas_json_special_t special)
 static char *
 write_f32(char *p, float v, maas_json_special_t special)
 {
-    return maas_likely(isfinite(v)) ? maas_json_put_f32(p, v)
+    return maas_likely(isfinite(v)) ? maas_num_put_f32(p, v)
                                     : write_special(p, v, special);
 }
 
@@ -60,32 +60,32 @@ write_element(char *p, const maas_tensor_t *t, int64_t i,
 
     case MAAS_F64:
         v = ((const double *) data)[i];
-        return isfinite(v) ? maas_json_put_f64(p, v)
+        return isfinite(v) ? maas_num_put_f64(p, v)
                            : write_special(p, v, special);
 
     case MAAS_I8:
-        return maas_json_put_i64(p, ((const int8_t *) data)[i]);
+        return maas_num_put_i64(p, ((const int8_t *) data)[i]);
 
     case MAAS_I16:
-        return maas_json_put_i64(p, ((const int16_t *) data)[i]);
+        return maas_num_put_i64(p, ((const int16_t *) data)[i]);
 
     case MAAS_I32:
-        return maas_json_put_i64(p, ((const int32_t *) data)[i]);
+        return maas_num_put_i64(p, ((const int32_t *) data)[i]);
 
     case MAAS_I64:
-        return maas_json_put_i64(p, ((const int64_t *) data)[i]);
+        return maas_num_put_i64(p, ((const int64_t *) data)[i]);
 
     case MAAS_U8:
-        return maas_json_put_u64(p, ((const uint8_t *) data)[i]);
+        return maas_num_put_u64(p, ((const uint8_t *) data)[i]);
 
     case MAAS_U16:
-        return maas_json_put_u64(p, ((const uint16_t *) data)[i]);
+        return maas_num_put_u64(p, ((const uint16_t *) data)[i]);
 
     case MAAS_U32:
-        return maas_json_put_u64(p, ((const uint32_t *) data)[i]);
+        return maas_num_put_u64(p, ((const uint32_t *) data)[i]);
 
     case MAAS_U64:
-        return maas_json_put_u64(p, ((const uint64_t *) data)[i]);
+        return maas_num_put_u64(p, ((const uint64_t *) data)[i]);
 
     case MAAS_BOOL:
         if (((const uint8_t *) data)[i]) {
@@ -142,7 +142,7 @@ maas_json_put_elements(maas_buf_t *b, const maas_tensor_t *t, int64_t first,
     for (i = first; i < first + n; /* void */ ) {
         end = maas_min(i + WRITE_CHUNK, first + n);
         start = maas_buf_reserve(b, (size_t) (end - i)
-                                    * (MAAS_JSON_NUMBER + 1));
+                                    * (MAAS_NUM_TEXT + 1));
         if (start == NULL) {
             return;
         }
@@ -175,10 +175,10 @@ maas_json_put_elements(maas_buf_t *b, const maas_tensor_t *t, int64_t first,
 void
 maas_json_put_int(maas_buf_t *b, int64_t v)
 {
-    char  *p = maas_buf_reserve(b, MAAS_JSON_NUMBER);
+    char  *p = maas_buf_reserve(b, MAAS_NUM_TEXT);
 
     if (p != NULL) {
-        b->len += (size_t) (maas_json_put_i64(p, v) - p);
+        b->len += (size_t) (maas_num_put_i64(p, v) - p);
     }
 }
 

@@ -45,12 +45,12 @@ encode_put_score(maas_buf_t *b, const maas_tensor_t *t, double v)
         return;
     }
 
-    p = maas_buf_reserve(b, MAAS_JSON_NUMBER);
+    p = maas_buf_reserve(b, MAAS_NUM_TEXT);
 
     if (p != NULL) {
         b->len += (size_t) ((t->dtype == MAAS_F64
-                             ? maas_json_put_f64(p, v)
-                             : maas_json_put_f32(p, (float) v)) - p);
+                             ? maas_num_put_f64(p, v)
+                             : maas_num_put_f32(p, (float) v)) - p);
     }
 }
 

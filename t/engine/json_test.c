@@ -38,17 +38,17 @@ reads(const char *text)
 {
     float             f, wf;
     double            d, wd;
-    maas_json_num_t   num;
+    maas_num_t   num;
 
-    if (maas_json_number(text, text + strlen(text), &num)
+    if (maas_num_read(text, text + strlen(text), &num)
         != text + strlen(text))
     {
         printf("# not taken: %s\n", text);
         return 0;
     }
 
-    d = maas_json_f64(&num);
-    f = maas_json_f32(&num);
+    d = maas_num_f64(&num);
+    f = maas_num_f32(&num);
     wd = strtod(text, NULL);
     wf = strtof(text, NULL);
 
@@ -92,7 +92,7 @@ test_read(void)
     double       d;
     uint32_t     u;
     uint64_t     v;
-    maas_json_num_t  num;
+    maas_num_t  num;
 
     for (size_t i = 0; i < maas_nelts(good_numbers); i++) {
         ok(reads(good_numbers[i]), "reads %s", good_numbers[i]);
@@ -101,7 +101,7 @@ test_read(void)
     for (size_t i = 0; i < maas_nelts(bad_numbers); i++) {
         const char  *p = bad_numbers[i], *e = p + strlen(p);
 
-        ok(maas_json_number(p, e, &num) != e || *p == '\0', "refuses '%s'",
+        ok(maas_num_read(p, e, &num) != e || *p == '\0', "refuses '%s'",
            p);
     }
 
@@ -177,7 +177,7 @@ test_int(void)
 {
     int64_t           i;
     uint64_t          u;
-    maas_json_num_t   num;
+    maas_num_t   num;
 
     struct {
         const char  *text;
@@ -194,9 +194,9 @@ test_int(void)
     for (size_t k = 0; k < maas_nelts(cases); k++) {
         const char  *t = cases[k].text;
 
-        maas_json_number(t, t + strlen(t), &num);
-        ok(maas_json_i64(&num, &i) == (cases[k].is_i64 != 0)
-           && maas_json_u64(&num, &u) == (cases[k].is_u64 != 0)
+        maas_num_read(t, t + strlen(t), &num);
+        ok(maas_num_i64(&num, &i) == (cases[k].is_i64 != 0)
+           && maas_num_u64(&num, &u) == (cases[k].is_u64 != 0)
            && (!cases[k].is_i64 || i == strtoll(t, NULL, 10)), "integer %s",
            t);
     }
@@ -258,7 +258,7 @@ static void
 test_write(void)
 {
     int       bad = 0;
-    char      text[MAAS_JSON_NUMBER + 1];
+    char      text[MAAS_NUM_TEXT + 1];
     float     f;
     double    d;
     uint64_t  u;
@@ -278,7 +278,7 @@ test_write(void)
     };
 
     for (size_t i = 0; i < maas_nelts(cases); i++) {
-        *maas_json_put_f64(text, cases[i].v) = '\0';
+        *maas_num_put_f64(text, cases[i].v) = '\0';
         is_str(text, cases[i].text, "shortest form");
     }
 
@@ -286,7 +286,7 @@ test_write(void)
         uint32_t  w = (uint32_t) i;
 
         memcpy(&f, &w, 4);
-        *maas_json_put_f32(text, f) = '\0';
+        *maas_num_put_f32(text, f) = '\0';
         bad += !shortest(text, f, 1);
     }
 
@@ -295,7 +295,7 @@ test_write(void)
             uint32_t  w = (uint32_t) e << 23 | (m == 2 ? 0x7fffff : m);
 
             memcpy(&f, &w, 4);
-            *maas_json_put_f32(text, f) = '\0';
+            *maas_num_put_f32(text, f) = '\0';
             bad += !shortest(text, f, 1);
         }
     }
@@ -314,16 +314,16 @@ test_write(void)
         memcpy(&d, &u, 8);
 
         if (isfinite(d)) {
-            *maas_json_put_f64(text, d) = '\0';
+            *maas_num_put_f64(text, d) = '\0';
             bad += !shortest(text, d, 0) || strlen(text) > 25;
         }
     }
 
     is_int(bad, 0, "doubles likewise");
 
-    *maas_json_put_i64(text, INT64_MIN) = '\0';
+    *maas_num_put_i64(text, INT64_MIN) = '\0';
     is_str(text, "-9223372036854775808", "INT64_MIN");
-    *maas_json_put_u64(text, UINT64_MAX) = '\0';
+    *maas_num_put_u64(text, UINT64_MAX) = '\0';
     is_str(text, "18446744073709551615", "UINT64_MAX");
 }
 
@@ -336,8 +336,8 @@ test_pow10(void)
     unsigned __int128  g, p = 1;
 
     for (int k = 0; k <= 27; k++) {
-        g = (unsigned __int128) maas_json_pow10[k - MAAS_POW10_MIN][0] << 64
-            | maas_json_pow10[k - MAAS_POW10_MIN][1];
+        g = (unsigned __int128) maas_num_pow10[k - MAAS_NUM_POW10_MIN][0] << 64
+            | maas_num_pow10[k - MAAS_NUM_POW10_MIN][1];
         unsigned __int128  n = p;
 
         while (!(n >> 127)) {
@@ -765,6 +765,36 @@ test_items(void)
 }
 
 
+/* Numbers as people write them. */
+static void
+test_loose(void)
+{
+    maas_num_t  num;
+    static const struct { const char *text; double v; size_t len; } row[] = {
+        { "+1", 1, 2 }, { "007", 7, 3 }, { ".5", 0.5, 2 }, { "5.", 5, 2 },
+        { "-.25e1", -2.5, 6 }, { "+0.1x", 0.1, 4 }, { "1e-400", 0, 6 },
+        { "-000000000000000000000000012.5", -12.5, 30 },
+        { "+9007199254740993", 9007199254740992.0, 17 },
+        { "0.30000000000000004441", 0.30000000000000004441, 22 },
+    };
+    static const char *const  none[] = { "", "+", "-", ".", "e5", "1e", "+-1",
+                                         "nan", "5.e+" };
+
+    for (size_t i = 0; i < maas_nelts(row); i++) {
+        const char  *t = row[i].text;
+        const char  *p = maas_num_scan(t, t + strlen(t), &num);
+
+        ok(p == t + row[i].len && maas_num_f64(&num) == row[i].v, "scan %s",
+           t);
+    }
+
+    for (size_t i = 0; i < maas_nelts(none); i++) {
+        ok(maas_num_scan(none[i], none[i] + strlen(none[i]), &num) == NULL,
+           "scan \"%s\": no number", none[i]);
+    }
+}
+
+
 int
 main(void)
 {
@@ -777,6 +807,7 @@ main(void)
     test_lists();
     test_rows();
     test_items();
+    test_loose();
 
     return done();
 }

@@ -8,11 +8,11 @@
  * as exact integer arithmetic gives it; a test recomputes rows.
  */
 
-#include "proto/json.h"
+#include "base/number.h"
 
 
 const uint64_t
-    maas_json_pow10[MAAS_POW10_MAX - MAAS_POW10_MIN + 1][2] =
+    maas_num_pow10[MAAS_NUM_POW10_MAX - MAAS_NUM_POW10_MIN + 1][2] =
 {
     { 0xff77b1fcbebcdc4f, 0x25e8e89c13bb0f7b },
     { 0x9faacf3df73609b1, 0x77b191618c54e9ad },

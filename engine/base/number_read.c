@@ -1,5 +1,5 @@
 /*
- * Decimal to binary: numbers out of JSON.
+ * Decimal to binary: numbers out of JSON and of other text.
  *
  * Up to 19 digits become an integer w, the value is w * 10^e.
  * Where both are exact in double one operation rounds correctly (Clinger,
@@ -18,7 +18,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "proto/json.h"
+#include "base/number.h"
 
 
 #define NUM_DIGITS    19        /* fit into 64 bits */
@@ -46,7 +46,7 @@ num_eight(uint64_t v)
 
 /* Digits into w, as long as they fit; *dropped counts the others. */
 static inline const char *
-num_digits(const char *p, const char *end, maas_json_num_t *num, int *kept,
+num_digits(const char *p, const char *end, maas_num_t *num, int *kept,
     int64_t *dropped)
 {
     int                     n;
@@ -129,7 +129,7 @@ num_exponent(const char *p, const char *end, int64_t *exp)
 
 
 static const char *
-num_token(const char *p, const char *end, maas_json_num_t *num)
+num_token(const char *p, const char *end, maas_num_t *num)
 {
     size_t  n = (size_t) (end - p);
 
@@ -148,7 +148,7 @@ num_token(const char *p, const char *end, maas_json_num_t *num)
 
 
 static inline const char *
-num_read(const char *p, const char *end, maas_json_num_t *num)
+num_read(const char *p, const char *end, maas_num_t *num)
 {
     int          kept = 0;
     int64_t      dropped = 0, exp = 0;
@@ -211,9 +211,62 @@ num_read(const char *p, const char *end, maas_json_num_t *num)
 
 
 const char *
-maas_json_number(const char *p, const char *end, maas_json_num_t *num)
+maas_num_read(const char *p, const char *end, maas_num_t *num)
 {
     return num_read(p, end, num);
+}
+
+
+const char *
+maas_num_scan(const char *p, const char *end, maas_num_t *num)
+{
+    int          kept = 0;
+    bool         any;
+    int64_t      dropped = 0, exp;
+    const char  *digits;
+
+    num->w = 0;
+    num->neg = p < end && *p == '-';
+    num->cut = false;
+    num->integer = true;
+    num->kind = MAAS_NUM_FINITE;
+    num->text = p;
+
+    if (p < end && (*p == '-' || *p == '+')) {
+        num->text += *p == '+';
+        p++;
+    }
+
+    digits = p;
+    p = num_digits(p, end, num, &kept, &dropped);
+    any = p != digits;
+    exp = dropped;
+
+    if (p < end && *p == '.') {
+        num->integer = false;
+        digits = ++p;
+        dropped = 0;
+        p = num_digits(p, end, num, &kept, &dropped);
+        any |= p != digits;
+        exp -= (p - digits) - dropped;
+    }
+
+    if (!any) {
+        return NULL;
+    }
+
+    if (p < end && (*p | 0x20) == 'e') {
+        num->integer = false;
+        p = num_exponent(p + 1, end, &exp);
+        if (p == NULL) {
+            return NULL;
+        }
+    }
+
+    num->exp10 = exp;
+    num->len = (size_t) (p - num->text);
+
+    return p;
 }
 
 
@@ -230,7 +283,7 @@ static const double  num_p10[] = {
  * tell on which side of a tie the value lies: one digit does that.
  */
 static void
-num_slow(const maas_json_num_t *num, double *d, float *f)
+num_slow(const maas_num_t *num, double *d, float *f)
 {
     int          n = 0;
     bool         point = false, sticky = false;
@@ -313,7 +366,7 @@ num_extended(uint64_t w, int64_t exp, int low, long double *x)
 
 
 double
-maas_json_f64(const maas_json_num_t *num)
+maas_num_f64(const maas_num_t *num)
 {
     double       d;
     int64_t      e = num->exp10;
@@ -351,7 +404,7 @@ maas_json_f64(const maas_json_num_t *num)
 
 
 static inline float
-num_f32(const maas_json_num_t *num)
+num_f32(const maas_num_t *num)
 {
     float        f;
     double       d;
@@ -399,7 +452,7 @@ num_f32(const maas_json_num_t *num)
 
 
 float
-maas_json_f32(const maas_json_num_t *num)
+maas_num_f32(const maas_num_t *num)
 {
     return num_f32(num);
 }
@@ -410,13 +463,13 @@ maas_json_f32(const maas_json_num_t *num)
  * a bracket right behind it is left to the caller, errors too.
  */
 const char *
-maas_json_floats(const char *p, const char *end, float *out, int64_t max,
+maas_num_floats(const char *p, const char *end, float *out, int64_t max,
     int64_t *n)
 {
     float             f;
     int64_t           i;
     const char       *q;
-    maas_json_num_t   num;
+    maas_num_t   num;
 
     for (i = 0; i < max; /* void */ ) {
         q = num_read(p, end, &num);
@@ -453,7 +506,7 @@ maas_json_floats(const char *p, const char *end, float *out, int64_t max,
 
 
 bool
-maas_json_u64(const maas_json_num_t *num, uint64_t *v)
+maas_num_u64(const maas_num_t *num, uint64_t *v)
 {
     uint64_t     w = 0;
     const char  *p, *end;
@@ -479,16 +532,16 @@ maas_json_u64(const maas_json_num_t *num, uint64_t *v)
 
 
 bool
-maas_json_i64(const maas_json_num_t *num, int64_t *v)
+maas_num_i64(const maas_num_t *num, int64_t *v)
 {
     uint64_t         w;
-    maas_json_num_t  abs = *num;
+    maas_num_t  abs = *num;
 
     abs.neg = false;
     abs.text += num->neg;
     abs.len -= num->neg;
 
-    if (!maas_json_u64(&abs, &w)) {
+    if (!maas_num_u64(&abs, &w)) {
         return false;
     }
 

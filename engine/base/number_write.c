@@ -2,12 +2,12 @@
  * Binary to decimal: the shortest text that reads back as the same value,
  * by "The Schubfach way to render doubles" (Giulietti, 2020); float32 with
  * powers of 64 bits.  Eight digits are made at once, in a word, and stored
- * as one: up to MAAS_JSON_NUMBER bytes behind the text are touched.
+ * as one: up to MAAS_NUM_TEXT bytes behind the text are touched.
  *
  * Threads: reentrant.
  */
 
-#include "proto/json.h"
+#include "base/number.h"
 
 
 #define PUT_ZEROS  0x3030303030303030u
@@ -38,13 +38,13 @@ put_word(char *p, uint64_t v)
 
 
 char *
-maas_json_put_u64(char *p, uint64_t v)
+maas_num_put_u64(char *p, uint64_t v)
 {
     int       zeros;
     uint64_t  x;
 
     if (v >= 100000000) {
-        p = maas_json_put_u64(p, v / 100000000);
+        p = maas_num_put_u64(p, v / 100000000);
         put_word(p, put_eight((uint32_t) (v % 100000000)) | PUT_ZEROS);
         return p + 8;
     }
@@ -58,14 +58,14 @@ maas_json_put_u64(char *p, uint64_t v)
 
 
 char *
-maas_json_put_i64(char *p, int64_t v)
+maas_num_put_i64(char *p, int64_t v)
 {
     if (v < 0) {
         *p++ = '-';
-        return maas_json_put_u64(p, 0 - (uint64_t) v);
+        return maas_num_put_u64(p, 0 - (uint64_t) v);
     }
 
-    return maas_json_put_u64(p, (uint64_t) v);
+    return maas_num_put_u64(p, (uint64_t) v);
 }
 
 
@@ -107,7 +107,7 @@ num_shortest(uint64_t c, int q, bool near)
     odd = c & 1;
     k = (q * 1262611 - (near ? 524031 : 0)) >> 22;      /* floor(log10) */
     h = q + ((-k * 1741647) >> 19) + 1;                 /* floor(log2) */
-    g = maas_json_pow10[-k - MAAS_POW10_MIN];
+    g = maas_num_pow10[-k - MAAS_NUM_POW10_MIN];
 
     vl = num_mul_odd(g, (4 * c - 2 + near) << h) + odd;
     v = num_mul_odd(g, (4 * c) << h);
@@ -150,7 +150,7 @@ num_format(char *p, num_decimal_t d)
         d.exp10++;
     }
 
-    n = (int) (maas_json_put_u64(text, d.digits) - text);
+    n = (int) (maas_num_put_u64(text, d.digits) - text);
     point = n + d.exp10;            /* digits before the decimal point */
 
     if (point > 0 && point <= 16) {
@@ -192,7 +192,7 @@ num_format(char *p, num_decimal_t d)
 
     *p++ = 'e';
 
-    return maas_json_put_i64(p, point - 1);
+    return maas_num_put_i64(p, point - 1);
 }
 
 
@@ -230,7 +230,7 @@ num_put(char *p, bool neg, uint64_t frac, int exp, int man, int bias)
 
 
 char *
-maas_json_put_f64(char *p, double v)
+maas_num_put_f64(char *p, double v)
 {
     uint64_t  u;
 
@@ -266,7 +266,7 @@ put_shortest(uint32_t c, int q, bool near, int *exp10)
     odd = c & 1;
     k = (q * 1262611 - (near ? 524031 : 0)) >> 22;
     h = q + ((-k * 1741647) >> 19) + 1;
-    g2 = maas_json_pow10[-k - MAAS_POW10_MIN];
+    g2 = maas_num_pow10[-k - MAAS_NUM_POW10_MIN];
     g = g2[0] + (g2[1] != 0);                           /* rounded up */
 
     vl = put_mul_odd(g, (4 * c - 2 + near) << h) + odd;
@@ -356,12 +356,12 @@ put_format(char *p, uint32_t digits, int exp10)
     p += n != 0 ? n + 1 : 0;
     *p++ = 'e';
 
-    return maas_json_put_i64(p, point - 1);
+    return maas_num_put_i64(p, point - 1);
 }
 
 
 char *
-maas_json_put_f32(char *p, float v)
+maas_num_put_f32(char *p, float v)
 {
     int       exp, q, exp10 = 0;
     uint32_t  u, c;
