@@ -43,7 +43,7 @@ struct maas_lease_s {
     _Atomic(uint32_t)   done;           /* chunks */
     team_futex_t        seq;            /* moves with every step and end */
     _Atomic(uint32_t)   sleepers;
-    _Atomic(bool)       open;
+    _Atomic(uint32_t)   round;          /* of begin and end; odd: open */
 
     /* The step; constant while its epoch has chunks left. */
     _Atomic(maas_chunk_pt)  fn;
@@ -56,9 +56,13 @@ typedef struct {
     maas_team_t              *team;
     pthread_t                 thread;
     int                       index;
-    bool                      idle;     /* under the team's mutex */
-    _Atomic(maas_lease_t *)   lease;    /* whom it was asked to help */
     maas_lease_t              own;
+
+    /* Under the team's mutex. */
+    bool                      idle;     /* may be leased */
+    maas_lease_t             *lease;    /* whom it was asked to help */
+    uint32_t                  round;    /* of that lease */
+    maas_lease_t             *helps;    /* since then, until it comes back */
 } team_member_t;
 
 struct maas_team_s {
@@ -213,6 +217,7 @@ maas_lease_t *
 maas_lease_begin(maas_team_t *team)
 {
     int             n = 0;
+    uint32_t        round;
     maas_lease_t   *l;
     team_member_t  *m, *self = team_self;
 
@@ -221,6 +226,7 @@ maas_lease_begin(maas_team_t *team)
     }
 
     l = &self->own;
+    round = atomic_load(&l->round) + 1;
     pthread_mutex_lock(&team->mutex);
 
     if (team->head == NULL) {
@@ -229,14 +235,15 @@ maas_lease_begin(maas_team_t *team)
 
             if (m->idle) {
                 m->idle = false;
-                atomic_store(&m->lease, l);
+                m->lease = m->helps = l;
+                m->round = round;
                 n++;
             }
         }
     }
 
     if (n != 0) {
-        atomic_store(&l->open, true);
+        atomic_store(&l->round, round);
     }
 
     pthread_mutex_unlock(&team->mutex);
@@ -250,13 +257,33 @@ maas_lease_begin(maas_team_t *team)
 }
 
 
+/*
+ * Helpers compute nothing any more, so they may be leased from here on,
+ * even those that sleep and have yet to learn that the lease is over: else a
+ * run that follows at once would have to do without them.
+ */
 void
 maas_lease_end(maas_lease_t *l)
 {
-    if (l != NULL) {
-        atomic_store(&l->open, false);
-        team_signal(&l->seq, &l->sleepers, l->team->n);
+    maas_team_t  *team;
+
+    if (l == NULL) {
+        return;
     }
+
+    team = l->team;
+    pthread_mutex_lock(&team->mutex);
+    atomic_fetch_add(&l->round, 1);
+
+    for (int i = 0; i < team->n; i++) {
+        if (team->member[i].helps == l) {
+            team->member[i].helps = NULL;
+            team->member[i].idle = true;
+        }
+    }
+
+    pthread_mutex_unlock(&team->mutex);
+    team_signal(&l->seq, &l->sleepers, team->n);
 }
 
 
@@ -295,12 +322,12 @@ maas_lease_run(maas_lease_t *l, maas_chunk_pt fn, void *arg, int64_t units)
 
 
 static void
-team_help(team_member_t *m, maas_lease_t *l)
+team_help(team_member_t *m, maas_lease_t *l, uint32_t round)
 {
     uint32_t      seen;
     maas_team_t  *team = m->team;
 
-    while (atomic_load(&l->open) && !atomic_load(&team->stop)) {
+    while (atomic_load(&l->round) == round && !atomic_load(&team->stop)) {
         seen = atomic_load_explicit(&l->seq, memory_order_acquire);
 
         if (lease_chunk(l, m->index)) {
@@ -311,7 +338,7 @@ team_help(team_member_t *m, maas_lease_t *l)
             break;
         }
 
-        if (atomic_load(&l->open)) {
+        if (atomic_load(&l->round) == round) {
             team_wait(&l->seq, &l->sleepers, seen);
         }
     }
@@ -356,7 +383,7 @@ team_pop(maas_team_t *team)
 static void *
 team_main(void *data)
 {
-    uint32_t        seen;
+    uint32_t        seen, round;
     maas_task_t    *t;
     maas_team_t    *team;
     maas_lease_t   *l;
@@ -375,13 +402,22 @@ team_main(void *data)
         }
 
         pthread_mutex_lock(&team->mutex);
-        l = atomic_exchange(&m->lease, NULL);
+        l = m->lease;
+        m->lease = NULL;
+        round = m->round;
+
+        /* One that is over keeps nobody from being leased again. */
+        if (l != NULL && atomic_load(&l->round) != round) {
+            l = NULL;
+        }
+
+        m->helps = l;
         t = l == NULL ? team_pop(team) : NULL;
         m->idle = l == NULL && t == NULL;
         pthread_mutex_unlock(&team->mutex);
 
         if (l != NULL) {
-            team_help(m, l);
+            team_help(m, l, round);
 
         } else if (t != NULL) {
             t->run(t, team);
@@ -453,6 +489,7 @@ maas_team_create(const maas_host_t *host, int threads,
     for (int i = 0; i < threads; i++) {
         team->member[i].team = team;
         team->member[i].index = i;
+        team->member[i].idle = true;
         team->member[i].own.team = team;
     }
 
@@ -477,7 +514,7 @@ maas_team_destroy(maas_team_t *team)
     team_futex_wake(&team->seq, INT32_MAX);
 
     for (int i = 0; i < team->started; i++) {
-        maas_lease_end(&team->member[i].own);
+        atomic_fetch_add(&team->member[i].own.seq, 1);
         team_futex_wake(&team->member[i].own.seq, INT32_MAX);
     }
 
@@ -531,7 +568,7 @@ maas_team_submit(maas_team_t *team, maas_task_t *t)
     for (int i = 0; i < team->n; i++) {
         l = &team->member[i].own;
 
-        if (atomic_load(&l->open)) {
+        if (atomic_load(&l->round) % 2 == 1) {
             team_signal(&l->seq, &l->sleepers, 1);
         }
     }

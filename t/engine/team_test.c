@@ -205,6 +205,53 @@ test_leases(void)
 }
 
 
+/* Runs one after another, each with a last step that is not split. */
+static void
+again_run(maas_task_t *t, maas_team_t *team)
+{
+    job_t         *j = (job_t *) t;
+    maas_lease_t  *l;
+
+    for (int i = 0; i < j->rounds; i++) {
+        l = maas_lease_begin(team);
+        if (l != NULL) {
+            j->leased++;
+            maas_lease_run(l, chunk, j, UNITS);
+        }
+
+        usleep(300);                    /* the helper falls asleep */
+        maas_lease_end(l);
+    }
+}
+
+
+/* A run that follows at once has the helpers of the one before. */
+static void
+test_again(int threads)
+{
+    int           fd = eventfd(0, EFD_CLOEXEC), wrong = 0;
+    job_t        *j = calloc(1, sizeof(*j));
+    maas_team_t  *team;
+
+    team = maas_team_create(maas_host_default(), threads, notify, &fd);
+    j->task.run = again_run;
+    j->rounds = 50;
+    maas_team_submit(team, &j->task);
+    ok(reap(team, fd, 1) == 1, "runs in a row, %d threads", threads);
+    is_int(j->leased, 50, "each had helpers");
+
+    for (int i = 0; i < UNITS; i++) {
+        wrong += atomic_load(&j->count[i]) != 50;
+    }
+
+    is_int(wrong + atomic_load(&j->wrong), 0, "and each unit once");
+
+    maas_team_destroy(team);
+    close(fd);
+    free(j);
+}
+
+
 static void
 mask_run(maas_task_t *t, maas_team_t *team)
 {
@@ -245,6 +292,8 @@ main(void)
     test_tasks(4, 300, 30);
     test_tasks(8, 100, 50);
     test_leases();
+    test_again(2);
+    test_again(4);
     test_short_steps();
     test_signals();
 
