@@ -14,6 +14,7 @@ MODELS = os.environ.get('MAAS_MODELS') or ROOT + '/../shared/models'
 WORK = BUILD + '/models/bench'
 MAAS = BUILD + '/maas'
 PEER = BUILD + '/peer_ort'
+CORES = BUILD + '/bench_cores'
 PAIRS = int(os.environ.get('BENCH_PAIRS') or 9)
 SLICE = float(os.environ.get('BENCH_SLICE') or 0.3)     # of a network
 SECONDS = float(os.environ.get('BENCH_SECONDS') or 2)   # of a server
@@ -61,8 +62,8 @@ def peer_library():
 class Paced:
     """A process that measures once whenever it is asked."""
 
-    def __init__(self, *cmd):
-        self.cmd = [str(c) for c in cmd]
+    def __init__(self, *cmd, threads=1):
+        self.cmd, self.threads = [str(c) for c in cmd], threads
         self.p = subprocess.Popen(self.cmd, stdin=subprocess.PIPE,
                                   stdout=subprocess.PIPE,
                                   stderr=subprocess.PIPE, text=True)
@@ -82,6 +83,8 @@ class Paced:
         return json.loads(line)
 
     def ask(self):
+        if self.threads > 1:
+            cores()
         self.begin()
         return self.answer()
 
@@ -98,16 +101,27 @@ class Paced:
             self.p.wait()
 
 
+settled = []                        # what the cores gave before each turn
+
+
+def cores():
+    """Waits until threads have a core each: see bench_cores.c."""
+    if not settled:
+        cores.process = Paced(CORES)
+    settled.append(cores.process.ask()['cores'])
+
+
 def ours(image, inputs, threads, seconds=None, paced=True):
     return Paced(MAAS, 'bench', image, '--json', *(['--paced'] * paced),
                  '--threads', threads, '--seconds', seconds or SLICE,
-                 *sum((['--input', '%s=%s' % x] for x in inputs), []))
+                 *sum((['--input', '%s=%s' % x] for x in inputs), []),
+                 threads=threads)
 
 
 def theirs(model, inputs, threads, seconds=None, save=None):
     return Paced(PEER, peer_library(), model, threads, seconds or SLICE,
                  '--paced', *(['--save', save] if save else []),
-                 *['%s=%s' % x for x in inputs])
+                 *['%s=%s' % x for x in inputs], threads=threads)
 
 
 def alternate(what, a, b):

@@ -9,8 +9,8 @@ import time
 import numpy as np
 
 from bench_base import (MAAS, MINUTES, PAIRS, START, WORK, Skip,
-                        interval, middle, note, ours, run, say, table,
-                        theirs)
+                        interval, middle, note, ours, quartiles, run, say,
+                        settled, table, theirs)
 from bench_cases import BATCHES, CASES, EXACT, by_name
 
 MIB = 1048576
@@ -250,6 +250,13 @@ def threads(results):
         'when the lower end does).')
     say()
     table(['case', 'gain', 'interval', 'ORT gain', 'gate', 'verdict'], rows)
+    low, high = quartiles(settled)
+    say()
+    say('Before each of the %d turns of two threads all cores are kept busy '
+        'until each runs at its full rate, for 0.4 s at most, as the host of '
+        'a virtual machine may put two processors on one core while one of '
+        'them rests. They gave %.2f times one core (quartiles %.2f - %.2f).'
+        % (len(settled), middle(settled), low, high))
 
 
 def main(names):

@@ -20,6 +20,7 @@ build=$(cd "${1:-$root/build}" && pwd)
 "$root/t/models/npm.sh" "$build" \
     || echo "ONNX Runtime could not be installed: no peer" >&2
 ${CC:-gcc} -O2 -o "$build/peer_ort" "$root/bench/peer_ort.c" -ldl
+${CC:-gcc} -O2 -o "$build/bench_cores" "$root/bench/bench_cores.c" -lpthread
 
 export MAAS_BUILD="$build"
 export MAAS_MODELS="${MAAS_MODELS:-$root/../shared/models}"
