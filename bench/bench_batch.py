@@ -135,9 +135,7 @@ def overload(server, body, model):
 
 
 def main():
-    keep = bench_http.CONF
-    bench_http.CONF = conf()
-    server = bench_http.Server()
+    server = bench_http.Server(conf())
 
     try:
         server.start('')
@@ -169,5 +167,4 @@ def main():
               [overload(server, heavy, 'one'),
                overload(server, heavy, 'many')])
     finally:
-        bench_http.CONF = keep
         server.remove()
