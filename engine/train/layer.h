@@ -20,7 +20,7 @@
 #define MAAS_LAYER_H
 
 #include "train/build.h"
-#include "train/init.h"
+#include "train/initializer.h"
 #include "train/params.h"
 
 

@@ -12,7 +12,7 @@
 #ifndef MAAS_OPTIM_H
 #define MAAS_OPTIM_H
 
-#include "kernels/optim.h"
+#include "kernels/koptim.h"
 #include "train/params.h"
 
 

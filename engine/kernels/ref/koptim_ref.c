@@ -8,7 +8,7 @@
 #include <math.h>
 
 #include "kernels/klevel.h"
-#include "kernels/optim.h"
+#include "kernels/koptim.h"
 
 
 #define MAAS_ISA  ref

@@ -1,11 +1,11 @@
 /*
- * init.c: first values of weights.  See init.h.
+ * initializer.c: first values of weights.  See initializer.h.
  */
 
 #include <math.h>
 
 #include "base/random.h"
-#include "train/init.h"
+#include "train/initializer.h"
 
 
 #define INIT_STREAM  0x494e4954u        /* "INIT" */

@@ -1,8 +1,8 @@
 /*
- * optim: one step of an optimiser on n elements, in one pass: the gradient is
- * scaled, clipped and gets its penalties while it is read.  Elementwise, no
- * sums, no fused multiply-adds: every level and every split of the elements
- * gives the same bits.
+ * koptim: one step of an optimiser on n elements, in one pass: the gradient
+ * is scaled, clipped and gets its penalties while it is read.  Elementwise,
+ * no sums, no fused multiply-adds: every level and every split of the
+ * elements gives the same bits.
  *
  *   g = clamp(g * scale, -clip, clip) + l2 * p + l1 * sign(p)
  *

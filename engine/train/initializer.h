@@ -1,6 +1,7 @@
 /*
- * init: first values of weights.  Element i of weight number w is a function
- * of (seed, w, i), so that a network starts alike wherever it is trained.
+ * initializer: first values of weights.  Element i of weight number w is a
+ * function of (seed, w, i), so that a network starts alike wherever it is
+ * trained.
  *
  *   glorot   limit sqrt(6 / (fan_in + fan_out)), deviation
  *            sqrt(2 / (fan_in + fan_out)): Glorot and Bengio, 2010
@@ -14,8 +15,8 @@
  * Threads:   reentrant.
  */
 
-#ifndef MAAS_INIT_H
-#define MAAS_INIT_H
+#ifndef MAAS_INITIALIZER_H
+#define MAAS_INITIALIZER_H
 
 #include "base/base.h"
 
