@@ -48,4 +48,7 @@ maas_status_t maas_grad_tile(maas_grad_t *c);
 maas_status_t maas_grad_softmax(maas_grad_t *c);    /* LogSoftmax too */
 maas_status_t maas_grad_layer_norm(maas_grad_t *c);
 
+/* rnn_grad.c */
+maas_status_t maas_grad_rnn(maas_grad_t *c);        /* LSTM, GRU too */
+
 #endif

@@ -3,6 +3,7 @@
  * The work is in rnn_core.c and rnn_run.c.
  */
 
+#include "ops/grads.h"
 #include "ops/rnn_core.h"
 
 
@@ -69,6 +70,9 @@ static const maas_case_t  gru_cases[] = {
     { "layout=1 direction=reverse clip=0.5 | f32[2,3,4] f32[1,15,4] "
       "f32[1,15,5] f32[1,30]", NULL },
     { "| f64[3,2,4] f64[1,15,4] f64[1,15,5]", NULL },
+    { "linear_before_reset=1 | f64[3,2,4] f64[1,15,4] f64[1,15,5]", NULL },
+    { "direction=bidirectional linear_before_reset=1 > 2 | f32[4,3,2] "
+      "f32[2,9,2] f32[2,9,3] f32[2,18] - f32[2,3,3]", NULL },
     { NULL, NULL }
 };
 
@@ -90,6 +94,7 @@ const maas_op_t  maas_ops_gru[] = {
         .infer = gru_op_infer,
         MAAS_KERNELS(gru_kernels),
         .pack = gru_op_pack, .flops = rnn_flops,
+        .grad = maas_grad_rnn,
         .cases = gru_cases, .bad = gru_bad
     },
     { .name = NULL }

@@ -3,6 +3,7 @@
  * The work is in rnn_core.c and rnn_run.c.
  */
 
+#include "ops/grads.h"
 #include "ops/rnn_core.h"
 
 
@@ -72,6 +73,10 @@ static const maas_case_t  lstm_cases[] = {
       "f32[1,20,4] f32[1,20,5] f32[1,40]", NULL },
     { "| f32[40,1,16] =f32[1,128,16] =f32[1,128,32]", NULL },
     { "| f64[3,2,4] f64[1,20,4] f64[1,20,5]", NULL },
+    { "direction=bidirectional > 3 | f32[4,3,2] f32[2,12,2] f32[2,12,3] "
+      "f32[2,24] - f32[2,3,3] f32[2,3,3]", NULL },
+    { "direction=reverse | f32[5,19,3] f32[1,12,3] f32[1,12,3] f32[1,24]",
+      NULL },
     { NULL, NULL }
 };
 
@@ -92,6 +97,7 @@ const maas_op_t  maas_ops_lstm[] = {
         .infer = lstm_op_infer,
         MAAS_KERNELS(lstm_kernels),
         .pack = lstm_op_pack, .flops = rnn_flops,
+        .grad = maas_grad_rnn,
         .cases = lstm_cases, .bad = lstm_bad
     },
     { .name = NULL }

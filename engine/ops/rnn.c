@@ -1,5 +1,6 @@
 /* RNN-14: H = f(X W + H R + biases).  The work is in rnn_core.c, rnn_run.c. */
 
+#include "ops/grads.h"
 #include "ops/rnn_core.h"
 
 
@@ -62,6 +63,9 @@ static const maas_case_t  rnn_cases[] = {
     { "layout=1 activations=[\"Relu\"] | f32[2,3,4] f32[1,5,4] f32[1,5,5] "
       "- - f32[2,1,5]", NULL },
     { "direction=reverse | f64[3,2,4] f64[1,5,4] f64[1,5,5]", NULL },
+    { "direction=bidirectional > 2 | f32[4,18,2] f32[2,3,2] f32[2,3,3] "
+      "f32[2,6] - f32[2,18,3]", NULL },
+    { "activations=[\"Relu\"] | f32[3,2,4] f32[1,5,4] f32[1,5,5]", NULL },
     { NULL, NULL }
 };
 
@@ -85,6 +89,7 @@ const maas_op_t  maas_ops_rnn[] = {
         .infer = rnn_op_infer,
         MAAS_KERNELS(rnn_kernels),
         .pack = rnn_op_pack, .flops = rnn_flops,
+        .grad = maas_grad_rnn,
         .cases = rnn_cases, .bad = rnn_bad
     },
     { .name = NULL }

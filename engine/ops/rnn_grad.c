@@ -1,0 +1,403 @@
+/*
+ * rnn_grad: gradients of RNN, LSTM and GRU.  What runs over all time steps
+ * at once are ordinary products; rnn_grad_run.c goes back step by step.
+ *
+ * For each direction, with G gates and a the gates before their functions:
+ *
+ *   a = X W^T + H R^T + b     H: states before each step, from Y
+ *   da = maas.<cell>Grad(a, R, dY, ...)
+ *   dX = da W,  dW = da^T X,  dR = da^T H,  db = sum of da
+ *
+ * so nothing but Y is kept from the forward pass.
+ */
+
+#include "ops/grads.h"
+#include "ops/rnn_core.h"
+
+
+typedef struct {
+    maas_grad_t       *c;
+    const rnn_attr_t  *at;
+    rnn_cell_t         cell;
+    bool               relu;
+    int                dirs;
+    /* of the direction at work */
+    int                dir;
+    bool               reverse;
+    maas_vid_t         x, y, w, r, b, hprev;    /* b: [2 G] or MAAS_NOVAL */
+    maas_vid_t         x2, h2;                  /* as matrices */
+    maas_vid_t         dx, dw, dr, db, dh0, dc0;
+} rnng_t;
+
+
+/* -- emitting ------------------------------------------------------------ */
+
+static maas_vid_t
+rnng_int(maas_grad_t *c, int64_t v)
+{
+    return maas_grad_ints(c, &v, 1);
+}
+
+
+static maas_vid_t
+rnng_slice(maas_grad_t *c, maas_vid_t v, int64_t from, int64_t to,
+    int64_t step)
+{
+    maas_vid_t  in[] = { v, rnng_int(c, from), rnng_int(c, to),
+                         rnng_int(c, 0), rnng_int(c, step) };
+
+    return maas_grad_emit(c, "", "Slice", NULL, 0, in, 5);
+}
+
+
+/* In the order of the steps; and back. */
+static maas_vid_t
+rnng_turn(const rnng_t *g, maas_vid_t v)
+{
+    return g->reverse && v != MAAS_NOVAL
+           ? rnng_slice(g->c, v, -1, INT64_MIN, -1) : v;
+}
+
+
+/* The direction's part of v along an axis, which goes. */
+static maas_vid_t
+rnng_part(const rnng_t *g, maas_vid_t v, int axis)
+{
+    maas_vid_t       in[2];
+    maas_raw_attr_t  attr = maas_pass_int("axis", axis);
+
+    if (v == MAAS_NOVAL) {
+        return v;
+    }
+
+    if (g->dirs == 1) {
+        return maas_grad_op2(g->c, "Squeeze", v, rnng_int(g->c, axis));
+    }
+
+    in[0] = v;
+    in[1] = rnng_int(g->c, g->dir);
+    v = maas_grad_emit(g->c, "", "Gather", &attr, 1, in, 2);
+
+    return maas_grad_op2(g->c, "Squeeze", v, rnng_int(g->c, axis));
+}
+
+
+static maas_vid_t
+rnng_join(maas_grad_t *c, maas_vid_t a, maas_vid_t b)
+{
+    maas_vid_t       in[] = { a, b };
+    maas_raw_attr_t  attr = maas_pass_int("axis", 0);
+
+    return maas_grad_emit(c, "", "Concat", &attr, 1, in, 2);
+}
+
+
+/* [seq, batch, n] as a matrix. */
+static maas_vid_t
+rnng_flat(maas_grad_t *c, maas_vid_t v)
+{
+    maas_raw_attr_t  attr = maas_pass_int("axis", 2);
+
+    return maas_grad_emit(c, "", "Flatten", &attr, 1, &v, 1);
+}
+
+
+static maas_vid_t
+rnng_gemm(maas_grad_t *c, maas_vid_t a, bool ta, maas_vid_t b, bool tb,
+    maas_vid_t add)
+{
+    maas_vid_t       in[] = { a, b, add };
+    maas_raw_attr_t  attr[] = { maas_pass_int("transA", ta),
+                                maas_pass_int("transB", tb) };
+
+    return maas_grad_emit(c, "", "Gemm", attr, 2, in,
+                          add == MAAS_NOVAL ? 2 : 3);
+}
+
+
+/* A matrix of gates as [seq, batch, gates]. */
+static maas_vid_t
+rnng_gates(const rnng_t *g, maas_vid_t v)
+{
+    maas_grad_t  *c = g->c;
+    maas_vid_t    lead, shape;
+
+    lead = maas_grad_op1(c, "Shape", g->y);
+    lead = rnng_slice(c, lead, 0, 2, 1);
+    shape = rnng_join(c, lead, rnng_int(c, -1));
+
+    return maas_grad_op2(c, "Reshape", v, shape);
+}
+
+
+/* -- the forward pass again ---------------------------------------------- */
+
+/* The states before each step: the first, then Y without its last. */
+static maas_vid_t
+rnng_before(const rnng_t *g)
+{
+    maas_grad_t      *c = g->c;
+    maas_vid_t        h0, shape;
+    maas_raw_attr_t   start = maas_pass_int("start", 1);
+
+    h0 = rnng_part(g, maas_grad_in(c, RNN_H0), 0);
+
+    if (h0 != MAAS_NOVAL) {
+        h0 = maas_grad_op2(c, "Unsqueeze", h0, rnng_int(c, 0));
+
+    } else {
+        shape = maas_grad_emit(c, "", "Shape", &start, 1, &g->y, 1);
+        shape = rnng_join(c, rnng_int(c, 1), shape);
+        h0 = maas_grad_op2(c, "Expand", maas_grad_scalar(c, g->c->n->in[0], 0),
+                           shape);
+    }
+
+    return rnng_join(c, h0, rnng_slice(c, g->y, 0, -1, 1));
+}
+
+
+static void
+rnng_load(rnng_t *g, int dir)
+{
+    maas_grad_t  *c = g->c;
+
+    g->dir = dir;
+    g->reverse = dir == 1 || g->at->direction == RNN_REVERSE;
+    g->x = rnng_turn(g, c->n->in[RNN_X]);
+    g->y = rnng_turn(g, rnng_part(g, maas_grad_out(c, 0), 1));
+    g->w = rnng_part(g, c->n->in[RNN_W], 0);
+    g->r = rnng_part(g, c->n->in[RNN_R], 0);
+    g->b = rnng_part(g, maas_grad_in(c, RNN_B), 0);
+    g->hprev = rnng_before(g);
+    g->x2 = rnng_flat(c, g->x);
+    g->h2 = rnng_flat(c, g->hprev);
+}
+
+
+/* The gates before their functions; *q: the recurrent part, GRU. */
+static maas_vid_t
+rnng_pre(const rnng_t *g, maas_vid_t *q)
+{
+    maas_grad_t  *c = g->c;
+    int64_t       far = INT32_MAX;
+    maas_vid_t    p, wb = MAAS_NOVAL, rb = MAAS_NOVAL;
+    int64_t       n;
+
+    if (g->b != MAAS_NOVAL) {
+        n = g->at->hidden_size * (g->cell == RNN_CELL_LSTM ? 4
+                                  : g->cell == RNN_CELL_GRU ? 3 : 1);
+        wb = rnng_slice(c, g->b, 0, n, 1);
+        rb = rnng_slice(c, g->b, n, far, 1);
+    }
+
+    if (g->cell == RNN_CELL_GRU) {
+        *q = rnng_gates(g, rnng_gemm(c, g->h2, false, g->r, true, rb));
+        return rnng_gates(g, rnng_gemm(c, g->x2, false, g->w, true, wb));
+    }
+
+    *q = MAAS_NOVAL;
+    wb = wb != MAAS_NOVAL ? maas_grad_op2(c, "Add", wb, rb) : wb;
+    p = rnng_gemm(c, g->x2, false, g->w, true, wb);
+
+    return rnng_gates(g, rnng_gemm(c, g->h2, false, g->r, true, p));
+}
+
+
+/* -- a direction --------------------------------------------------------- */
+
+static void
+rnng_products(rnng_t *g, maas_vid_t da, maas_vid_t dq)
+{
+    maas_grad_t      *c = g->c;
+    maas_vid_t        a2 = rnng_flat(c, da), q2, in[2];
+    maas_raw_attr_t   keep = maas_pass_int("keepdims", 0);
+
+    q2 = dq != MAAS_NOVAL ? rnng_flat(c, dq) : a2;
+
+    if (c->need[RNN_X]) {
+        g->dx = rnng_gemm(c, a2, false, g->w, false, MAAS_NOVAL);
+        g->dx = maas_grad_reshape_like(c, g->dx, g->x);
+        g->dx = rnng_turn(g, g->dx);
+    }
+
+    g->dw = rnng_gemm(c, a2, true, g->x2, false, MAAS_NOVAL);
+    g->dr = rnng_gemm(c, q2, true, g->h2, false, MAAS_NOVAL);
+
+    if (maas_grad_need(c, RNN_B)) {
+        in[0] = a2;
+        in[1] = rnng_int(c, 0);
+        g->db = maas_grad_emit(c, "", "ReduceSum", &keep, 1, in, 2);
+        in[0] = q2;
+        g->db = rnng_join(c, g->db, q2 == a2 ? g->db
+                          : maas_grad_emit(c, "", "ReduceSum", &keep, 1, in,
+                                           2));
+    }
+}
+
+
+static void
+rnng_direction(rnng_t *g, int dir)
+{
+    static const char *const  op[] = { "RNNGrad", "GRUGrad", "LSTMGrad" };
+
+    maas_grad_t      *c = g->c;
+    maas_vid_t        in[6], out[3], q;
+    maas_raw_attr_t   relu = maas_pass_int("relu", g->relu);
+
+    rnng_load(g, dir);
+
+    in[0] = rnng_pre(g, &q);
+    in[1] = g->r;
+    in[2] = rnng_turn(g, rnng_part(g, c->dout[0], 1));
+    in[3] = c->n->n_out > 1 ? rnng_part(g, c->dout[1], 0) : MAAS_NOVAL;
+    in[4] = g->cell == RNN_CELL_GRU ? q
+            : rnng_part(g, maas_grad_in(c, RNN_C0), 0);
+    in[5] = g->cell == RNN_CELL_GRU ? g->hprev
+            : c->n->n_out > 2 ? rnng_part(g, c->dout[2], 0) : MAAS_NOVAL;
+
+    if (g->cell == RNN_CELL_RNN) {
+        maas_grad_emit_n(c, "maas", op[g->cell], &relu, 1, in, 4, out, 2);
+        out[2] = MAAS_NOVAL;
+
+    } else {
+        maas_grad_emit_n(c, "maas", op[g->cell], NULL, 0, in, 6, out, 3);
+    }
+
+    g->dh0 = out[1];
+    g->dc0 = out[2];
+    rnng_products(g, out[0], g->cell == RNN_CELL_GRU ? out[2] : MAAS_NOVAL);
+}
+
+
+/* Adds a direction's part to the gradient of input i. */
+static void
+rnng_collect(const rnng_t *g, int i, maas_vid_t d)
+{
+    maas_grad_t  *c = g->c;
+
+    if (!maas_grad_need(c, i) || d == MAAS_NOVAL) {
+        return;
+    }
+
+    d = maas_grad_op2(c, "Unsqueeze", d, rnng_int(c, 0));
+    c->din[i] = g->dir == 0 ? d : rnng_join(c, c->din[i], d);
+}
+
+
+/* -- the operators ------------------------------------------------------- */
+
+static bool
+rnng_default(const maas_grad_t *c, rnn_cell_t cell, bool *relu)
+{
+    rnn_act_t           act[2][3];
+    const rnn_attr_t   *at = c->attr;
+    static const rnn_fn_t  want[3][3] = {
+        { RNN_TANH },
+        { RNN_SIGMOID, RNN_TANH },
+        { RNN_SIGMOID, RNN_TANH, RNN_TANH }
+    };
+
+    if (rnn_acts(at, cell, act, NULL) != MAAS_OK) {
+        return false;
+    }
+
+    *relu = cell == RNN_CELL_RNN && act[0][0].fn == RNN_RELU;
+
+    for (int d = 0; d < (at->direction == RNN_BIDIRECTIONAL ? 2 : 1); d++) {
+        for (int i = 0; i <= (int) cell; i++) {
+            if (act[d][i].fn != want[cell][i]
+                && !(*relu && act[d][i].fn == RNN_RELU))
+            {
+                return false;
+            }
+        }
+    }
+
+    return true;
+}
+
+
+static maas_status_t
+rnng_refuse(const maas_grad_t *c, const char *what)
+{
+    return maas_err(c->err, MAAS_EUNSUPPORTED, "node '%.*s' (%s): there is "
+                    "no gradient with %s", (int) maas_min(c->n->name.len, 120),
+                    c->n->name.data, c->n->op->name, what);
+}
+
+
+static maas_status_t
+rnng_check(const maas_grad_t *c, rnn_cell_t cell, bool *relu)
+{
+    const rnn_attr_t   *at = c->attr;
+
+    if (at->clip != 0) {
+        return rnng_refuse(c, "clip");
+    }
+
+    if (at->layout != 0) {
+        return rnng_refuse(c, "layout 1");
+    }
+
+    if (maas_grad_in(c, RNN_LENS) != MAAS_NOVAL) {
+        return rnng_refuse(c, "sequence_lens");
+    }
+
+    if (cell == RNN_CELL_GRU && at->linear_before_reset == 0) {
+        return rnng_refuse(c, "linear_before_reset 0");
+    }
+
+    if (cell == RNN_CELL_LSTM
+        && (at->input_forget != 0 || maas_grad_in(c, RNN_P) != MAAS_NOVAL))
+    {
+        return rnng_refuse(c, "input_forget or peepholes");
+    }
+
+    if (!rnng_default(c, cell, relu)) {
+        return rnng_refuse(c, "these activations");
+    }
+
+    return MAAS_OK;
+}
+
+
+maas_status_t
+maas_grad_rnn(maas_grad_t *c)
+{
+    rnng_t        g = { .c = c };
+    rnn_attr_t    at = *(const rnn_attr_t *) c->attr;
+    const char   *name = c->n->op->name;
+
+    g.cell = strcmp(name, "LSTM") == 0 ? RNN_CELL_LSTM
+             : strcmp(name, "GRU") == 0 ? RNN_CELL_GRU : RNN_CELL_RNN;
+    MAAS_TRY(rnng_check(c, g.cell, &g.relu));
+
+    /* The attribute may be left out: R knows. */
+    at.hidden_size = maas_grad_type(c, c->n->in[RNN_R])->dims[2];
+    g.at = &at;
+    g.dirs = at.direction == RNN_BIDIRECTIONAL ? 2 : 1;
+
+    if (!maas_dim_known(at.hidden_size)) {
+        return rnng_refuse(c, "an unknown hidden size");
+    }
+
+    for (int d = 0; d < g.dirs; d++) {
+        rnng_direction(&g, d);
+
+        if (c->need[RNN_X]) {
+            c->din[RNN_X] = d == 0 ? g.dx
+                            : maas_grad_op2(c, "Add", c->din[RNN_X], g.dx);
+        }
+
+        rnng_collect(&g, RNN_W, g.dw);
+        rnng_collect(&g, RNN_R, g.dr);
+        rnng_collect(&g, RNN_B, g.db);
+        rnng_collect(&g, RNN_H0, g.dh0);
+
+        if (g.cell == RNN_CELL_LSTM) {
+            rnng_collect(&g, RNN_C0, g.dc0);
+        }
+    }
+
+    return c->rc;
+}

@@ -1,0 +1,247 @@
+/*
+ * rnn_grad_body.h: the way back through time of one block of batch rows;
+ * included by rnn_grad_run.c for float and for double.
+ *
+ *   REAL        the type
+ *   RG(name)    the name with the type's suffix
+ *   RG(sigmoid), RG(tanh)    in place, n values
+ *   RG(back)    dh = (accumulate ? dh : 0) + da R
+ */
+
+/* What all cells have: the place of row r at time t. */
+#define RG_AT(g, t, r)  ((t) * (g)->batch + (g)->n0 + (r))
+
+
+static void
+RG(row_dy)(const rg_t *g, REAL *dh, int64_t t, int64_t r)
+{
+    const REAL  *dy = g->dy;
+
+    if (dy != NULL) {
+        dy += RG_AT(g, t, r) * g->hid;
+
+        for (int64_t j = 0; j < g->hid; j++) {
+            dh[j] += dy[j];
+        }
+    }
+}
+
+
+static void
+RG(begin)(const rg_t *g, REAL *d, const void *from)
+{
+    size_t  n = (size_t) (g->nb * g->hid) * sizeof(REAL);
+
+    if (from != NULL) {
+        memcpy(d, (const REAL *) from + g->n0 * g->hid, n);
+
+    } else {
+        memset(d, 0, n);
+    }
+}
+
+
+static void
+RG(end)(const rg_t *g, const REAL *d, void *to)
+{
+    if (to != NULL) {
+        memcpy((REAL *) to + g->n0 * g->hid, d,
+               (size_t) (g->nb * g->hid) * sizeof(REAL));
+    }
+}
+
+
+/* -- RNN ----------------------------------------------------------------- */
+
+static void
+RG(rnn)(const rg_t *g, REAL *dh)
+{
+    REAL        *da, *d;
+    const REAL  *pre;
+
+    for (int64_t t = g->seq - 1; t >= 0; t--) {
+        for (int64_t r = 0; r < g->nb; r++) {
+            d = dh + r * g->hid;
+            da = (REAL *) g->da + RG_AT(g, t, r) * g->hid;
+            pre = (const REAL *) g->pre + RG_AT(g, t, r) * g->hid;
+            RG(row_dy)(g, d, t, r);
+
+            if (g->relu) {
+                for (int64_t j = 0; j < g->hid; j++) {
+                    da[j] = pre[j] > 0 ? d[j] : 0;
+                }
+
+                continue;
+            }
+
+            memcpy(da, pre, (size_t) g->hid * sizeof(REAL));
+            RG(tanh)(g, da, g->hid);
+
+            for (int64_t j = 0; j < g->hid; j++) {
+                da[j] = d[j] * (1 - da[j] * da[j]);
+            }
+        }
+
+        RG(back)(g, dh, (REAL *) g->da + RG_AT(g, t, 0) * g->hid, false);
+    }
+}
+
+
+/* -- LSTM: gates i o f c ------------------------------------------------- */
+
+/* Gates into da, cells into g->cells: [seq + 1][nb][hid]. */
+static void
+RG(lstm_forward)(const rg_t *g)
+{
+    REAL         *a, *c, *cells = g->cells;
+    int64_t       h = g->hid;
+    const REAL   *i, *f, *w, *last;
+
+    RG(begin)(g, cells, g->c0);
+
+    for (int64_t t = 0; t < g->seq; t++) {
+        for (int64_t r = 0; r < g->nb; r++) {
+            a = (REAL *) g->da + RG_AT(g, t, r) * 4 * h;
+            memcpy(a, (const REAL *) g->pre + RG_AT(g, t, r) * 4 * h,
+                   (size_t) (4 * h) * sizeof(REAL));
+            RG(sigmoid)(g, a, 3 * h);
+            RG(tanh)(g, a + 3 * h, h);
+
+            i = a;
+            f = a + 2 * h;
+            w = a + 3 * h;
+            last = cells + (t * g->nb + r) * h;
+            c = cells + ((t + 1) * g->nb + r) * h;
+
+            for (int64_t j = 0; j < h; j++) {
+                c[j] = f[j] * last[j] + i[j] * w[j];
+            }
+        }
+    }
+}
+
+
+/* th: tanh of the new cell. */
+static void
+RG(lstm_row)(REAL *a, REAL *dh, REAL *dc, const REAL *last, const REAL *th,
+    int64_t h)
+{
+    REAL  i, o, f, w, d;
+
+    for (int64_t j = 0; j < h; j++) {
+        i = a[j];
+        o = a[h + j];
+        f = a[2 * h + j];
+        w = a[3 * h + j];
+        d = dc[j] + dh[j] * o * (1 - th[j] * th[j]);
+
+        a[j] = d * w * i * (1 - i);
+        a[h + j] = dh[j] * th[j] * o * (1 - o);
+        a[2 * h + j] = d * last[j] * f * (1 - f);
+        a[3 * h + j] = d * i * (1 - w * w);
+        dc[j] = d * f;
+    }
+}
+
+
+static void
+RG(lstm)(const rg_t *g, REAL *dh)
+{
+    REAL         *cells = g->cells, *dc = dh + g->nb * g->hid, *a, *c;
+    int64_t       h = g->hid;
+
+    RG(lstm_forward)(g);
+    RG(begin)(g, dc, g->dyc);
+
+    for (int64_t t = g->seq - 1; t >= 0; t--) {
+        for (int64_t r = 0; r < g->nb; r++) {
+            RG(row_dy)(g, dh + r * h, t, r);
+            a = (REAL *) g->da + RG_AT(g, t, r) * 4 * h;
+            c = cells + ((t + 1) * g->nb + r) * h;
+            RG(tanh)(g, c, h);
+            RG(lstm_row)(a, dh + r * h, dc + r * h,
+                         cells + (t * g->nb + r) * h, c, h);
+        }
+
+        RG(back)(g, dh, (REAL *) g->da + RG_AT(g, t, 0) * 4 * h, false);
+    }
+
+    RG(end)(g, dc, g->dc0);
+}
+
+
+/* -- GRU: gates z r h, linear_before_reset ------------------------------- */
+
+static void
+RG(gru_row)(const rg_t *g, REAL *dh, int64_t at)
+{
+    REAL         *x = (REAL *) g->da + at * 3 * g->hid;
+    REAL         *y = (REAL *) g->dah + at * 3 * g->hid;
+    REAL          z, r, n, dn;
+    int64_t       h = g->hid;
+    const REAL   *px = (const REAL *) g->pre + at * 3 * h;
+    const REAL   *ph = (const REAL *) g->rec + at * 3 * h;
+    const REAL   *last = (const REAL *) g->hprev + at * h;
+
+    for (int64_t j = 0; j < 2 * h; j++) {
+        x[j] = px[j] + ph[j];
+    }
+
+    RG(sigmoid)(g, x, 2 * h);
+
+    for (int64_t j = 0; j < h; j++) {
+        x[2 * h + j] = px[2 * h + j] + x[h + j] * ph[2 * h + j];
+    }
+
+    RG(tanh)(g, x + 2 * h, h);
+
+    for (int64_t j = 0; j < h; j++) {
+        z = x[j];
+        r = x[h + j];
+        n = x[2 * h + j];
+        dn = dh[j] * (1 - z) * (1 - n * n);
+
+        x[j] = y[j] = dh[j] * (last[j] - n) * z * (1 - z);
+        x[h + j] = y[h + j] = dn * ph[2 * h + j] * r * (1 - r);
+        x[2 * h + j] = dn;
+        y[2 * h + j] = dn * r;
+        dh[j] *= z;
+    }
+}
+
+
+static void
+RG(gru)(const rg_t *g, REAL *dh)
+{
+    for (int64_t t = g->seq - 1; t >= 0; t--) {
+        for (int64_t r = 0; r < g->nb; r++) {
+            RG(row_dy)(g, dh + r * g->hid, t, r);
+            RG(gru_row)(g, dh + r * g->hid, RG_AT(g, t, r));
+        }
+
+        RG(back)(g, dh, (REAL *) g->dah + RG_AT(g, t, 0) * 3 * g->hid, true);
+    }
+}
+
+
+/* -- a block ------------------------------------------------------------- */
+
+static void
+RG(block)(const rg_t *g)
+{
+    REAL  *dh = g->dh;
+
+    RG(begin)(g, dh, g->dyh);
+
+    if (g->cell == RNN_CELL_LSTM) {
+        RG(lstm)(g, dh);
+
+    } else if (g->cell == RNN_CELL_GRU) {
+        RG(gru)(g, dh);
+
+    } else {
+        RG(rnn)(g, dh);
+    }
+
+    RG(end)(g, dh, g->dh0);
+}

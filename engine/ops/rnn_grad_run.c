@@ -1,0 +1,390 @@
+/*
+ * rnn_grad_run: the steps back through time of RNN, LSTM and GRU, one
+ * direction each, as operators of domain maas:
+ *
+ *   RNNGrad(P, R, dY, dYh)            -> dP, dH0
+ *   LSTMGrad(P, R, dY, dYh, C0, dYc)  -> dP, dH0, dC0
+ *   GRUGrad(P, R, dY, dYh, Q, H)      -> dP, dH0, dQ
+ *
+ * P [seq, batch, gates] are the gates before their functions, which one
+ * product over all steps has recomputed from X and Y (rnn_grad.c); for GRU
+ * without the recurrent part Q, for which H [seq, batch, hidden] are the
+ * states before each step.  R [gates, hidden] are the recurrent weights.
+ *
+ * A unit is a block of batch rows with all its time steps.
+ */
+
+#include <math.h>
+
+#include "ops/rnn_core.h"
+
+
+#define RG_ROWS  16
+
+typedef struct {
+    int64_t  relu;              /* RNN: instead of tanh */
+} rg_attr_t;
+
+/* One block; pointers to whole tensors, NULL: absent. */
+typedef struct {
+    const maas_kernels_t  *k;
+    rnn_cell_t             cell;
+    bool                   relu;
+    int64_t                seq, batch, hid, gates;
+    int64_t                n0, nb;      /* rows of the block */
+    const void            *pre, *r, *dy, *dyh, *c0, *dyc, *rec, *hprev;
+    void                  *da, *dah, *dh0, *dc0;
+    float                 *packed;      /* R, float32 */
+    void                  *dh;          /* scratch: dh, then dc */
+    void                  *cells;
+} rg_t;
+
+enum { RG_P = 0, RG_R, RG_DY, RG_DYH, RG_C0, RG_DYC, RG_Q = 4, RG_H };
+
+
+static void
+rg_sigmoid_f32(const rg_t *g, float *x, int64_t n)
+{
+    g->k->unary[MAAS_U_SIGMOID](x, x, n, 0, 0);
+}
+
+
+static void
+rg_tanh_f32(const rg_t *g, float *x, int64_t n)
+{
+    g->k->unary[MAAS_U_TANH](x, x, n, 0, 0);
+}
+
+
+static void
+rg_back_f32(const rg_t *g, float *dh, const float *da, bool accumulate)
+{
+    maas_gemm_t  p = {
+        .m = g->nb, .n = g->hid, .k = g->gates, .a = da, .lda = g->gates,
+        .b = g->packed, .c = dh, .ldc = g->hid, .accumulate = accumulate
+    };
+
+    g->k->gemm(&p, 0, g->nb);
+}
+
+
+static void
+rg_sigmoid_f64(const rg_t *g, double *x, int64_t n)
+{
+    (void) g;
+
+    for (int64_t i = 0; i < n; i++) {
+        x[i] = 1 / (1 + exp(-x[i]));
+    }
+}
+
+
+static void
+rg_tanh_f64(const rg_t *g, double *x, int64_t n)
+{
+    (void) g;
+
+    for (int64_t i = 0; i < n; i++) {
+        x[i] = tanh(x[i]);
+    }
+}
+
+
+static void
+rg_back_f64(const rg_t *g, double *dh, const double *da, bool accumulate)
+{
+    double         sum;
+    const double  *r = g->r;
+
+    for (int64_t i = 0; i < g->nb; i++) {
+        for (int64_t j = 0; j < g->hid; j++) {
+            sum = accumulate ? dh[i * g->hid + j] : 0;
+
+            for (int64_t k = 0; k < g->gates; k++) {
+                sum += da[i * g->gates + k] * r[k * g->hid + j];
+            }
+
+            dh[i * g->hid + j] = sum;
+        }
+    }
+}
+
+
+#define REAL      float
+#define RG(name)  rg_##name##_f32
+#include "ops/rnn_grad_body.h"
+#undef REAL
+#undef RG
+#undef RG_AT
+
+#define REAL      double
+#define RG(name)  rg_##name##_f64
+#include "ops/rnn_grad_body.h"
+#undef REAL
+#undef RG
+
+
+/* -- running ------------------------------------------------------------- */
+
+static void
+rg_sizes(const maas_tensor_t *in, rnn_cell_t cell, rg_t *g)
+{
+    g->cell = cell;
+    g->seq = in[RG_P].dims[0];
+    g->batch = in[RG_P].dims[1];
+    g->gates = in[RG_P].dims[2];
+    g->hid = in[RG_R].dims[1];
+}
+
+
+/* Bytes of the packed weights, of dh and dc, of the cells. */
+static void
+rg_scratch(const rg_t *g, size_t item, size_t part[3])
+{
+    size_t  rows = (size_t) (RG_ROWS * g->hid);
+
+    part[0] = item == 4 ? maas_p16_elems(g->gates, g->hid) * 4 : 0;
+    part[1] = 2 * rows * item;
+    part[2] = g->cell == RNN_CELL_LSTM ? (size_t) (g->seq + 1) * rows * item
+                                       : 0;
+
+    for (int i = 0; i < 3; i++) {
+        part[i] = maas_align(part[i], MAAS_ALIGN);
+    }
+}
+
+
+static bool
+rg_setup(maas_setup_t *u, rnn_cell_t cell)
+{
+    rg_t    g = { 0 };
+    size_t  part[3];
+
+    rg_sizes(u->in, cell, &g);
+    rg_scratch(&g, maas_dtype_size(u->in[0].dtype), part);
+
+    u->units = maas_max((g.batch + RG_ROWS - 1) / RG_ROWS, 1);
+    u->scratch = part[0] + part[1] + part[2];
+    u->cost = (double) (g.seq * g.batch * g.gates)
+              * (2 + (double) g.hid / 25);
+    return true;
+}
+
+
+static const void *
+rg_in(const maas_step_t *s, int i)
+{
+    return i < s->n_formal && s->in[i].dtype != MAAS_NODTYPE
+           ? s->in[i].data : NULL;
+}
+
+
+static void *
+rg_out(const maas_step_t *s, int i)
+{
+    return i < s->n_out && s->out[i].dtype != MAAS_NODTYPE
+           ? s->out[i].data : NULL;
+}
+
+
+static maas_status_t
+rg_run(const maas_step_t *s, maas_slot_t *slot, int64_t first, int64_t last,
+    rnn_cell_t cell)
+{
+    bool    wide = s->in[0].dtype == MAAS_F64;
+    rg_t    g = { .k = s->k };
+    size_t  part[3];
+
+    rg_sizes(s->in, cell, &g);
+    rg_scratch(&g, wide ? 8 : 4, part);
+
+    g.relu = cell == RNN_CELL_RNN && ((const rg_attr_t *) s->attr)->relu != 0;
+    g.pre = rg_in(s, RG_P);
+    g.r = rg_in(s, RG_R);
+    g.dy = rg_in(s, RG_DY);
+    g.dyh = rg_in(s, RG_DYH);
+    g.c0 = cell == RNN_CELL_LSTM ? rg_in(s, RG_C0) : NULL;
+    g.dyc = cell == RNN_CELL_LSTM ? rg_in(s, RG_DYC) : NULL;
+    g.rec = cell == RNN_CELL_GRU ? rg_in(s, RG_Q) : NULL;
+    g.hprev = cell == RNN_CELL_GRU ? rg_in(s, RG_H) : NULL;
+    g.da = rg_out(s, 0);
+    g.dh0 = rg_out(s, 1);
+    g.dc0 = cell == RNN_CELL_LSTM ? rg_out(s, 2) : NULL;
+    g.dah = cell == RNN_CELL_GRU ? rg_out(s, 2) : NULL;
+    g.packed = slot->scratch;
+    g.dh = (char *) slot->scratch + part[0];
+    g.cells = (char *) slot->scratch + part[0] + part[1];
+
+    if (!wide) {
+        s->k->pack_p16(g.packed, g.r, g.hid, 1, g.gates, g.hid, 0,
+                       (g.hid + 15) / 16);
+    }
+
+    for (int64_t u = first; u < last; u++) {
+        g.n0 = u * RG_ROWS;
+        g.nb = maas_min(g.batch - g.n0, RG_ROWS);
+
+        if (g.nb > 0) {
+            (wide ? rg_block_f64 : rg_block_f32)(&g);
+        }
+    }
+
+    return MAAS_OK;
+}
+
+
+static maas_status_t
+rg_infer(maas_infer_t *c, rnn_cell_t cell)
+{
+    int64_t             n = cell == RNN_CELL_LSTM ? 4
+                            : cell == RNN_CELL_GRU ? 3 : 1;
+    maas_dim_t          dims[2];
+    const maas_type_t  *p = c->in[RG_P].type, *r = c->in[RG_R].type;
+
+    if (p->rank != 3 || r->rank != 2) {
+        return maas_err(c->err, MAAS_EINVAL, "P and R have ranks %d and %d, "
+                        "expected 3 and 2", p->rank, r->rank);
+    }
+
+    if (maas_dim_known(r->dims[0]) && maas_dim_known(r->dims[1])
+        && r->dims[0] != n * r->dims[1])
+    {
+        return maas_err(c->err, MAAS_EINVAL, "R is %lld x %lld, expected "
+                        "%lld rows a column", (long long) r->dims[0],
+                        (long long) r->dims[1], (long long) n);
+    }
+
+    dims[0] = p->dims[1];
+    dims[1] = r->dims[1];
+    maas_infer_set(c, 1, p->dtype, 2, dims);
+
+    if (c->n_out > 2 && cell == RNN_CELL_LSTM) {
+        maas_infer_set(c, 2, p->dtype, 2, dims);
+    }
+
+    if (c->n_out > 2 && cell == RNN_CELL_GRU) {
+        maas_infer_set(c, 2, p->dtype, 3, p->dims);
+    }
+
+    return maas_infer_same(c);
+}
+
+
+#define RG_CELL(id, CELL)                                                     \
+    static bool                                                               \
+    id##_setup(maas_setup_t *u)                                               \
+    {                                                                         \
+        return rg_setup(u, RNN_CELL_##CELL);                                  \
+    }                                                                         \
+                                                                              \
+    static maas_status_t                                                      \
+    id##_infer(maas_infer_t *c)                                               \
+    {                                                                         \
+        return rg_infer(c, RNN_CELL_##CELL);                                  \
+    }                                                                         \
+                                                                              \
+    static maas_status_t                                                      \
+    id##_run(const maas_step_t *s, maas_slot_t *slot, int64_t first,          \
+        int64_t last)                                                         \
+    {                                                                         \
+        return rg_run(s, slot, first, last, RNN_CELL_##CELL);                 \
+    }                                                                         \
+                                                                              \
+    static const maas_kernel_row_t  id##_kernel[] = {                         \
+        { #id ".steps", MAAS_CPU_REF, 0, 0, id##_setup, id##_run }            \
+    };
+
+RG_CELL(rnngrad, RNN)
+RG_CELL(lstmgrad, LSTM)
+RG_CELL(grugrad, GRU)
+
+
+/* -- rows ---------------------------------------------------------------- */
+
+#define RG_F(name, flags)  { name, MAAS_D_FLOAT, 'T', flags }
+
+static const maas_formal_t  rnngrad_in[] = {
+    RG_F("P", 0), RG_F("R", 0), RG_F("dY", MAAS_OPT), RG_F("dYh", MAAS_OPT)
+};
+
+static const maas_formal_t  lstmgrad_in[] = {
+    RG_F("P", 0), RG_F("R", 0), RG_F("dY", MAAS_OPT), RG_F("dYh", MAAS_OPT),
+    RG_F("C0", MAAS_OPT), RG_F("dYc", MAAS_OPT)
+};
+
+static const maas_formal_t  grugrad_in[] = {
+    RG_F("P", 0), RG_F("R", 0), RG_F("dY", MAAS_OPT), RG_F("dYh", MAAS_OPT),
+    RG_F("Q", 0), RG_F("H", 0)
+};
+
+static const maas_formal_t  rnngrad_out[] = {
+    RG_F("dP", 0), RG_F("dH0", 0)
+};
+
+static const maas_formal_t  lstmgrad_out[] = {
+    RG_F("dP", 0), RG_F("dH0", 0), RG_F("dC0", 0)
+};
+
+static const maas_formal_t  grugrad_out[] = {
+    RG_F("dP", 0), RG_F("dH0", 0), RG_F("dQ", 0)
+};
+
+static const maas_attr_row_t  rnngrad_attrs[] = {
+    { .name = "relu", .type = MAAS_ATTR_INT,
+      .off = offsetof(rg_attr_t, relu), .min = 0, .max = 1 }
+};
+
+static const maas_case_t  rnngrad_cases[] = {
+    { "| f32[3,2,5] f32[5,5] f32[3,2,5] f32[2,5]", NULL },
+    { "relu=1 | f32[3,2,5] f32[5,5] f32[3,2,5]", NULL },
+    { "| f64[3,2,5] f64[5,5] - f64[2,5]", NULL },
+    { "| f32[5,37,19] f32[19,19] f32[5,37,19]", NULL },
+    { "| f32[0,2,5] f32[5,5]", NULL },
+    { NULL, NULL }
+};
+
+static const maas_case_t  rnngrad_bad[] = {
+    { "| f32[2,5] f32[5,5]", "expected 3 and 2" },
+    { "| f32[3,2,5] f32[10,5]", "1 rows a column" },
+    { NULL, NULL }
+};
+
+static const maas_case_t  lstmgrad_cases[] = {
+    { "| f32[3,2,20] f32[20,5] f32[3,2,5] f32[2,5] f32[2,5] f32[2,5]", NULL },
+    { "| f64[3,2,20] f64[20,5] f64[3,2,5]", NULL },
+    { "| f32[4,37,76] f32[76,19] - f32[37,19]", NULL },
+    { NULL, NULL }
+};
+
+static const maas_case_t  lstmgrad_bad[] = {
+    { "| f32[3,2,20] f32[10,5]", "4 rows a column" },
+    { NULL, NULL }
+};
+
+static const maas_case_t  grugrad_cases[] = {
+    { "| f32[3,2,15] f32[15,5] f32[3,2,5] f32[2,5] f32[3,2,15] f32[3,2,5]",
+      NULL },
+    { "| f64[3,2,15] f64[15,5] f64[3,2,5] - f64[3,2,15] f64[3,2,5]", NULL },
+    { "| f32[4,37,57] f32[57,19] - f32[37,19] f32[4,37,57] f32[4,37,19]",
+      NULL },
+    { NULL, NULL }
+};
+
+static const maas_case_t  grugrad_bad[] = {
+    { "| f32[3,2,20] f32[20,5] - - f32[3,2,20] f32[3,2,5]",
+      "3 rows a column" },
+    { NULL, NULL }
+};
+
+#define RG_ROW(NAME, id)                                                      \
+    .name = NAME, .domain = "maas", .since = 1,                               \
+    .flags = MAAS_OP_PURE | MAAS_OP_INTERNAL, MAAS_IO(id##_in, id##_out),     \
+    .infer = id##_infer, MAAS_KERNELS(id##_kernel), .cases = id##_cases,      \
+    .bad = id##_bad
+
+const maas_op_t  maas_ops_rnn_grad_run[] = {
+    { RG_ROW("RNNGrad", rnngrad), MAAS_ATTRS(rnngrad_attrs, rg_attr_t) },
+    { RG_ROW("LSTMGrad", lstmgrad) },
+    { RG_ROW("GRUGrad", grugrad) },
+    { .name = NULL }
+};
