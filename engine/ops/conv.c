@@ -7,6 +7,7 @@
  */
 
 #include "ops/conv.h"
+#include "ops/grads.h"
 
 
 /* Depthwise: every output channel reads one input channel. */
@@ -89,6 +90,47 @@ conv_infer(maas_infer_t *c)
     MAAS_TRY(conv_infer_dims(c, 1, 2, dims));
     maas_infer_set(c, 0, x->dtype, x->rank, dims);
     return MAAS_OK;
+}
+
+
+/*
+ * The gradient of an operator with weights W by its input X, S being the
+ * shape of X: dY and X have the channels of W, in either direction.
+ */
+maas_status_t
+conv_infer_adjoint(maas_infer_t *c, bool transposed)
+{
+    int                        n;
+    maas_dim_t                 dims[MAAS_IVAL_MAX], wide, d;
+    const maas_type_t         *y = c->in[0].type, *w = c->in[1].type;
+    const maas_window_attr_t  *a = c->attr;
+
+    MAAS_TRY(maas_infer_ints(c, 3, dims, &n));
+
+    if (y->rank < 3 || w->rank != y->rank || n != y->rank) {
+        return maas_err(c->err, MAAS_EINVAL, "dY has rank %d, W has rank %d "
+                        "and S has %d values, expected as many of 3 or more",
+                        y->rank, w->rank, n);
+    }
+
+    wide = maas_dim_mul(c->syms, w->dims[1], a->group);
+
+    MAAS_TRY(maas_infer_merge(c, y->dims[0], dims[0], &d, "images"));
+    MAAS_TRY(maas_infer_merge(c, y->dims[1],
+                              transposed ? wide : w->dims[0], &d,
+                              "channels of dY and W"));
+    MAAS_TRY(maas_infer_merge(c, dims[1], transposed ? w->dims[0] : wide, &d,
+                              "channels of S and W"));
+
+    maas_infer_set(c, 0, y->dtype, y->rank, dims);
+    return MAAS_OK;
+}
+
+
+static maas_status_t
+conv_infer_back(maas_infer_t *c)
+{
+    return conv_infer_adjoint(c, true);
 }
 
 
@@ -335,14 +377,27 @@ static const maas_formal_t  conv_out[] = {
     { "Y", MAAS_D_FLOAT, 'T', 0 }
 };
 
-static const maas_attr_row_t  conv_attrs[] = {
-    MAAS_WINDOW_AUTO_PAD,
-    MAAS_WINDOW_LIST(dilations),
-    { "group", MAAS_ATTR_INT, false, offsetof(maas_window_attr_t, group), 1,
-      0, NULL, 1, INT32_MAX },
-    MAAS_WINDOW_LIST(kernel_shape),
-    MAAS_WINDOW_LIST(pads),
-    MAAS_WINDOW_LIST(strides)
+static const maas_attr_row_t  conv_attrs[] = { CONV_ATTRS };
+
+/* S: the shape of the gradient. */
+static const maas_formal_t  conv_back_in[] = {
+    { "dY", MAAS_D_FLOAT, 'T', 0 },
+    { "W", MAAS_D_FLOAT, 'T', 0 },
+    { "B", MAAS_D_FLOAT, 'T', MAAS_OPT },
+    { "S", MAAS_D(I64), 0, 0 }
+};
+
+static const maas_attr_row_t  conv_back_attrs[] = { CONV_BACK_ATTRS };
+
+static const maas_case_t  conv_back_cases[] = {
+    { "strides=[2,2] | f32[2,3,8,8] f32[4,3,2,2] - =i64[4]{2,4,4,4}", NULL },
+    { NULL, NULL }
+};
+
+static const maas_case_t  conv_back_bad[] = {
+    { "| f32[2,3,8,8] f32[4,2,2,2] - =i64[4]{2,4,7,7}", "channels" },
+    { "| f32[2,3,8,8] f32[4,3,2,2] - =i64[3]{2,4,7}", "S has 3 values" },
+    { NULL, NULL }
 };
 
 static const maas_kernel_row_t  conv_kernels[] = {
@@ -410,6 +465,15 @@ static const maas_case_t  conv_cases[] = {
     { "pads=[1,1,1,1,1,1] | f32[1,2,4,5,6] =f32[3,2,3,3,3]", NULL },
     { "| f32[0,3,5,5] =f32[4,3,3,3]", NULL },
     { "group=2 pads=[1,0,0,1] | f64[2,4,6,5] f64[6,2,3,2] f64[6]", NULL },
+    { "pads=[1,1,1,1] | f32[2,5,9,7] f32[18,5,3,3] f32[18]", NULL },
+    { "strides=[2,3] pads=[1,0,2,1] dilations=[2,1] | f32[2,4,9,15] "
+      "f32[7,4,3,3] f32[7]", NULL },
+    { "group=3 auto_pad=SAME_LOWER strides=[2,1] | f32[1,6,8,7] "
+      "f32[3,2,3,4]", NULL },
+    { "group=5 pads=[1,1,1,1] | f32[2,5,9,11] f32[5,1,3,3] f32[5]", NULL },
+    { "pads=[2,1] strides=[3] | f32[2,3,20] f32[5,3,4] f32[5]", NULL },
+    { "pads=[1,1,1,1,1,1] strides=[1,2,1] | f32[1,2,4,5,6] f32[3,2,3,3,3]",
+      NULL },
     { NULL, NULL }
 };
 
@@ -435,7 +499,19 @@ const maas_op_t  maas_ops_conv[] = {
         .infer = conv_infer,
         MAAS_KERNELS(conv_kernels),
         .pack = conv_pack, .blocked = conv_blocked, .flops = conv_flops,
+        .grad = maas_grad_conv,
         .cases = conv_cases, .bad = conv_bad
+    },
+    {
+        /* dX of ConvTranspose, whose weights are a convolution's. */
+        .name = "ConvTransposeGradX", .domain = "maas", .since = 1,
+        .flags = MAAS_OP_PURE | MAAS_OP_INTERNAL,
+        MAAS_IO(conv_back_in, conv_out),
+        MAAS_ATTRS(conv_back_attrs, maas_window_attr_t),
+        .infer = conv_infer_back,
+        MAAS_KERNELS(conv_kernels),
+        .pack = conv_pack, .flops = conv_flops,
+        .cases = conv_back_cases, .bad = conv_back_bad
     },
     {
         .name = "ConvBlocked", .domain = "maas", .since = 1,

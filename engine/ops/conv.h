@@ -28,6 +28,24 @@ double conv_flops(const maas_setup_t *u);
 maas_status_t conv_infer_dims(maas_infer_t *c, int input, int bias,
     maas_dim_t *dims);
 
+/* Of the gradient by X: inputs dY, W, none, the shape of X. */
+maas_status_t conv_infer_adjoint(maas_infer_t *c, bool transposed);
+
+#define CONV_ATTRS                                                            \
+    MAAS_WINDOW_AUTO_PAD,                                                     \
+    MAAS_WINDOW_LIST(dilations),                                              \
+    { "group", MAAS_ATTR_INT, false, offsetof(maas_window_attr_t, group), 1,  \
+      0, NULL, 1, INT32_MAX },                                                \
+    MAAS_WINDOW_LIST(kernel_shape),                                           \
+    MAAS_WINDOW_LIST(pads),                                                   \
+    MAAS_WINDOW_LIST(strides)
+
+/* With those of ConvTranspose. */
+#define CONV_BACK_ATTRS                                                       \
+    CONV_ATTRS,                                                               \
+    MAAS_WINDOW_LIST(output_padding),                                         \
+    MAAS_WINDOW_LIST(output_shape)
+
 /* Bias of formal input 2, or NULL. */
 static inline const void *
 conv_bias(const maas_step_t *s)

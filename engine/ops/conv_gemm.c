@@ -60,7 +60,7 @@ conv_geom(conv_geom_t *g, const maas_window_attr_t *a,
 
     for (i = 0; i < nd; i++) {
         g->direct = g->direct && g->w.s[i] == 1 && g->w.p0[i] == 0
-                    && g->w.p1[i] == 0;
+                    && g->w.p1[i] == 0 && g->w.in[i] == g->w.out[i];
     }
 
     conv_blocks(g);

@@ -11,6 +11,7 @@
  */
 
 #include "ops/conv.h"
+#include "ops/grads.h"
 
 
 #define CT_CACHE  98304             /* floats of a block of taps */
@@ -223,6 +224,13 @@ ct_infer(maas_infer_t *c)
     MAAS_TRY(ct_infer_axes(c, a, &w, x->dims + 2, dims + 2));
     maas_infer_set(c, 0, x->dtype, x->rank, dims);
     return MAAS_OK;
+}
+
+
+static maas_status_t
+gradx_infer(maas_infer_t *c)
+{
+    return conv_infer_adjoint(c, false);
 }
 
 
@@ -514,21 +522,39 @@ static const maas_formal_t  ct_out[] = {
     { "Y", MAAS_D_FLOAT, 'T', 0 }
 };
 
-static const maas_attr_row_t  ct_attrs[] = {
-    MAAS_WINDOW_AUTO_PAD,
-    MAAS_WINDOW_LIST(dilations),
-    { "group", MAAS_ATTR_INT, false, offsetof(maas_window_attr_t, group), 1,
-      0, NULL, 1, INT32_MAX },
-    MAAS_WINDOW_LIST(kernel_shape),
-    MAAS_WINDOW_LIST(output_padding),
-    MAAS_WINDOW_LIST(output_shape),
-    MAAS_WINDOW_LIST(pads),
-    MAAS_WINDOW_LIST(strides)
+static const maas_attr_row_t  ct_attrs[] = { CONV_BACK_ATTRS };
+
+/* dX of Conv; S: its shape. */
+static const maas_formal_t  gradx_in[] = {
+    { "dY", MAAS_D_FLOAT, 'T', 0 },
+    { "W", MAAS_D_FLOAT, 'T', 0 },
+    { "B", MAAS_D_FLOAT, 'T', MAAS_OPT },
+    { "S", MAAS_D(I64), 0, 0 }
 };
+
+static const maas_attr_row_t  gradx_attrs[] = { CONV_ATTRS };
 
 static const maas_kernel_row_t  ct_kernels[] = {
     { "convtranspose.gemmt", MAAS_CPU_REF, 0, CONV_POST, ct_setup, ct_run },
     { "convtranspose.loops", MAAS_CPU_REF, 0, 0, ct_setup_f64, ct_run_f64 }
+};
+
+static const maas_kernel_row_t  gradx_kernels[] = {
+    { "convgradx.gemmt", MAAS_CPU_REF, 0, 0, ct_setup, ct_run },
+    { "convgradx.loops", MAAS_CPU_REF, 0, 0, ct_setup_f64, ct_run_f64 }
+};
+
+static const maas_case_t  gradx_cases[] = {
+    { "strides=[2,2] pads=[1,0,1,0] | f32[2,6,4,4] f32[6,5,3,3] - "
+      "=i64[4]{2,5,8,9}", NULL },
+    { NULL, NULL }
+};
+
+static const maas_case_t  gradx_bad[] = {
+    { "| f32[2,3,8,8] f32[4,2,2,2] - =i64[4]{2,2,9,9}", "channels of dY" },
+    { "| f32[2,4,8,8] f32[4,2,2,2] - =i64[4]{2,3,9,9}", "channels of S" },
+    { "| f32[2,4,8,8] f32[4,2,2,2] - =i64[4]{3,2,9,9}", "images" },
+    { NULL, NULL }
 };
 
 static const maas_case_t  ct_cases[] = {
@@ -546,6 +572,13 @@ static const maas_case_t  ct_cases[] = {
     { "| f32[1,1,3,4,5] =f32[1,2,3,3,3]", NULL },
     { "strides=[2,1] group=2 | f64[2,4,5,6] f64[4,3,2,2] f64[6]", NULL },
     { "| f32[0,1,3,3] =f32[1,2,3,3]", NULL },
+    { "strides=[2,2] pads=[1,1,1,0] output_padding=[1,0] group=2 | "
+      "f32[2,4,5,4] f32[4,3,3,3] f32[6]", NULL },
+    { "strides=[3,2] output_shape=[10,8] | f32[1,2,3,3] f32[2,2,3,3]", NULL },
+    { "strides=[2] auto_pad=SAME_LOWER | f32[2,2,5] f32[2,3,3] f32[3]",
+      NULL },
+    { "strides=[1,2,1] dilations=[1,1,2] | f32[1,2,3,2,4] f32[2,1,2,2,2]",
+      NULL },
     { NULL, NULL }
 };
 
@@ -569,7 +602,18 @@ const maas_op_t  maas_ops_convtranspose[] = {
         .infer = ct_infer,
         MAAS_KERNELS(ct_kernels),
         .pack = ct_pack, .flops = ct_flops,
+        .grad = maas_grad_convtranspose,
         .cases = ct_cases, .bad = ct_bad
+    },
+    {
+        .name = "ConvGradX", .domain = "maas", .since = 1,
+        .flags = MAAS_OP_PURE | MAAS_OP_INTERNAL,
+        MAAS_IO(gradx_in, ct_out),
+        MAAS_ATTRS(gradx_attrs, maas_window_attr_t),
+        .infer = gradx_infer,
+        MAAS_KERNELS(gradx_kernels),
+        .pack = ct_pack, .flops = ct_flops,
+        .cases = gradx_cases, .bad = gradx_bad
     },
     { .name = NULL }
 };

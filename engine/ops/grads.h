@@ -31,6 +31,13 @@ maas_status_t maas_grad_gemm(maas_grad_t *c);
 /* reduce_grad.c */
 maas_status_t maas_grad_reduce(maas_grad_t *c);     /* by the op's name */
 
+/* conv_grad.c */
+maas_status_t maas_grad_conv(maas_grad_t *c);
+maas_status_t maas_grad_convtranspose(maas_grad_t *c);
+
+/* pool_grad.c: windows and whole planes, by the op's name */
+maas_status_t maas_grad_pool(maas_grad_t *c);
+
 /* move_grad.c: what only moves elements */
 maas_status_t maas_grad_view(maas_grad_t *c);       /* Reshape and the like */
 maas_status_t maas_grad_cast(maas_grad_t *c);

@@ -159,6 +159,35 @@ maas_window_infer(maas_infer_t *c, const maas_window_t *w,
 }
 
 
+/*
+ * ConvTranspose with output_shape, `in` being its output: pads follow from
+ * the sizes; more of them stand at the end with SAME_UPPER only.
+ */
+static void
+window_transposed(maas_window_t *w, const maas_window_attr_t *a,
+    const int64_t *in, const int64_t *out)
+{
+    int64_t  total, extra;
+
+    for (int i = 0; i < w->nd; i++) {
+        w->in[i] = in[i];
+        w->out[i] = out[i];
+        w->in_count *= in[i];
+        w->out_count *= out[i];
+        w->k_count *= w->k[i];
+
+        extra = a->output_padding.n != 0
+                ? maas_list_ints(a, &a->output_padding)[i] : 0;
+        total = (out[i] - 1) * w->s[i] + extra + (w->k[i] - 1) * w->d[i] + 1
+                - in[i];
+        total = maas_max(total, 0);
+        w->p0[i] = a->auto_pad == MAAS_PAD_SAME_UPPER ? total / 2
+                                                      : total - total / 2;
+        w->p1[i] = total - w->p0[i];
+    }
+}
+
+
 void
 maas_window_init(maas_window_t *w, const maas_window_attr_t *a,
     const int64_t *kernel, int nd, const int64_t *in, const int64_t *out)
@@ -169,6 +198,11 @@ maas_window_init(maas_window_t *w, const maas_window_attr_t *a,
     (void) maas_window_attrs(w, a, kernel, nd, NULL);
 
     w->in_count = w->out_count = w->k_count = 1;
+
+    if (a->output_shape.n != 0) {
+        window_transposed(w, a, in, out);
+        return;
+    }
 
     for (i = 0; i < nd; i++) {
         w->in[i] = in[i];
