@@ -11,6 +11,7 @@
 #include <math.h>
 
 #include "ops/blocked.h"
+#include "ops/grads.h"
 #include "ops/pool.h"
 
 
@@ -286,9 +287,8 @@ maxpool_run(const maas_step_t *s, maas_slot_t *slot, int64_t first,
 
 /* -- average and norm ---------------------------------------------------- */
 
-/* Taps of output position o on an axis that count. */
-static int64_t
-pool_count(const maas_window_t *w, int d, int64_t o, bool pads)
+int64_t
+maas_pool_count(const maas_window_t *w, int d, int64_t o, bool pads)
 {
     int64_t  lo, hi, first, last;
 
@@ -301,13 +301,13 @@ pool_count(const maas_window_t *w, int d, int64_t o, bool pads)
 }
 
 
-static int64_t
-pool_count_row(const maas_window_t *w, int64_t o, bool pads)
+int64_t
+maas_pool_count_row(const maas_window_t *w, int64_t o, bool pads)
 {
     int64_t  n = 1;
 
     for (int d = w->nd - 2; d >= 0; d--) {
-        n *= pool_count(w, d, o % w->out[d], pads);
+        n *= maas_pool_count(w, d, o % w->out[d], pads);
         o /= w->out[d];
     }
 
@@ -380,7 +380,7 @@ pool_divide(const maas_window_t *w, void *row, maas_dtype_t dtype, int64_t o,
     float   *y = row;
     int64_t  i, n, count, lo, hi;
 
-    n = pool_count_row(w, o, pads);
+    n = maas_pool_count_row(w, o, pads);
 
     /* Positions [lo, hi) see nothing outside: one divisor. */
     lo = maas_min((w->p0[l] + w->s[l] - 1) / w->s[l], w->out[l]);
@@ -398,7 +398,7 @@ pool_divide(const maas_window_t *w, void *row, maas_dtype_t dtype, int64_t o,
             }
         }
 
-        count = n * pool_count(w, l, i, pads);
+        count = n * maas_pool_count(w, l, i, pads);
 
         if (dtype == MAAS_F32) {
             y[i] /= (float) count;
@@ -655,6 +655,7 @@ const maas_op_t  maas_ops_pool[] = {
         MAAS_ATTRS(maxpool_attrs, maas_window_attr_t),
         .infer = pool_infer,
         MAAS_KERNELS(maxpool_kernels), .blocked = maxpool_blocked,
+        .grad = maas_grad_pool,
         .cases = maxpool_cases, .bad = maxpool_bad
     },
     {
@@ -664,6 +665,7 @@ const maas_op_t  maas_ops_pool[] = {
         MAAS_ATTRS(averagepool_attrs, maas_window_attr_t),
         .infer = pool_infer,
         MAAS_KERNELS(averagepool_kernels), .blocked = averagepool_blocked,
+        .grad = maas_grad_pool,
         .cases = averagepool_cases, .bad = averagepool_bad
     },
     {
@@ -673,6 +675,7 @@ const maas_op_t  maas_ops_pool[] = {
         MAAS_ATTRS(lppool_attrs, maas_window_attr_t),
         .infer = pool_infer,
         MAAS_KERNELS(lppool_kernels),
+        .grad = maas_grad_pool,
         .cases = lppool_cases, .bad = lppool_bad
     },
     {

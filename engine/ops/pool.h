@@ -1,5 +1,5 @@
 /*
- * Shared by the files of pooling: kernels over blocked activations.
+ * Shared by the files of pooling.
  */
 
 #ifndef MAAS_POOL_H
@@ -7,6 +7,13 @@
 
 #include "ops/window.h"
 
+
+/*
+ * pool.c: taps of output position o on axis d that an average counts, with
+ * the pads or without; the product of those of row o over the other axes.
+ */
+int64_t maas_pool_count(const maas_window_t *w, int d, int64_t o, bool pads);
+int64_t maas_pool_count_row(const maas_window_t *w, int64_t o, bool pads);
 
 /* pool_blocked.c */
 bool pool_blocked_setup(maas_setup_t *u);

@@ -7,6 +7,7 @@
 #include <math.h>
 
 #include "ops/blocked.h"
+#include "ops/grads.h"
 #include "ops/pool.h"
 
 
@@ -226,6 +227,7 @@ const maas_op_t  maas_ops_poolglobal[] = {
         MAAS_IO(global_in, global_out),
         .infer = global_infer,
         MAAS_KERNELS(globalmax_kernels),
+        .grad = maas_grad_pool,
         .cases = global_cases, .bad = global_bad
     },
     {
@@ -235,6 +237,7 @@ const maas_op_t  maas_ops_poolglobal[] = {
         .infer = global_infer,
         MAAS_KERNELS(globalaverage_kernels),
         .blocked = globalaverage_blocked,
+        .grad = maas_grad_pool,
         .cases = global_cases, .bad = global_bad
     },
     {
@@ -244,6 +247,7 @@ const maas_op_t  maas_ops_poolglobal[] = {
         MAAS_ATTRS(globallp_attrs, maas_window_attr_t),
         .infer = global_infer,
         MAAS_KERNELS(globallp_kernels),
+        .grad = maas_grad_pool,
         .cases = global_cases, .bad = global_bad
     },
     {
