@@ -153,7 +153,12 @@ typedef struct {
  *
  * so that one description serves blocked inputs (blocks, kernel rows and
  * columns, channels of the block) and planes (channels, rows, columns).
- * Then `add` and the limits are applied.
+ * Then `add` and the limits are applied.  A long chain may be made in parts,
+ * each over some of a: `more` leaves the sums in y, `sums` goes on with them.
+ *
+ * While a piece is computed, `nahead` floats from `ahead` on (and from the
+ * places of the further blocks) are fetched into the second cache, evenly,
+ * as weights that come in a burst are waited for.
  */
 typedef struct {
     const float  *x;            /* first tap of the first pixel */
@@ -173,8 +178,9 @@ typedef struct {
     int64_t       wa;           /* floats of w from an a to the next */
     int64_t       wb;           /* runs of the kernel's whole height */
     int64_t       wblock;
-    int64_t       wnext;        /* from the last blocks' w to what is read
-                                   after this piece, or 0: fetched ahead */
+    const float  *ahead;        /* read after this piece, or NULL */
+    int64_t       nahead;
+    bool          sums, more;
     bool          clip;         /* to [lo, hi]; NaN passes */
     float         lo, hi;
 } maas_conv16_t;

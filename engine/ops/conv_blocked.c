@@ -18,6 +18,8 @@
 
 
 #define CB_CACHE   65536        /* floats of a band of inputs */
+#define CB_SET     32           /* output channels that run together */
+#define CB_CHAIN   40960        /* floats of their weights in one go */
 #define CB_PLANES  4            /* channels that are read from planes */
 
 typedef struct {
@@ -390,7 +392,7 @@ cb_rows(const cb_t *g, const cb_band_t *b, maas_conv16_t *c, int64_t r0,
     c->nb = k1 - k0;
     c->rows = r1 - r0;
     c->cols = b->cols;
-    c->x = b->x;
+    c->x = b->x;                        /* of part 0 */
 
     if (k1 > k0) {
         c->x += (r0 * g->sh - g->ph + k0 * g->dh - b->y0) * b->row;
@@ -459,26 +461,14 @@ cb_rest(const maas_step_t *s, const cb_t *g, const cb_band_t *b, int first,
 }
 
 
-/* n channels from oc on of one band. */
+/* The band's rows; c has its chain.  y, add: the plane's; next: weights. */
 static void
-cb_channels(const maas_step_t *s, const cb_t *g, const cb_band_t *b,
-    int64_t ig, int64_t oc, int64_t n)
+cb_set(const maas_step_t *s, const cb_t *g, const cb_band_t *b,
+    maas_conv16_t *c, float *y, const float *add, const float *next,
+    int64_t nnext)
 {
-    int             posts;
-    int64_t         r, r1, k0, k1, e0, e1, plane, at;
-    const float    *bias = conv_bias(s), *add;
-    maas_conv16_t   c = { 0 };
-
-    plane = ig * maas_blocks(g->ocg) + oc / MAAS_C16;
-    posts = conv_blocked_posts(s, &add, &c.clip, &c.lo, &c.hi);
-    cb_chain(g, b, &c);
-
-    c.n = n;
-    c.w = (const float *) s->in[1].data
-          + (size_t) (ig % g->group) * maas_p16_elems(g->icg * g->kh * g->kw,
-                                                      g->ocg)
-          + oc / MAAS_C16 * c.wblock;
-    c.bias = bias != NULL ? bias + ig % g->group * g->ocg + oc : NULL;
+    int64_t       r, r1, k0, k1, e0, e1, at, rows = b->r1 - b->r0;
+    const float  *x = c->x;
 
     for (r = b->r0; r < b->r1; r = r1) {
         cb_taps(g, r, &k0, &k1);
@@ -491,11 +481,88 @@ cb_channels(const maas_step_t *s, const cb_t *g, const cb_band_t *b,
             }
         }
 
-        cb_rows(g, b, &c, r, r1, k0, k1);
-        at = ((plane * g->oh + r) * g->ow + b->c0) * MAAS_C16;
-        c.y = (float *) s->out[0].data + at;
-        c.add = add != NULL ? add + at : NULL;
-        s->k->conv16(&c);
+        cb_rows(g, b, c, r, r1, k0, k1);
+        c->x += x - b->x;
+        at = (r * g->ow + b->c0) * MAAS_C16;
+        c->y = y + at;
+        c->add = add != NULL ? add + at : NULL;
+
+        at = (r - b->r0) * nnext / rows;
+        c->ahead = next != NULL ? next + at : NULL;
+        c->nahead = (r1 - b->r0) * nnext / rows - at;
+        s->k->conv16(c);
+    }
+
+    c->x = x;
+}
+
+
+/*
+ * Up to CB_SET channels of one band, c->w theirs.  A long chain is made in
+ * parts whose weights stay in the second cache while all pixels meet them.
+ */
+static void
+cb_parts(const maas_step_t *s, const cb_t *g, const cb_band_t *b,
+    maas_conv16_t *c, float *y, const float *add, bool final)
+{
+    int64_t        a, a1, parts, each = c->wa * CB_SET / MAAS_C16;
+    const float   *w = c->w;
+    maas_conv16_t  p = *c;
+
+    parts = g->planes || (b->r1 - b->r0) * b->cols <= 14 ? 1
+            : (g->parts * each + CB_CHAIN / 2) / CB_CHAIN;
+    parts = maas_min(maas_max(parts, 1), g->parts);
+
+    for (int64_t i = 0; i < parts; i++) {
+        a = g->parts * i / parts;
+        a1 = g->parts * (i + 1) / parts;
+
+        p.na = a1 - a;
+        p.last = a1 < g->parts ? c->run : c->last;
+        p.x = b->x + a * c->xa;
+        p.w = w + a * c->wa;
+        p.sums = a > 0;
+        p.more = a1 < g->parts;
+
+        if (p.more) {
+            cb_set(s, g, b, &p, y, add, w + a1 * c->wa,
+                   (g->parts * (i + 2) / parts - a1) * c->wa);
+        } else {
+            cb_set(s, g, b, &p, y, add,
+                   final ? NULL : w + CB_SET / MAAS_C16 * c->wblock,
+                   g->parts / parts * c->wa);
+        }
+    }
+}
+
+
+/* n channels from oc on of one band. */
+static void
+cb_channels(const maas_step_t *s, const cb_t *g, const cb_band_t *b,
+    int64_t ig, int64_t oc, int64_t n)
+{
+    int             posts;
+    int64_t         plane, at, i;
+    const float    *bias = conv_bias(s), *add;
+    maas_conv16_t   c = { 0 };
+
+    plane = ig * maas_blocks(g->ocg) + oc / MAAS_C16;
+    posts = conv_blocked_posts(s, &add, &c.clip, &c.lo, &c.hi);
+    cb_chain(g, b, &c);
+
+    c.w = (const float *) s->in[1].data
+          + (size_t) (ig % g->group) * maas_p16_elems(g->icg * g->kh * g->kw,
+                                                      g->ocg)
+          + oc / MAAS_C16 * c.wblock;
+    c.bias = bias != NULL ? bias + ig % g->group * g->ocg + oc : NULL;
+
+    for (i = 0; i < n; i += CB_SET) {
+        c.n = maas_min(n - i, CB_SET);
+        at = (plane + i / MAAS_C16) * g->oh * g->ow * MAAS_C16;
+        cb_parts(s, g, b, &c, (float *) s->out[0].data + at,
+                 add != NULL ? add + at : NULL, oc + i + CB_SET >= g->ocg);
+        c.w += CB_SET / MAAS_C16 * c.wblock;
+        c.bias = c.bias != NULL ? c.bias + CB_SET : NULL;
     }
 
     if (posts < s->n_post) {
@@ -536,13 +603,10 @@ conv_blocked_run(const maas_step_t *s, maas_slot_t *slot, int64_t first,
     int64_t last)
 {
     cb_t        g;
-    int64_t     u, n, oc, end, step, have = -1;
+    int64_t     u, n, oc, have = -1;
     cb_band_t   b = { 0 };
 
     cb_geom(&g, s->attr, &s->in[0], &s->in[1], &s->out[0]);
-
-    /* With post-ops of their own, channels go while they are in the cache. */
-    step = g.nb;
 
     for (u = first; u < last; u++) {
         n = u / g.nset;
@@ -554,12 +618,8 @@ conv_blocked_run(const maas_step_t *s, maas_slot_t *slot, int64_t first,
         }
 
         oc = u % g.nset * g.nb;
-        end = maas_min(oc + g.nb, g.ocg);
-
-        for ( /* void */ ; oc < end; oc += step) {
-            cb_channels(s, &g, &b, n / (g.nrow * g.ncol), oc,
-                        maas_min(step, end - oc));
-        }
+        cb_channels(s, &g, &b, n / (g.nrow * g.ncol), oc,
+                    maas_min(g.nb, g.ocg - oc));
     }
 
     return MAAS_OK;

@@ -272,11 +272,13 @@ cw_product(const maas_step_t *s, const cw_t *g, int64_t nt, int64_t oc,
     c.yblock = nt * MAAS_C16;
 
     for (int t = 0; t < g->t; t++) {
-        c.wnext = t + 1 < g->t ? (int64_t) maas_p16_elems(g->c, g->n) : 0;
         c.x = v + t * blocks * nt * MAAS_C16;
         c.y = m + t * nt * CW_STEP;
         c.w = (const float *) s->in[1].data
               + (size_t) t * maas_p16_elems(g->c, g->n) + oc * g->c;
+        c.ahead = t + 1 < g->t ? c.w + maas_p16_elems(g->c, g->n)
+                  : c.w + c.wblock * 2 - t * maas_p16_elems(g->c, g->n);
+        c.nahead = oc + n < g->n || t + 1 < g->t ? c.wblock : 0;
         s->k->conv16(&c);
     }
 }

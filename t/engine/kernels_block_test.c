@@ -47,8 +47,31 @@ typedef struct {
     int   parts, last;          /* of the input; planes: parts of 1 */
     int   k, s, rows, cols, n;
     int   b0, nb;               /* kernel rows that count */
-    bool  planes, add, clip, bias, adverse;
+    bool  planes, split, add, clip, bias, adverse;
 } conv_t;
+
+
+/* The chain at once, or an `a` at a time. */
+static void
+in_parts(const maas_conv16_t *c, bool split)
+{
+    maas_conv16_t  p = *c;
+
+    if (!split || c->skip != 0) {
+        kt->conv16(c);
+        return;
+    }
+
+    for (int64_t a = 0; a < c->na; a++) {
+        p.x = c->x + a * c->xa;
+        p.w = c->w + a * c->wa;
+        p.na = 1;
+        p.last = a + 1 < c->na ? c->run : c->last;
+        p.sums = a != 0;
+        p.more = a + 1 < c->na;
+        kt->conv16(&p);
+    }
+}
 
 
 static int
@@ -101,7 +124,8 @@ conv_case(const conv_t *t)
     c.yblock = t->rows * t->cols * 16;
     c.wa = t->k * t->k * lane * 16;
     c.wblock = nw;
-    c.wnext = t->add ? nw : 0;
+    c.ahead = t->add ? bw : NULL;
+    c.nahead = t->add ? nw : 0;
     c.clip = t->clip;
     c.lo = -0.5f;
     c.hi = 0.75f;
@@ -109,7 +133,7 @@ conv_case(const conv_t *t)
     c.y = b0 + GUARD;
     ref->conv16(&c);
     c.y = b1 + GUARD;
-    kt->conv16(&c);
+    in_parts(&c, t->split);
 
     snprintf(what, sizeof(what), "conv16 parts %d last %d kernel %d stride "
              "%d, %dx%d pixels, %d channels, kernel rows %d+%d%s", t->parts,
@@ -138,7 +162,8 @@ test_conv(void)
                     .parts = 1 + at % 3, .last = at % 4 ? 16 : 1 + at % 16,
                     .k = v % 4 == 3 ? 7 : v % 4 + 1, .s = 1 + at % 5 / 3,
                     .rows = 1 + at % 4, .cols = cols[i], .n = ns[j],
-                    .planes = v >= 4, .add = at % 3 == 0,
+                    .planes = v >= 4, .split = at % 5 < 2,
+                    .add = at % 3 == 0,
                     .clip = at % 4 == 1, .bias = at % 5 != 0,
                     .adverse = at % 7 == 0
                 };

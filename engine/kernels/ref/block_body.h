@@ -60,24 +60,25 @@ MAAS_K(conv16)(const maas_conv16_t *c)
     for (n = 0; n < c->n; n += MAAS_C16, w += c->wblock) {
         for (r = 0; r < c->rows; r++) {
             for (p = 0; p < c->cols; p++) {
+                at = n / MAAS_C16 * c->yblock + r * c->yrow + p * MAAS_C16;
+                y = c->y + at;
+
                 for (l = 0; l < MAAS_C16; l++) {
-                    acc[l] = c->bias != NULL && n + l < c->n
+                    acc[l] = c->sums ? y[l]
+                             : c->bias != NULL && n + l < c->n
                              ? c->bias[n + l] : 0;
                 }
 
                 MAAS_K(conv16_pixel)(c, c->x + r * c->xrow + p * c->xcol, w,
                                      acc);
 
-                at = n / MAAS_C16 * c->yblock + r * c->yrow + p * MAAS_C16;
-                y = c->y + at;
-
                 for (l = 0; l < MAAS_C16; l++) {
-                    if (c->add != NULL) {
+                    if (c->add != NULL && !c->more) {
                         acc[l] += c->add[at + l];
                     }
 
-                    y[l] = c->clip ? MAAS_K(limit)(acc[l], c->lo, c->hi)
-                                   : acc[l];
+                    y[l] = c->clip && !c->more
+                           ? MAAS_K(limit)(acc[l], c->lo, c->hi) : acc[l];
                 }
             }
         }

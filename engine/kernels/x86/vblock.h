@@ -6,7 +6,8 @@
  * A tile is two halves of pixels, which follow each other in a row or lie in
  * two rows, by two vectors of channels: every weight that is loaded meets
  * all pixels, every input both vectors.  Weights pass from the second cache;
- * those of the next channels are fetched ahead.
+ * those of the next channels are fetched ahead, some with each tile.  Where
+ * the outputs go is fetched before the chain begins.
  *
  * Windows (depthwise, maximum) and sums are in vwindow.h.
  */
@@ -23,7 +24,9 @@ typedef struct {
     float                *y;
     int64_t               xhalf;    /* from the first half to the second */
     int64_t               yhalf;
-    int64_t               ahead;    /* floats of w to what is fetched */
+    const char           *fetch;    /* with the next tile */
+    int64_t               pace;     /* bytes of it with each weight */
+    int64_t               pass;     /* bytes of it with each tile */
     int                   n;        /* channels that exist */
 } kb_tile_t;
 
@@ -46,7 +49,8 @@ kb_limit(const maas_conv16_t *c, V v, const float *add)
         v = v_add(v, v_load(add));
     }
 
-    return c->clip ? v_min(v_set1(c->hi), v_max(v_set1(c->lo), v)) : v;
+    return !c->clip || c->more ? v
+           : v_min(v_set1(c->hi), v_max(v_set1(c->lo), v));
 }
 
 
@@ -56,8 +60,9 @@ kb_tile(const kb_tile_t *t, const int R0, const int R1, const int W)
 {
     V                     b0, b1, v;
     float                *y = t->y;
-    int64_t               a, b, i, k, run, s1, s3, s5, vs, ys;
-    const float          *w, *f, *p0, *p1, *pb, *add = t->add;
+    int64_t               a, b, i, k, run, s1, s3, s5, vs, ys, fs;
+    const char           *f = t->fetch;
+    const float          *w, *p0, *p1, *pb, *add = t->add;
     const maas_conv16_t  *c = t->c;
 
     s1 = c->xcol * (int64_t) sizeof(float);
@@ -65,6 +70,7 @@ kb_tile(const kb_tile_t *t, const int R0, const int R1, const int W)
     s5 = 5 * s1;
     vs = VL < MAAS_C16 ? VL : W > 1 ? c->wblock : 0;
     ys = VL < MAAS_C16 ? VL : c->yblock;
+    fs = vs * (int64_t) sizeof(float);
 
     b0 = t->bias != NULL ? v_loads(t->bias, t->n) : v_zero();
     b1 = t->bias != NULL && W > 1 ? v_loads(t->bias + VL, t->n - VL)
@@ -72,6 +78,37 @@ kb_tile(const kb_tile_t *t, const int R0, const int R1, const int W)
 
 #define KB_START(r)  V  x##r = b0, z##r = b1;
     KB_R(KB_START)
+
+#define KB_SUMS(r)                                                            \
+        if (KB_HAS(r)) {                                                      \
+            x##r = v_load(y + KB_OUT(r));                                     \
+                                                                              \
+            if (W > 1) {                                                      \
+                z##r = v_load(y + KB_OUT(r) + ys);                            \
+            }                                                                 \
+        }
+
+#define KB_TOUCH(r)                                                           \
+        if (KB_HAS(r)) {                                                      \
+            __builtin_prefetch(p0 + KB_OUT(r));                               \
+                                                                              \
+            if (W > 1 && VL == MAAS_C16) {                                    \
+                __builtin_prefetch(p0 + KB_OUT(r) + ys);                      \
+            }                                                                 \
+        }
+
+    if (c->sums) {
+        KB_R(KB_SUMS)
+
+    } else {
+        p0 = y;
+        KB_R(KB_TOUCH)
+    }
+
+    if (add != NULL && add != y) {
+        p0 = add;
+        KB_R(KB_TOUCH)
+    }
 
 #define KB_STEP(r)                                                            \
                     if (KB_HAS(r)) {                                          \
@@ -96,8 +133,6 @@ kb_tile(const kb_tile_t *t, const int R0, const int R1, const int W)
             w -= c->skip * MAAS_C16;
         }
 
-        f = w + t->ahead;
-
         for (b = 0; b < c->nb; b++, pb += c->xb) {
             for (i = 0; i < c->nc; i++) {
                 p0 = pb + i * c->xc;
@@ -110,12 +145,12 @@ kb_tile(const kb_tile_t *t, const int R0, const int R1, const int W)
                     __builtin_prefetch(f, 0, 2);
 
                     if (W > 1 && VL == MAAS_C16) {
-                        __builtin_prefetch(f + vs, 0, 2);
+                        __builtin_prefetch(f + fs, 0, 2);
                     }
 
                     KB_R(KB_STEP)
                     w += MAAS_C16;
-                    f += MAAS_C16;
+                    f += t->pace;
                     p0++;
                     p1++;
                 }
@@ -163,6 +198,7 @@ kb_pixels(kb_tile_t *t, int64_t r, int64_t p, int64_t r0, int64_t r1, int W)
     u.y += at;
     u.add = t->add != NULL ? t->add + at : NULL;
     kb_tiles[W - 1][r0][r1](&u);
+    t->fetch += t->pass;
 }
 
 
@@ -203,6 +239,23 @@ kb_plane(kb_tile_t *t, int W)
 }
 
 
+/* What the tiles of all pixels fetch: n floats from `from` on. */
+static void
+kb_fetch(kb_tile_t *t, const float *from, int64_t n)
+{
+    int64_t               tiles, steps;
+    const maas_conv16_t  *c = t->c;
+
+    tiles = c->cols <= KB_HALF ? (c->rows + 1) / 2
+            : c->rows * ((c->cols + 2 * KB_HALF - 1) / (2 * KB_HALF));
+    steps = ((c->na - 1) * c->run + c->last) * c->nb * c->nc - c->skip;
+
+    t->fetch = (const char *) from;
+    t->pass = n * (int64_t) sizeof(float) / maas_max(tiles, 1);
+    t->pace = (t->pass + steps - 1) / maas_max(steps, 1);
+}
+
+
 void
 MAAS_K(conv16)(const maas_conv16_t *c)
 {
@@ -214,10 +267,18 @@ MAAS_K(conv16)(const maas_conv16_t *c)
         t.x = c->x;
         t.w = c->w + n / MAAS_C16 * c->wblock;
         t.y = c->y + at;
-        t.add = c->add != NULL ? c->add + at : NULL;
+        t.add = c->add != NULL && !c->more ? c->add + at : NULL;
         t.bias = c->bias != NULL ? c->bias + n : NULL;
         t.n = (int) maas_min(c->n - n, step);
-        t.ahead = n + step < c->n ? step / MAAS_C16 * c->wblock : c->wnext;
+
+        if (n + step < c->n) {
+            kb_fetch(&t, t.w + step / MAAS_C16 * c->wblock,
+                     c->na * c->nb * c->nc * c->run * MAAS_C16);
+        } else if (c->ahead != NULL) {
+            kb_fetch(&t, c->ahead + n / MAAS_C16 * c->wblock, c->nahead);
+        } else {
+            kb_fetch(&t, t.w, 0);
+        }
 
         kb_plane(&t, VL < MAAS_C16 || c->n - n > MAAS_C16 ? 2 : 1);
     }
