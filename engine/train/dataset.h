@@ -279,6 +279,14 @@ void maas_dataset_put_item(maas_dataset_writer_t *w, int column,
 maas_status_t maas_dataset_end_row(maas_dataset_writer_t *w,
     maas_err_t *err);
 
+/*
+ * For sources that give one column after another: between create() and
+ * commit(), cells of a column are put one behind the other and rows are not
+ * ended.  All columns must get as many; missing() puts a cell without value.
+ */
+void maas_dataset_by_column(maas_dataset_writer_t *w);
+void maas_dataset_put_missing(maas_dataset_writer_t *w, int column);
+
 /* A remark that is kept with the column; copied. */
 void maas_dataset_note(maas_dataset_writer_t *w, int column, maas_str_t s);
 
@@ -289,6 +297,11 @@ void maas_dataset_note(maas_dataset_writer_t *w, int column, maas_str_t s);
 maas_status_t maas_dataset_commit(maas_dataset_writer_t *w,
     maas_err_t *err);
 void maas_dataset_discard(maas_dataset_writer_t *w);    /* NULL is fine */
+
+/* Chosen rows as a dataset of their own: same columns, same classes. */
+maas_status_t maas_dataset_copy(const maas_dataset_t *ds,
+    const maas_rows_t *rows, const char *path, size_t budget,
+    maas_err_t *err);
 
 
 /* -- importing ----------------------------------------------------------- */
@@ -329,11 +342,12 @@ typedef struct {
 } maas_import_t;
 
 /*
- * The file or folder `source` into the dataset `path`.  Errors name file,
- * line and column; then nothing is left behind.
+ * Files or folders into the dataset `path`: several NPY files are a column
+ * each, several of CIFAR10 follow one another, of other formats there is
+ * one.  Errors name file, line and column; then nothing is left behind.
  */
 maas_status_t maas_dataset_import(const maas_host_t *host,
-    const char *source, const char *path, const maas_import_t *options,
-    maas_err_t *err);
+    const char *const *source, int n_source, const char *path,
+    const maas_import_t *options, maas_err_t *err);
 
 #endif
