@@ -17,6 +17,7 @@
 #define BUILD_OPSET     17
 #define BUILD_OPSET_ML  3
 #define BUILD_IR        8
+#define BUILD_IR_20     9       /* of opset 20 */
 
 #define SHOW(s)  (int) maas_min((s).len, 120), (s).data
 
@@ -45,6 +46,7 @@ struct maas_build_s {
     size_t         n_name;
     size_t         n_slot;      /* a power of two */
     unsigned       fresh;
+    int            opset;       /* of ai.onnx */
     bool           ml;
 };
 
@@ -216,6 +218,7 @@ maas_build_create(maas_arena_t *a)
     }
 
     b->arena = a;
+    b->opset = BUILD_OPSET;
     b->n_slot = 64;
     b->name = maas_arena_array(a, b->n_slot, sizeof(maas_str_t));
 
@@ -671,10 +674,73 @@ maas_build_op2(maas_build_t *b, const char *op, maas_str_t x, maas_str_t y)
 
 /* -- the model ----------------------------------------------------------- */
 
-static const maas_raw_opset_t  build_opset[] = {
-    { maas_str(""), BUILD_OPSET },
-    { maas_str("ai.onnx.ml"), BUILD_OPSET_ML }
-};
+void
+maas_build_opset(maas_build_t *b, int opset)
+{
+    b->opset = maas_max(b->opset, opset);
+}
+
+
+/* Reduce* but ReduceSum took axes as an attribute up to opset 17. */
+static void
+build_axes(maas_build_t *b, maas_raw_node_t *n)
+{
+    int64_t           count;
+    maas_str_t       *in;
+    maas_raw_attr_t  *a = NULL;
+
+    if (n->op.len < 7 || memcmp(n->op.data, "Reduce", 6) != 0
+        || n->domain.len != 0 || n->n_in != 1)
+    {
+        return;
+    }
+
+    for (uint32_t i = 0; i < n->n_attr; i++) {
+        if (maas_str_is(n->attr[i].name, "axes")) {
+            a = &n->attr[i];
+        }
+    }
+
+    if (a == NULL) {
+        return;
+    }
+
+    count = (int64_t) a->n;
+    in = maas_arena_array(b->arena, 2, sizeof(*in));
+    if (in == NULL) {
+        build_nomem(b);
+        return;
+    }
+
+    in[0] = n->in[0];
+    in[1] = maas_build_ints(b, NULL, a->ints, 1, &count);
+    n->in = in;
+    n->n_in = 2;
+    *a = n->attr[--n->n_attr];
+}
+
+
+static void
+build_upgrade(maas_build_t *b)
+{
+    for (build_item_t *i = b->node.first; i != NULL && b->opset >= 18;
+         i = i->next)
+    {
+        build_axes(b, (maas_raw_node_t *) ((char *) i + 16));
+    }
+}
+
+
+static maas_raw_opset_t *
+build_opsets(maas_build_t *b)
+{
+    maas_raw_opset_t  o[] = {
+        { maas_str(""), b->opset },
+        { maas_str("ai.onnx.ml"), BUILD_OPSET_ML }
+    };
+
+    return (maas_raw_opset_t *) build_dup(b, o, 2, sizeof(*o));
+}
 
 
 maas_status_t
@@ -688,6 +754,7 @@ maas_build_done(maas_build_t *b, const maas_raw_model_t **out,
         (void) maas_err(&b->err, MAAS_EINVAL, "the model has no outputs");
     }
 
+    build_upgrade(b);
     m = maas_arena_alloc(b->arena, sizeof(*m));
 
     if (m == NULL) {
@@ -705,10 +772,9 @@ maas_build_done(maas_build_t *b, const maas_raw_model_t **out,
         g->init = build_array(b, &b->init);
         g->node = build_array(b, &b->node);
 
-        m->ir_version = BUILD_IR;
+        m->ir_version = b->opset >= 20 ? BUILD_IR_20 : BUILD_IR;
         m->n_opset = b->ml ? 2 : 1;
-        m->opset = (maas_raw_opset_t *) build_dup(b, build_opset, m->n_opset,
-                                                  sizeof(maas_raw_opset_t));
+        m->opset = build_opsets(b);
         m->producer = maas_str("maas");
         m->platform = maas_str("onnx");
     }

@@ -24,6 +24,12 @@ typedef struct maas_build_s  maas_build_t;
  */
 maas_build_t *maas_build_create(maas_arena_t *a);   /* NULL: no memory */
 
+/*
+ * Operators of a later opset of ai.onnx are going to be used: the model gets
+ * it.  Axes of reductions, an attribute up to 17, become inputs then.
+ */
+void maas_build_opset(maas_build_t *b, int opset);
+
 /* dims[i] -1: open, called "N" on axis 0.  name: as it will be served. */
 maas_str_t maas_build_input(maas_build_t *b, const char *name,
     maas_dtype_t dtype, int rank, const int64_t *dims);

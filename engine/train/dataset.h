@@ -339,7 +339,7 @@ typedef struct {
                                           uint64_t of);
     void                       *progress_ctx;
     const atomic_bool          *cancel;     /* NULL, or polled */
-} maas_import_t;
+} maas_dataset_import_t;
 
 /*
  * Files or folders into the dataset `path`: several NPY files are a column
@@ -348,6 +348,6 @@ typedef struct {
  */
 maas_status_t maas_dataset_import(const maas_host_t *host,
     const char *const *source, int n_source, const char *path,
-    const maas_import_t *options, maas_err_t *err);
+    const maas_dataset_import_t *options, maas_err_t *err);
 
 #endif

@@ -56,6 +56,9 @@ typedef struct {
     maas_str_t          in;
     /* Set by fit(), names as below; unused ones stay empty. */
     maas_str_t          out[2];
+    /* TRANSFORM: what x became, n rows of n_features, in `arena`. */
+    double             *features;
+    int64_t             n_features;
     /*
      * Where to say what was learned, for people and for tests: appended as
      * members of a JSON object ("coefficients":[..],"intercept":..).  NULL:
