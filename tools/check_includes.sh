@@ -87,6 +87,11 @@ report "cblas.h is included in kernels/blas only" \
     "$(grep -rnE '#[ \t]*include[ \t]*[<"][^">]*cblas' engine ngx_maas_module \
            --include='*.[ch]' | grep -v '^engine/kernels/blas/')"
 
+report "LAPACK is called in train/lapack.c only" \
+    "$(grep -rnE '\<d(ge|po|sy|or|tr)[a-z0-9]{2,4}_ *\(' engine \
+           ngx_maas_module --include='*.[ch]' |
+       grep -v '^engine/train/lapack.c:')"
+
 report "intrinsics are in kernels/x86 only" \
     "$(grep -rnE '#[ \t]*include[ \t]*<[a-z0-9]*(intrin|x86gprintrin)\.h>' \
            engine ngx_maas_module --include='*.[ch]' |

@@ -322,10 +322,21 @@ typedef struct maas_kernels_s {
     void (*f16_to_f32)(float *y, const uint16_t *x, int64_t n);
     void (*f32_to_f16)(uint16_t *y, const float *x, int64_t n);
 
-    /* float64, from OpenBLAS where linked, else plain C. */
+    /*
+     * float64, from OpenBLAS where linked, else plain C.  One thread of the
+     * process at a time: others wait (maas_blas_enter()).
+     */
     void (*dgemm)(int64_t m, int64_t n, int64_t k, const double *a,
         int64_t lda, const double *b, int64_t ldb, double *c, int64_t ldc);
 } maas_kernels_t;
+
+/*
+ * Around every call of OpenBLAS and its LAPACK: the serial build shares
+ * buffers between threads without a lock, and two at once compute wrong
+ * results.
+ */
+void maas_blas_enter(void);
+void maas_blas_leave(void);
 
 /* The table of a level; NULL when the host cannot run it. */
 const maas_kernels_t *maas_kernels(maas_cpu_t level);

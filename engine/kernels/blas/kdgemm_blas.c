@@ -5,11 +5,15 @@
  * results on processors that it does not know.  So it is compared once with
  * plain C; when they differ, plain C computes from then on.
  *
+ * The serial build has no lock around the buffers that its products pack
+ * into, so that two threads at once get wrong results: there is one here.
+ *
  * Threads: the verdict is one atomic; two threads may reach the same one.
  */
 
 #include <limits.h>
 #include <math.h>
+#include <pthread.h>
 #include <stdatomic.h>
 
 #include <cblas.h>
@@ -21,15 +25,32 @@ enum { KB_UNKNOWN = 0, KB_GOOD, KB_BAD };
 
 #define KB_MAX  112             /* largest edge of the check, in elements */
 
-static atomic_int  kb_verdict;
+static atomic_int       kb_verdict;
+static pthread_mutex_t  kb_mutex = PTHREAD_MUTEX_INITIALIZER;
+
+
+void
+maas_blas_enter(void)
+{
+    pthread_mutex_lock(&kb_mutex);
+}
+
+
+void
+maas_blas_leave(void)
+{
+    pthread_mutex_unlock(&kb_mutex);
+}
 
 
 static void
 kb_call(int64_t m, int64_t n, int64_t k, const double *a, int64_t lda,
     const double *b, int64_t ldb, double *c, int64_t ldc)
 {
+    maas_blas_enter();
     cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int) m, (int) n,
                 (int) k, 1.0, a, (int) lda, b, (int) ldb, 0.0, c, (int) ldc);
+    maas_blas_leave();
 }
 
 
