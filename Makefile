@@ -46,6 +46,7 @@ UNIT        := $(patsubst t/engine/%.c,$(B)/t/%,$(wildcard t/engine/*_test.c))
 FUZZ        := $(filter-out fuzz_main,$(patsubst t/fuzz/%.c,%, \
                    $(wildcard t/fuzz/fuzz_*.c)))
 REPLAY      := $(FUZZ:%=$(B)/t/%)
+DRIVER      := $(B)/t/fit_driver
 T           ?= tools/check_includes.sh $(UNIT) \
                $(filter-out t/models/%,$(wildcard t/*/*.t))
 PROVE        = MAAS_BUILD=$(B) MAAS_ONNX_CASES=$(ONNX_CASES) \
@@ -61,9 +62,14 @@ engine:
 module: engine $(MODULE_SRC)
 	@MAKE="$(MAKE)" CC="$(CC)" MAAS_PREFIX="$(PREFIX)" tools/module.sh $(B) "$(SAN)" "$(SAN)"
 
-tests: engine $(UNIT) $(REPLAY)
+tests: engine $(UNIT) $(REPLAY) $(DRIVER)
 
 $(UNIT): $(B)/t/%: t/engine/%.c $(B)/libmaas.a
+	@mkdir -p $(@D)
+	@$(SAY) '  TEST  $<'
+	$(Q)$(CC) $(CFLAGS) -MMD -MP -o $@ $< $(B)/libmaas.a $(LIBS)
+
+$(DRIVER): t/train/fit_driver.c $(B)/libmaas.a
 	@mkdir -p $(@D)
 	@$(SAY) '  TEST  $<'
 	$(Q)$(CC) $(CFLAGS) -MMD -MP -o $@ $< $(B)/libmaas.a $(LIBS)
@@ -145,7 +151,7 @@ clean:
 	@tools/run.sh stop $(B) 2>/dev/null || true
 	rm -rf $(B)
 
--include $(UNIT:=.d) $(REPLAY:=.d) $(B)/bench_json.d
+-include $(UNIT:=.d) $(REPLAY:=.d) $(DRIVER:=.d) $(B)/bench_json.d
 
 .PHONY: all engine module tests deps run stop test test-models asan fuzz \
         fuzz-run bench install clean

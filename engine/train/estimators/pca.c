@@ -1,0 +1,307 @@
+/*
+ * pca.c: principal components: directions of the largest variance, by the
+ * singular values of the centred rows.  A step of a pipeline.  The sign of
+ * a component makes its largest coefficient positive.
+ *
+ * Ownership: scratch arenas of the fit; constants are copied to nodes.
+ * Threads:   one thread a job.
+ * Formulas:  Hastie, Tibshirani, Friedman, The Elements of Statistical
+ *            Learning, 14.5.1.
+ */
+
+#include <float.h>
+#include <math.h>
+
+#include "train/fit.h"
+#include "train/lapack.h"
+
+
+typedef struct {
+    double  components;
+    bool    whiten;
+} pca_param_t;
+
+static const maas_param_t  pca_params[] = {
+    { .name = "components", .type = MAAS_PARAM_NUMBER, .min = 0, .max = 1e9,
+      .off = offsetof(pca_param_t, components),
+      .about = "how many; below 1: as many as explain this part of the "
+               "variance; 0: all" },
+    { .name = "whiten", .type = MAAS_PARAM_BOOL,
+      .off = offsetof(pca_param_t, whiten),
+      .about = "divide by the standard deviations" }
+};
+
+typedef struct {
+    maas_fit_job_t  *f;
+    maas_arena_t    *scratch;
+    double          *mean;
+    double          *s;             /* k singular values */
+    double          *vt;            /* k x p, column-major */
+    int64_t          k;
+    int64_t          q;             /* components that are kept */
+} pca_t;
+
+
+static void
+pca_means(pca_t *c)
+{
+    int64_t        n = c->f->n, p = c->f->p;
+    const double  *x = c->f->x;
+
+    for (int64_t i = 0; i < n * p; i++) {
+        c->mean[i % p] += x[i] / (double) n;
+    }
+}
+
+
+/* Of many rows, the r of x = q r has the same values and directions. */
+static maas_status_t
+pca_svd(pca_t *c)
+{
+    double          *a, *r, *u;
+    int64_t          n = c->f->n, p = c->f->p, m = n;
+    maas_fit_job_t  *f = c->f;
+
+    a = maas_arena_array(c->scratch, (size_t) (n * p), sizeof(double));
+    if (a == NULL) {
+        return maas_err_nomem(f->err);
+    }
+
+    for (int64_t i = 0; i < n; i++) {
+        for (int64_t j = 0; j < p; j++) {
+            a[i + j * n] = f->x[i * p + j] - c->mean[j];
+        }
+    }
+
+    if (n > p) {
+        MAAS_TRY(maas_lapack_qr(f->host, a, n, p, f->err));
+
+        r = maas_arena_array(c->scratch, (size_t) (p * p), sizeof(double));
+        if (r == NULL) {
+            return maas_err_nomem(f->err);
+        }
+
+        for (int64_t j = 0; j < p; j++) {
+            memcpy(r + j * p, a + j * n, (size_t) (j + 1) * sizeof(double));
+        }
+
+        a = r;
+        m = p;
+    }
+
+    u = maas_arena_array(c->scratch, (size_t) (m * c->k), sizeof(double));
+    if (u == NULL) {
+        return maas_err_nomem(f->err);
+    }
+
+    return maas_lapack_svd(f->host, a, m, p, u, c->s, c->vt, f->err);
+}
+
+
+static maas_status_t
+pca_count(pca_t *c)
+{
+    double              sum = 0, total = 0;
+    int64_t             k = c->k;
+    const pca_param_t  *q = c->f->param;
+
+    if (q->components >= 1) {
+        c->q = (int64_t) q->components;
+
+        if ((double) c->q != q->components || c->q > k) {
+            return maas_err(c->f->err, MAAS_EINVAL, "\"components\" is %g; "
+                            "%lld rows of %lld features have 1 to %lld, in "
+                            "whole numbers", q->components,
+                            (long long) c->f->n, (long long) c->f->p,
+                            (long long) k);
+        }
+
+        return MAAS_OK;
+    }
+
+    for (int64_t i = 0; i < k; i++) {
+        total += c->s[i] * c->s[i];
+    }
+
+    c->q = k;
+
+    for (int64_t i = 0; i < k && q->components > 0; i++) {
+        sum += c->s[i] * c->s[i];
+
+        if (sum > q->components * total) {
+            c->q = i + 1;
+            break;
+        }
+    }
+
+    return MAAS_OK;
+}
+
+
+static void
+pca_signs(pca_t *c)
+{
+    double   most;
+    int64_t  k = c->k;
+
+    for (int64_t i = 0; i < c->q; i++) {
+        most = 0;
+
+        for (int64_t j = 0; j < c->f->p; j++) {
+            if (fabs(c->vt[i + j * k]) > fabs(most) * (1 + 1e-10)) {
+                most = c->vt[i + j * k];
+            }
+        }
+
+        for (int64_t j = 0; most < 0 && j < c->f->p; j++) {
+            c->vt[i + j * k] = -c->vt[i + j * k];
+        }
+    }
+}
+
+
+static maas_status_t
+pca_say(pca_t *c)
+{
+    double   *row, *var, total = 0, n = (double) c->f->n;
+    int64_t   p = c->f->p, q = c->q;
+
+    row = maas_arena_array(c->scratch, (size_t) (q * p), sizeof(double));
+    var = maas_arena_array(c->scratch, (size_t) (2 * q), sizeof(double));
+
+    if (row == NULL || var == NULL) {
+        return maas_err_nomem(c->f->err);
+    }
+
+    for (int64_t i = 0; i < c->k; i++) {
+        total += c->s[i] * c->s[i];
+    }
+
+    for (int64_t i = 0; i < q; i++) {
+        var[i] = c->s[i] * c->s[i] / (n - 1);
+        var[q + i] = total > 0 ? c->s[i] * c->s[i] / total : 0;
+
+        for (int64_t j = 0; j < p; j++) {
+            row[i * p + j] = c->vt[i + j * c->k];
+        }
+    }
+
+    maas_fit_say_list(c->f, "mean", c->mean, p);
+    maas_fit_say_rows(c->f, "components", row, q, p);
+    maas_fit_say_list(c->f, "explained_variance", var, q);
+    maas_fit_say_list(c->f, "explained_variance_ratio", var + q, q);
+    return MAAS_OK;
+}
+
+
+/* (x - m) w + b: b takes back what rounding the mean to float32 did. */
+static maas_status_t
+pca_nodes(pca_t *c)
+{
+    float              *m, *w, *b;
+    double              d, scale;
+    int64_t             p = c->f->p, q = c->q;
+    maas_str_t          in[3];
+    maas_build_t       *build = c->f->build;
+    const pca_param_t  *param = c->f->param;
+
+    m = maas_arena_array(c->scratch, (size_t) p, sizeof(float));
+    w = maas_arena_array(c->scratch, (size_t) (p * q), sizeof(float));
+    b = maas_arena_array(c->scratch, (size_t) q, sizeof(float));
+
+    if (m == NULL || w == NULL || b == NULL) {
+        return maas_err_nomem(c->f->err);
+    }
+
+    for (int64_t j = 0; j < p; j++) {
+        m[j] = (float) c->mean[j];
+    }
+
+    for (int64_t i = 0; i < q; i++) {
+        scale = 1;
+        d = 0;
+
+        if (param->whiten) {
+            /* A direction without variance says nothing. */
+            scale = c->s[i] > DBL_EPSILON * (double) maas_max(c->f->n, p)
+                              * c->s[0]
+                    ? sqrt((double) (c->f->n - 1)) / c->s[i] : 0;
+        }
+
+        for (int64_t j = 0; j < p; j++) {
+            w[j * q + i] = (float) (scale * c->vt[i + j * c->k]);
+            d += ((double) m[j] - c->mean[j]) * scale * c->vt[i + j * c->k];
+        }
+
+        b[i] = (float) d;
+    }
+
+    in[0] = maas_build_op2(build, "Sub", c->f->in,
+                           maas_build_floats(build, NULL, m, 2,
+                                             (int64_t[]) { 1, p }));
+    in[1] = maas_build_floats(build, NULL, w, 2, (int64_t[]) { p, q });
+    in[2] = maas_build_floats(build, NULL, b, 1, &q);
+    c->f->out[0] = maas_fit_op(c->f, "Gemm", in, 3, NULL, 0, NULL);
+
+    return MAAS_OK;
+}
+
+
+static maas_status_t
+pca_run(pca_t *c)
+{
+    maas_fit_job_t  *f = c->f;
+
+    c->k = maas_min(f->n, f->p);
+    c->mean = maas_arena_array(c->scratch, (size_t) f->p, sizeof(double));
+    c->s = maas_arena_array(c->scratch, (size_t) c->k, sizeof(double));
+    c->vt = maas_arena_array(c->scratch, (size_t) (c->k * f->p),
+                             sizeof(double));
+
+    if (c->mean == NULL || c->s == NULL || c->vt == NULL) {
+        return maas_err_nomem(f->err);
+    }
+
+    pca_means(c);
+    MAAS_TRY(maas_fit_poll(f));
+    MAAS_TRY(pca_svd(c));
+    MAAS_TRY(pca_count(c));
+    pca_signs(c);
+    MAAS_TRY(pca_say(c));
+
+    return pca_nodes(c);
+}
+
+
+static maas_status_t
+pca_fit(maas_fit_job_t *f, maas_task_kind_t task)
+{
+    pca_t          c = { .f = f };
+    maas_arena_t   scratch;
+    maas_status_t  rc;
+
+    MAAS_TRY(maas_fit_check(f, task, false));
+    MAAS_TRY(maas_fit_no_weights(f));
+
+    if (f->n < 2) {
+        return maas_err(f->err, MAAS_EINVAL, "principal components need at "
+                        "least two rows");
+    }
+
+    maas_arena_init(&scratch, f->host, 0);
+    c.scratch = &scratch;
+    rc = pca_run(&c);
+    maas_arena_destroy(&scratch);
+
+    return rc;
+}
+
+
+const maas_estimator_t  maas_estimators_pca[] = {
+    { .name = "pca",
+      .about = "principal components in place of the features",
+      .tasks = 1u << MAAS_TASK_TRANSFORM,
+      MAAS_PARAMS(pca_params, pca_param_t),
+      .fit = pca_fit },
+    { .name = NULL }
+};
