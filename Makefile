@@ -99,7 +99,7 @@ test: deps
 
 test-models:
 	@tools/deps.sh models
-	@$(MAKE) --no-print-directory all
+	@$(MAKE) --no-print-directory all $(DRIVER)
 	@t/models/run.sh $(B)
 
 # Debian's nginx with an instrumented module; leaks are nginx's pools' affair.
