@@ -139,7 +139,7 @@ $(B)/bench_json: bench/bench_json.c $(B)/libmaas.a
 
 bench: deps
 	@$(MAKE) --no-print-directory all
-	@$(MAKE) --no-print-directory $(B)/bench_json
+	@$(MAKE) --no-print-directory $(B)/bench_json $(DRIVER)
 	@bench/run.sh $(B) $(if $(filter command,$(origin T)),$(T))
 
 install: all

@@ -12,7 +12,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 from bench_base import (PAIRS, ROOT, SECONDS, SLICE, START, Skip, report, say)
 
-PARTS = ['engine', 'start', 'trees', 'json', 'http', 'peers', 'batch']
+PARTS = ['engine', 'start', 'trees', 'json', 'http', 'peers', 'batch', 'fit']
 
 
 def cpu_name():
@@ -115,6 +115,9 @@ def main():
     if 'batch' in what:
         import bench_batch
         part('batch', bench_batch.main)
+    if 'fit' in what:
+        import bench_fit
+        part('fit', bench_fit.main)
 
     say()
     say('The whole took %.0f s; load %.2f at the end.'
