@@ -15,8 +15,8 @@
 const char *const  maas_init_words[] = {
     [MAAS_INIT_GLOROT_UNIFORM] = "glorot_uniform",
     [MAAS_INIT_GLOROT_NORMAL] = "glorot_normal",
-    [MAAS_INITIALIZER_HE_UNIFORM] = "he_uniform",
-    [MAAS_INITIALIZER_HE_NORMAL] = "he_normal",
+    [MAAS_INIT_HE_UNIFORM] = "he_uniform",
+    [MAAS_INIT_HE_NORMAL] = "he_normal",
     [MAAS_INIT_LECUN_UNIFORM] = "lecun_uniform",
     [MAAS_INIT_LECUN_NORMAL] = "lecun_normal",
     [MAAS_INIT_ZEROS] = "zeros",
@@ -129,11 +129,11 @@ maas_init_fill(const maas_init_t *in, float *w, maas_err_t *err)
         init_normal(&g, w, n, sqrt(2 / sum));
         break;
 
-    case MAAS_INITIALIZER_HE_UNIFORM:
+    case MAAS_INIT_HE_UNIFORM:
         init_uniform(&g, w, n, sqrt(6 / fan));
         break;
 
-    case MAAS_INITIALIZER_HE_NORMAL:
+    case MAAS_INIT_HE_NORMAL:
         init_normal(&g, w, n, sqrt(2 / fan));
         break;
 

@@ -1,6 +1,7 @@
 /*
- * initializer: first values of weights.  Element i of weight number w is a function
- * of (seed, w, i), so that a network starts alike wherever it is trained.
+ * initializer: first values of weights.  Element i of weight number w is a
+ * function of (seed, w, i), so that a network starts alike wherever it is
+ * trained.
  *
  *   glorot   limit sqrt(6 / (fan_in + fan_out)), deviation
  *            sqrt(2 / (fan_in + fan_out)): Glorot and Bengio, 2010
@@ -23,8 +24,8 @@
 typedef enum {
     MAAS_INIT_GLOROT_UNIFORM = 0,
     MAAS_INIT_GLOROT_NORMAL,
-    MAAS_INITIALIZER_HE_UNIFORM,
-    MAAS_INITIALIZER_HE_NORMAL,
+    MAAS_INIT_HE_UNIFORM,
+    MAAS_INIT_HE_NORMAL,
     MAAS_INIT_LECUN_UNIFORM,
     MAAS_INIT_LECUN_NORMAL,
     MAAS_INIT_ZEROS,
