@@ -142,6 +142,8 @@ ngx_maas_batch_push(ngx_maas_job_t *job, uint32_t *retry)
     it->kind = needs.kind;
     it->weight = needs.weight;
     it->rows = needs.rows;
+    it->length = needs.length;
+    it->percent = needs.percent;
     it->level = ngx_min(needs.priority, NGX_MAX_UINT32_VALUE);
     it->deadline_us = now + (uint64_t) ngx_max(left, 0) * 1000;
 

@@ -225,6 +225,11 @@ ngx_maas_warm_run(maas_task_t *t, maas_team_t *team)
 
     if (w->batch) {
         w->rc = maas_model_batch_check(w->model, team, &w->err);
+        w->batch = (w->rc != MAAS_OK);
+    }
+
+    if (w->rc == MAAS_OK) {
+        w->rc = maas_model_pad_check(w->model, team, &w->err);
     }
 }
 
@@ -236,8 +241,11 @@ ngx_maas_warm_done(ngx_maas_task_t *t)
 
     if (w->rc != MAAS_OK && ngx_worker == 0) {
         ngx_log_error(NGX_LOG_WARN, ngx_cycle->log, 0,
-                      "maas model \"%V\" version %L: its requests run one by "
-                      "one in spite of \"batch\": %s",
+                      w->batch ? "maas model \"%V\" version %L: its requests "
+                                 "run one by one in spite of \"batch\": %s"
+                               : "maas model \"%V\" version %L: its requests "
+                                 "run with those of the same length only, in "
+                                 "spite of \"batch.pad\" of model.json: %s",
                       &w->name, w->version, w->err.text);
     }
 

@@ -1,7 +1,9 @@
 /*
  * batch.c: several calls in one run.  The inputs are joined along the batch
  * axis, the outputs are handed out as views of their rows; a copy is made
- * only where rows do not lie together (an axis behind others, strings).
+ * only where rows do not lie together (an axis behind others, strings,
+ * padding).  Where model.json allows it, calls of several lengths are padded
+ * to the longest, and their outputs cut back: batch_pad.c.
  *
  * Ownership: the joint run is shared: the last of its calls to be destroyed
  *            releases it.  Views point into it.
@@ -22,9 +24,18 @@ struct maas_joint_s {
     maas_tensor_t      *in;             /* joined inputs, and their memory */
     void               *block;
     uint64_t            rows;
+    int64_t             length;         /* padded to; 0: there is no padding */
     uint32_t            calls;
     int                 axis;
 };
+
+/* Calls that make one run. */
+typedef struct {
+    size_t    n;
+    int       axis;
+    uint64_t  rows;
+    int64_t   longest;                  /* 0: their shapes are the same */
+} joint_set_t;
 
 
 /* -- what may be joined -------------------------------------------------- */
@@ -40,10 +51,12 @@ joint_hash(uint64_t h, uint64_t v)
 }
 
 
-/* Equal but for the rows? */
+/* Equal but for the rows, and for what is padded? */
 static bool
-joint_fits(const maas_call_t *a, const maas_call_t *b, int axis)
+joint_fits(const maas_call_t *a, const maas_call_t *b, int axis, bool pads)
 {
+    int                   skip;
+    const maas_meta_t    *meta = a->c.route.m->meta;
     const maas_tensor_t  *s, *t;
 
     if (a->model != b->model) {
@@ -60,8 +73,10 @@ joint_fits(const maas_call_t *a, const maas_call_t *b, int axis)
             return false;
         }
 
+        skip = pads && maas_meta_pad(meta, i) != NULL ? meta->pad_axis : axis;
+
         for (int d = 0; d < s->rank; d++) {
-            if (d != axis && s->dims[d] != t->dims[d]) {
+            if (d != axis && d != skip && s->dims[d] != t->dims[d]) {
                 return false;
             }
         }
@@ -95,9 +110,10 @@ joint_rows(const maas_call_t *call, int axis)
 void
 maas_call_needs(const maas_call_t *call, maas_call_needs_t *needs)
 {
-    int                   axis;
-    int64_t               n;
+    int                   axis, skip;
+    int64_t               n, length;
     uint64_t              rows, h = 0xcbf29ce484222325;
+    const maas_meta_t    *meta;
     const maas_tensor_t  *t = call->c.in;
 
     memset(needs, 0, sizeof(*needs));
@@ -109,23 +125,31 @@ maas_call_needs(const maas_call_t *call, maas_call_needs_t *needs)
         return;
     }
 
+    meta = call->c.route.m->meta;
     axis = maas_model_batch_axis(call->model);
     rows = joint_rows(call, axis);
+    length = rows != 0 ? maas_pad_length(call) : 0;
     h = joint_hash(h, (uintptr_t) call->model);
+    h = joint_hash(h, length != 0);
 
     for (size_t i = 0; i < call->c.route.m->n_in; i++, t++) {
         n = t->format == 0 ? maas_tensor_count(t) : 1;
         needs->weight += (uint64_t) n;
         h = joint_hash(h, t->rank);
+        skip = length != 0 && maas_meta_pad(meta, i) != NULL ? meta->pad_axis
+                                                           : axis;
 
         for (int d = 0; d < t->rank; d++) {
-            h = joint_hash(h, d == axis ? 0 : (uint64_t) t->dims[d]);
+            h = joint_hash(h, d == axis || d == skip ? 0
+                              : (uint64_t) t->dims[d]);
         }
     }
 
     if (rows != 0) {
         needs->rows = (uint32_t) rows;
         needs->kind = h != 0 ? h : 1;
+        needs->length = (uint32_t) length;
+        needs->percent = length != 0 ? meta->pad_percent : 0;
     }
 }
 
@@ -250,6 +274,7 @@ joint_shape(maas_joint_t *j, const maas_call_t *call, size_t *total)
     int64_t               n;
     uint64_t              most;
     maas_tensor_t        *t = j->in;
+    const maas_meta_t    *meta = call->c.route.m->meta;
 
     *total = 0;
     most = call->c.route.m->max_elements;
@@ -258,6 +283,11 @@ joint_shape(maas_joint_t *j, const maas_call_t *call, size_t *total)
     for (size_t i = 0; i < call->c.route.m->n_in; i++, t++) {
         *t = call->c.in[i];
         t->dims[j->axis] = (int64_t) j->rows;
+
+        if (j->length != 0 && maas_meta_pad(meta, i) != NULL) {
+            t->dims[meta->pad_axis] = j->length;
+        }
+
         n = maas_dims_count(t->dims, t->rank);
 
         if (n < 0 || (uint64_t) n > most
@@ -274,12 +304,56 @@ joint_shape(maas_joint_t *j, const maas_call_t *call, size_t *total)
 }
 
 
+/* Elements before row `first` of the part of a joined tensor. */
+static size_t
+joint_offset(const maas_tensor_t *all, int axis, uint64_t first)
+{
+    size_t  outer;
+
+    return joint_span(all, axis, &outer) * first;
+}
+
+
+/* Input i of all calls, one behind the other. */
+static void
+joint_fill(maas_joint_t *j, maas_call_t **call, size_t n, size_t i)
+{
+    uint64_t                rows, at = 0;
+    maas_tensor_t          *t = &j->in[i];
+    const maas_tensor_t    *own;
+    const maas_meta_pad_t  *pad = NULL;
+
+    if (j->length != 0) {
+        pad = maas_meta_pad(call[0]->c.route.m->meta, i);
+    }
+
+    if (pad != NULL) {
+        maas_pad_fill(t, pad->value);
+    }
+
+    for (size_t k = 0; k < n; k++) {
+        own = &call[k]->c.in[i];
+        rows = (uint64_t) own->dims[j->axis];
+
+        if (pad == NULL) {
+            joint_copy(t, j->axis, at, rows, own->data, true);
+
+        } else {
+            maas_pad_copy((char *) t->data + joint_offset(t, j->axis, at),
+                          t->dims, own->data, own->dims, own->dims, t->rank,
+                          maas_dtype_size(t->dtype));
+        }
+
+        at += rows;
+    }
+}
+
+
 static bool
 joint_gather(maas_joint_t *j, maas_call_t **call, size_t n)
 {
     char           *p;
     size_t          total, n_in = call[0]->c.route.m->n_in;
-    uint64_t        at, rows;
     maas_tensor_t  *t;
 
     j->in = maas_calloc(j->host, n_in, sizeof(maas_tensor_t));
@@ -299,13 +373,7 @@ joint_gather(maas_joint_t *j, maas_call_t **call, size_t n)
         t = &j->in[i];
         t->data = p;
         p += maas_align(t->bytes, MAAS_ALIGN) + MAAS_ALIGN;
-        at = 0;
-
-        for (size_t k = 0; k < n; k++) {
-            rows = (uint64_t) call[k]->c.in[i].dims[j->axis];
-            joint_copy(t, j->axis, at, rows, call[k]->c.in[i].data, true);
-            at += rows;
-        }
+        joint_fill(j, call, n, i);
     }
 
     return true;
@@ -350,17 +418,50 @@ joint_strings(maas_call_t *call, const maas_tensor_t *all, uint64_t first,
 }
 
 
-/* Rows of an output for one call. */
-static maas_status_t
-joint_part(maas_call_t *call, const maas_joint_t *j, const maas_tensor_t *all,
-    uint64_t first, maas_tensor_t *t, maas_err_t *err)
+/* Axes of output i that are as long as what is padded; none: 0. */
+static unsigned
+joint_axes(const maas_joint_t *j, const maas_call_t *call, size_t i)
 {
-    void      *own;
-    size_t     outer, span;
-    uint64_t   rows = (uint64_t) call->c.in[0].dims[j->axis];
+    return j->length != 0 ? maas_model_pads(call->model)[i] : 0;
+}
+
+
+/* The shape of output i of one call; is there padding to be cut off? */
+static bool
+joint_dims(const maas_call_t *call, const maas_joint_t *j,
+    const maas_tensor_t *all, size_t i, maas_tensor_t *t)
+{
+    bool      cut = false;
+    int64_t   own = 0;
+    unsigned  axes = joint_axes(j, call, i);
 
     *t = *all;
-    t->dims[j->axis] = (int64_t) rows;
+    t->dims[j->axis] = call->c.in[0].dims[j->axis];
+
+    if (axes != 0) {
+        own = maas_pad_length(call);
+    }
+
+    for (int d = 0; d < t->rank; d++) {
+        if (axes >> d & 1) {
+            cut = cut || own != t->dims[d];
+            t->dims[d] = own;
+        }
+    }
+
+    return cut;
+}
+
+
+/* Rows of output i for one call. */
+static maas_status_t
+joint_part(maas_call_t *call, const maas_joint_t *j, const maas_tensor_t *all,
+    uint64_t first, size_t i, maas_tensor_t *t, maas_err_t *err)
+{
+    bool       cut = joint_dims(call, j, all, i, t);
+    void      *own;
+    size_t     outer, span, size = maas_dtype_size(all->dtype);
+    uint64_t   rows = (uint64_t) t->dims[j->axis];
 
     if (t->dtype == MAAS_STRING) {
         return joint_strings(call, all, first, t, err);
@@ -369,9 +470,13 @@ joint_part(maas_call_t *call, const maas_joint_t *j, const maas_tensor_t *all,
     span = joint_span(all, j->axis, &outer);
     t->bytes = span * rows * outer;
 
-    if (outer == 1) {
+    if (outer == 1 && !cut) {
         t->data = (char *) all->data + span * first;
         return MAAS_OK;
+    }
+
+    if (cut) {
+        t->bytes = size * (size_t) maas_tensor_count(t);
     }
 
     own = maas_proto_alloc(&call->c, t->bytes, err);
@@ -379,27 +484,41 @@ joint_part(maas_call_t *call, const maas_joint_t *j, const maas_tensor_t *all,
         return MAAS_ENOMEM;
     }
 
-    joint_copy(all, j->axis, first, rows, own, false);
+    if (cut) {
+        maas_pad_copy(own, t->dims, (char *) all->data + span * first,
+                      all->dims, t->dims, t->rank, size);
+    } else {
+        joint_copy(all, j->axis, first, rows, own, false);
+    }
+
     t->data = own;
 
     return MAAS_OK;
 }
 
 
-/* Does every output have the rows of the inputs? */
+/* Does every output have the rows of the inputs, and their length? */
 static bool
-joint_check(const maas_joint_t *j, size_t n_out)
+joint_check(const maas_joint_t *j, const maas_call_t *call)
 {
+    unsigned       axes;
     maas_tensor_t  t, keys;
 
-    for (size_t i = 0; i < n_out; i++) {
+    for (size_t i = 0; i < call->c.route.m->n_out; i++) {
         maas_run_output(j->run, i, &t, &keys);
+        axes = joint_axes(j, call, i);
 
         if (t.format != 0 || t.rank <= j->axis
             || (t.dtype == MAAS_STRING && j->axis != 0)
-            || (uint64_t) t.dims[j->axis] != j->rows)
+            || (uint64_t) t.dims[j->axis] != j->rows || axes >> t.rank != 0)
         {
             return false;
+        }
+
+        for (int d = 0; d < t.rank; d++) {
+            if ((axes >> d & 1) && t.dims[d] != j->length) {
+                return false;
+            }
         }
     }
 
@@ -423,7 +542,7 @@ joint_result(maas_call_t *call, maas_joint_t *j, uint64_t first,
 
     for (size_t i = 0; i < n; i++) {
         maas_run_output(j->run, i, &all, &keys[i]);
-        MAAS_TRY(joint_part(call, j, &all, first, &out[i], err));
+        MAAS_TRY(joint_part(call, j, &all, first, i, &out[i], err));
     }
 
     call->c.out = out;
@@ -462,10 +581,10 @@ joint_finish(maas_joint_t *j, maas_call_t **call, size_t n, uint64_t start,
 
 /* False: nothing has come of it, each runs alone. */
 static bool
-joint_run(maas_call_t **call, size_t n, int axis, uint64_t rows,
-    maas_team_t *team)
+joint_run(maas_call_t **call, const joint_set_t *set, maas_team_t *team)
 {
     bool           ok;
+    size_t         n = set->n;
     uint64_t       start;
     maas_err_t     err;
     maas_joint_t  *j = maas_calloc(call[0]->host, 1, sizeof(maas_joint_t));
@@ -475,9 +594,14 @@ joint_run(maas_call_t **call, size_t n, int axis, uint64_t rows,
     }
 
     j->host = call[0]->host;
-    j->rows = rows;
-    j->axis = axis;
+    j->rows = set->rows;
+    j->axis = set->axis;
     j->calls = (uint32_t) n;
+
+    if (set->longest != 0) {
+        j->length = maas_pad_round(call[0]->c.route.m->meta, set->longest);
+    }
+
     atomic_init(&j->refs, n + 1);
     atomic_init(&j->live, n);
 
@@ -491,7 +615,7 @@ joint_run(maas_call_t **call, size_t n, int axis, uint64_t rows,
          && maas_model_run(call[0]->model, j->in, team, &j->cancel, &j->run,
                            &err) == MAAS_OK;
 
-    if (ok && joint_check(j, call[0]->c.route.m->n_out)) {
+    if (ok && joint_check(j, call[0])) {
         joint_finish(j, call, n, start, maas_now_ns() - start);
 
     } else {
@@ -504,35 +628,59 @@ joint_run(maas_call_t **call, size_t n, int axis, uint64_t rows,
 
 
 /* How many of the calls, from the first on, make one run. */
-static size_t
-joint_count(maas_call_t **call, size_t n, int axis, uint64_t *rows)
+static void
+joint_set(maas_call_t **call, size_t n, joint_set_t *set)
 {
-    size_t               i;
-    uint64_t             more, most;
+    bool                 pads;
+    int64_t              length;
+    uint64_t             more, most, own, longest;
     const maas_meta_t   *meta = call[0]->c.route.m->meta;
 
-    *rows = joint_rows(call[0], axis);
+    set->n = 1;
+    set->axis = maas_model_batch_axis(call[0]->model);
+    set->rows = joint_rows(call[0], set->axis);
+    set->longest = 0;
+
+    if (set->rows == 0 || call[0]->c.route.m->n_in == 0) {
+        return;
+    }
 
     most = meta != NULL && meta->profile_max > 0
            ? (uint64_t) meta->profile_max : UINT32_MAX;
 
-    if (*rows == 0 || call[0]->c.route.m->n_in == 0) {
-        return 1;
-    }
+    length = maas_pad_length(call[0]);
+    pads = length != 0;
+    longest = (uint64_t) length;
+    own = set->rows * longest;
 
-    for (i = 1; i < n; i++) {
-        more = joint_rows(call[i], axis);
+    for (size_t i = 1; i < n; i++) {
+        more = joint_rows(call[i], set->axis);
 
-        if (more == 0 || *rows + more > most
-            || !joint_fits(call[0], call[i], axis))
+        if (more == 0 || set->rows + more > most
+            || !joint_fits(call[0], call[i], set->axis, pads))
         {
             break;
         }
 
-        *rows += more;
-    }
+        if (pads) {
+            length = maas_pad_length(call[i]);
 
-    return i;
+            if (length == 0) {
+                break;
+            }
+
+            longest = maas_max(longest, (uint64_t) length);
+            own += more * (uint64_t) length;
+
+            if (maas_pad_wastes(meta, longest * (set->rows + more), own)) {
+                break;
+            }
+        }
+
+        set->rows += more;
+        set->longest = (int64_t) longest;
+        set->n++;
+    }
 }
 
 
@@ -567,9 +715,7 @@ joint_sort(maas_call_t **call, size_t n)
 void
 maas_calls_run(maas_call_t **call, size_t n, maas_team_t *team)
 {
-    int       axis;
-    size_t    k;
-    uint64_t  rows;
+    joint_set_t  set;
 
     if (n == 1) {
         (void) maas_call_run(call[0], team);
@@ -579,16 +725,15 @@ maas_calls_run(maas_call_t **call, size_t n, maas_team_t *team)
     n = joint_sort(call, n);
 
     while (n != 0) {
-        axis = maas_model_batch_axis(call[0]->model);
-        k = joint_count(call, n, axis, &rows);
+        joint_set(call, n, &set);
 
-        if (k == 1 || !joint_run(call, k, axis, rows, team)) {
-            for (size_t i = 0; i < k; i++) {
+        if (set.n == 1 || !joint_run(call, &set, team)) {
+            for (size_t i = 0; i < set.n; i++) {
                 (void) maas_call_run(call[i], team);
             }
         }
 
-        call += k;
-        n -= k;
+        call += set.n;
+        n -= set.n;
     }
 }

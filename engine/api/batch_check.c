@@ -110,16 +110,15 @@ typedef struct {
 
 
 static double
-check_random(check_t *c)
+check_random(uint32_t *seed)
 {
-    c->seed = c->seed * 1664525u + 1013904223u;
-    return (int) (c->seed >> 8) / 8388608.0 - 1;
+    *seed = *seed * 1664525u + 1013904223u;
+    return (int) (*seed >> 8) / 8388608.0 - 1;
 }
 
 
-/* Floats in [-1, 1); whole numbers that may be an index: 0 or 1. */
-static void
-check_fill(check_t *c, maas_tensor_t *t)
+void
+model_fill(maas_tensor_t *t, uint32_t *seed)
 {
     double   v;
     size_t   size = maas_dtype_size(t->dtype);
@@ -128,7 +127,7 @@ check_fill(check_t *c, maas_tensor_t *t)
     memset(t->data, 0, t->bytes);
 
     for (int64_t i = 0; i < n; i++) {
-        v = check_random(c);
+        v = check_random(seed);
 
         switch (t->dtype) {
 
@@ -251,7 +250,7 @@ check_inputs(maas_model_t *m, check_t *c, int64_t open, maas_err_t *err)
                                   open, &c->in[k][i], err));
 
             if (k == 0) {
-                check_fill(c, &c->in[k][i]);
+                model_fill(&c->in[k][i], &c->seed);
             } else {
                 check_row(&c->in[0][i], &c->in[k][i], axis, k - 1, true);
             }

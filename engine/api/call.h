@@ -88,6 +88,31 @@ void maas_call_count_failed(maas_call_t *call);
  */
 maas_status_t maas_call_make_etag(maas_call_t *call);
 
+/* -- batch_pad.c --------------------------------------------------------- */
+
+/*
+ * The length of its inputs along the axis that is padded; 0: it runs with
+ * calls of the same shapes only.
+ */
+int64_t maas_pad_length(const maas_call_t *call);
+
+/* Would so many elements, of which `own` are not padding, be too many? */
+bool maas_pad_wastes(const maas_meta_t *meta, uint64_t elements,
+    uint64_t own);
+
+/* The length that a run gets whose longest call has this one. */
+int64_t maas_pad_round(const maas_meta_t *meta, int64_t longest);
+
+/* Every element of a tensor. */
+void maas_pad_fill(maas_tensor_t *t, double value);
+
+/*
+ * Copies the first box[] elements of an array of so[] elements to the
+ * beginning of one of to[] elements; elements of `size` bytes.
+ */
+void maas_pad_copy(void *dst, const int64_t *to, const void *src,
+    const int64_t *so, const int64_t *box, int rank, size_t size);
+
 /* -- batch.c ------------------------------------------------------------- */
 
 void maas_joint_release(maas_joint_t *j);

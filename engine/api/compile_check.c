@@ -6,6 +6,8 @@
  * Threads:   reentrant.
  */
 
+#include <math.h>
+
 #include "api/compile.h"
 #include "graph/graph.h"
 #include "repo/meta.h"
@@ -128,6 +130,101 @@ check_labels(const maas_graph_t *g, const maas_meta_t *meta, maas_err_t *err)
 }
 
 
+/* Does a value fit the type of the input that is padded with it? */
+static bool
+check_pad_value(uint8_t dtype, double v)
+{
+    int     bits;
+    double  low, high;
+
+    if (maas_dtypes[dtype].is_float) {
+        return dtype != MAAS_F16 || fabs(v) <= 65504;
+    }
+
+    if (dtype == MAAS_BOOL) {
+        return v == 0 || v == 1;
+    }
+
+    if (!maas_dtypes[dtype].is_int) {
+        return false;
+    }
+
+    bits = 8 * (int) maas_dtype_size(dtype) - maas_dtypes[dtype].is_signed;
+    high = ldexp(1, bits) - 1;
+    low = maas_dtypes[dtype].is_signed ? -ldexp(1, bits) : 0;
+
+    return v == floor(v) && v >= low && v <= high;
+}
+
+
+/* An open dimension to pad, one for the batch, and a value that fits. */
+static maas_status_t
+check_pad(const maas_meta_t *meta, const maas_meta_pad_t *p,
+    const maas_value_t *v, maas_err_t *err)
+{
+    int                 name = (int) maas_min(v->name.len, 60u);
+    int                 d = meta->pad_axis, b = meta->batch_axis;
+    char                dims[MAAS_DIMS_TEXT];
+    int64_t             want[MAAS_RANK_MAX];
+    const maas_type_t  *t = &v->type;
+
+    for (int k = 0; k < t->rank; k++) {
+        want[k] = maas_dim_known(t->dims[k]) ? t->dims[k] : -1;
+    }
+
+    if (t->rank <= maas_max(d, b) || want[d] >= 0 || want[b] >= 0) {
+        return maas_err(err, MAAS_EINVAL, "model.json: batch.pad: input "
+                        "\"%.*s\" is %s, but its axes %d (batch) and %d "
+                        "(padded) have to be open", name, v->name.data,
+                        t->rank < 0 ? "of unknown rank"
+                        : maas_dims_text(dims, want, t->rank), b, d);
+    }
+
+    if (!check_pad_value(t->dtype, p->value)) {
+        return maas_err(err, MAAS_EINVAL, "model.json: batch.pad.values: %g "
+                        "does not fit input \"%.*s\", which is %s", p->value,
+                        name, v->name.data, maas_dtype_name(t->dtype));
+    }
+
+    return MAAS_OK;
+}
+
+
+static maas_status_t
+check_pads(const maas_graph_t *g, const maas_meta_t *meta, maas_err_t *err)
+{
+    maas_dim_t          length;
+    const maas_value_t *v;
+
+    if (meta->n_pads == 0) {
+        return MAAS_OK;
+    }
+
+    for (uint32_t i = 0; i < meta->n_pads; i++) {
+        MAAS_TRY(check_pad(meta, &meta->pad[i],
+                           &g->value[g->in[meta->pad[i].input]], err));
+    }
+
+    length = g->value[g->in[meta->pad[0].input]].type.dims[meta->pad_axis];
+
+    for (uint32_t i = 0; i < g->n_in; i++) {
+        v = &g->value[g->in[i]];
+
+        for (int k = 0; k < v->type.rank; k++) {
+            if (v->type.dims[k] == length && maas_meta_pad(meta, i) == NULL) {
+                return maas_err(err, MAAS_EINVAL, "model.json: batch.pad."
+                                "values: input \"%.*s\" is as long as those "
+                                "that are padded: it needs a value, too",
+                                (int) maas_min(v->name.len, 60u),
+                                v->name.data);
+            }
+        }
+    }
+
+    return MAAS_OK;
+}
+
+
 maas_status_t
 maas_compile_check(const maas_graph_t *g, const maas_meta_t *meta,
     maas_err_t *err)
@@ -139,6 +236,7 @@ maas_compile_check(const maas_graph_t *g, const maas_meta_t *meta,
     }
 
     MAAS_TRY(check_image(g, meta, err));
+    MAAS_TRY(check_pads(g, meta, err));
 
     return check_labels(g, meta, err);
 }

@@ -331,6 +331,7 @@ maas_model_release(maas_model_t *m)
 
     pthread_mutex_destroy(&m->lock);
     pthread_mutex_destroy(&m->planning);
+    maas_free(maas_host_default(), atomic_load(&m->pads));
     maas_free(maas_host_default(), m);
 }
 

@@ -58,6 +58,13 @@ uint64_t maas_model_cost(maas_model_t *m, const maas_tensor_t *in);
  */
 int maas_model_batch_axis(const maas_model_t *m);
 
+/*
+ * For each output, a bit for each axis that is as long as the padded inputs;
+ * NULL: requests of several lengths may not be merged, or
+ * maas_model_pad_check() has not answered yet.  Any thread.
+ */
+const uint8_t *maas_model_pads(const maas_model_t *m);
+
 
 /* Catalog look-up, for dialects. */
 typedef struct {

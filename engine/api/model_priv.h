@@ -6,6 +6,7 @@
  *   plancache.c  which plans are kept
  *   run.c        what a call does
  *   batch_check.c  whether rows are independent
+ *   pad_check.c  whether they are independent of padding
  */
 
 #ifndef MAAS_MODEL_PRIV_H
@@ -43,6 +44,8 @@ struct maas_model_s {
     uint32_t             evicted;       /* since hits were halved */
     uint64_t             stale_ns;      /* unused so long: no longer kept */
     atomic_bool          batches;       /* rows are known to be independent */
+    _Atomic(uint8_t *)   pads;          /* likewise of padding: see
+                                           maas_model_pads() */
 };
 
 /* The level that maas_init() chose. */
@@ -52,6 +55,10 @@ bool model_key(const maas_model_t *m, const maas_tensor_t *in, int64_t *key,
     size_t *len);
 maas_status_t model_profile_plan(maas_model_t *m, maas_plan_t **out,
     maas_err_t *err);
+
+
+/* Floats in [-1, 1); whole numbers that may be an index: 0 or 1. */
+void model_fill(maas_tensor_t *t, uint32_t *seed);
 
 
 /* -- budget.c ------------------------------------------------------------ */

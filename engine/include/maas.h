@@ -188,6 +188,16 @@ maas_status_t maas_model_warm(maas_model_t *m, maas_team_t *team,
 maas_status_t maas_model_batch_check(maas_model_t *m, maas_team_t *team,
     maas_err_t *err);
 
+/*
+ * Then, for a model whose model.json says how lengths are padded: whether a
+ * padded row is the row that it would be alone, so that calls of several
+ * lengths may run together.  MAAS_OK too where nothing is to be padded;
+ * MAAS_EUNSUPPORTED: they run with calls of the same shape, the text says
+ * why.  Any thread, not the event loop.
+ */
+maas_status_t maas_model_pad_check(maas_model_t *m, maas_team_t *team,
+    maas_err_t *err);
+
 
 /* -- catalog ------------------------------------------------------------- */
 
@@ -305,10 +315,11 @@ maas_task_t *maas_team_reap(maas_team_t *team);
  *
  * A request of level L counts as one that came (L - 1) * age_us later, so no
  * level waits for ever.  Requests of one kind are merged, in this order,
- * into a run of at most max_batch rows.  The run starts when it is full, has
- * a preferred size, or its oldest member has waited delay_us, or must start
- * to meet its deadline; without delay, whatever waits when a run may start
- * is taken together.
+ * into a run of at most max_batch rows.  Those of a length are padded to the
+ * longest: one that would make too much of that waits for another run.  The
+ * run starts when it is full, has a preferred size, or its oldest member has
+ * waited delay_us, or must start to meet its deadline; without delay,
+ * whatever waits when a run may start is taken together.
  *
  * What runs took, and how fast the queue drains, is measured by weight; a
  * deadline that cannot be met by these is refused.  An idle model refuses
@@ -342,6 +353,10 @@ struct maas_sched_item_s {
     uint64_t             deadline_us;   /* 0: none */
     uint32_t             rows;
     uint32_t             level;         /* 1: first; 0 or none such: default */
+    uint32_t             length;        /* of a row, which may be padded; 0:
+                                           no such thing */
+    uint32_t             percent;       /* with padding, of what there is
+                                           without: at most; from 100 */
 
     /* of a run that has been started: the next member */
     maas_sched_item_t   *mate;
@@ -473,12 +488,14 @@ uint64_t maas_call_cost(maas_call_t *call);
 
 /*
  * What the scheduler must know of a decoded call.  Calls of one kind differ
- * in their rows alone and may run together; kind 0: it runs alone.
+ * in their rows and lengths alone and may run together; kind 0: it runs alone.
  */
 typedef struct {
     uint64_t  kind;
     uint64_t  weight;               /* elements of the inputs */
     uint32_t  rows;
+    uint32_t  length;               /* see maas_sched_item_t */
+    uint32_t  percent;
     uint64_t  timeout_us;           /* that the body asks for; 0: none */
     uint64_t  priority;             /* likewise; 1 is the highest */
 } maas_call_needs_t;

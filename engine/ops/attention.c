@@ -59,6 +59,17 @@ att_geom(att_geom_t *g, const att_attr_t *a, const maas_tensor_t *in,
 }
 
 
+/*
+ * Few rows that look at many.  Where there are few of both, packing costs
+ * nothing, and a short text has the bits that it has when it is padded.
+ */
+static bool
+att_is_few(const att_geom_t *g)
+{
+    return g->sq <= ATT_FEW && g->total > ATT_FEW;
+}
+
+
 /* -- setup --------------------------------------------------------------- */
 
 static size_t
@@ -83,7 +94,7 @@ att_setup(maas_setup_t *u)
                  + att_room(g.total * g.d, size)
                  + att_room(g.total * g.dv, size);
 
-    if (size == sizeof(float) && g.sq > ATT_FEW) {
+    if (size == sizeof(float) && !att_is_few(&g)) {
         u->scratch += att_room(maas_p16_elems(g.d, g.total), 4)
                       + att_room(maas_p16_elems(g.total, g.dv), 4);
     }
@@ -464,7 +475,7 @@ att_unit(const maas_step_t *s, const att_geom_t *g, char *scratch, int64_t b,
                         &w.rows.ldv);
     p += att_room(g->total * g->dv, size);
 
-    if (size == sizeof(float) && g->sq > ATT_FEW) {
+    if (size == sizeof(float) && !att_is_few(g)) {
         w.pk = (float *) p;
         w.pv = (float *) (p + att_room(maas_p16_elems(g->d, g->total), 4));
         s->k->pack_p16(w.pk, (const float *) w.rows.k, 1, w.rows.ldk, g->d,

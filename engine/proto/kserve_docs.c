@@ -124,21 +124,50 @@ kserve_put_type(maas_buf_t *b, uint8_t dtype)
 }
 
 
+static void
+kserve_put_port(maas_buf_t *b, const maas_port_t *port, int from)
+{
+    maas_buf_puts(b, "{\"name\":");
+    maas_buf_json(b, port->name.data, port->name.len);
+    maas_buf_puts(b, ",");
+    kserve_put_type(b, port->dtype);
+    maas_buf_puts(b, ",\"dims\":");
+    kserve_put_dims(b, port, from);
+}
+
+
 /* Dimensions without that of the batch, when there is one. */
 static void
-kserve_put_io(maas_buf_t *b, const maas_port_t *port, size_t n, int from,
-    const char *more)
+kserve_put_inputs(maas_buf_t *b, const maas_proto_model_t *m, int from)
+{
+    bool  ragged;
+
+    maas_buf_puts(b, "[");
+
+    for (size_t i = 0; i < m->n_in; i++) {
+        ragged = m->meta != NULL && maas_meta_pad(m->meta, i) != NULL;
+
+        maas_buf_puts(b, i != 0 ? "," : "");
+        kserve_put_port(b, &m->in[i], from);
+        maas_buf_printf(b, ",\"format\":\"FORMAT_NONE\",\"is_shape_tensor\":"
+                        "false,\"allow_ragged_batch\":%s,\"optional\":false}",
+                        ragged ? "true" : "false");
+    }
+
+    maas_buf_puts(b, "]");
+}
+
+
+static void
+kserve_put_outputs(maas_buf_t *b, const maas_proto_model_t *m, int from)
 {
     maas_buf_puts(b, "[");
 
-    for (size_t i = 0; i < n; i++) {
-        maas_buf_puts(b, i != 0 ? ",{\"name\":" : "{\"name\":");
-        maas_buf_json(b, port[i].name.data, port[i].name.len);
-        maas_buf_puts(b, ",");
-        kserve_put_type(b, port[i].dtype);
-        maas_buf_puts(b, ",\"dims\":");
-        kserve_put_dims(b, &port[i], from);
-        maas_buf_puts(b, more);
+    for (size_t i = 0; i < m->n_out; i++) {
+        maas_buf_puts(b, i != 0 ? "," : "");
+        kserve_put_port(b, &m->out[i], from);
+        maas_buf_puts(b, ",\"label_filename\":\"\",\"is_shape_tensor\":"
+                      "false}");
     }
 
     maas_buf_puts(b, "]");
@@ -183,14 +212,11 @@ kserve_put_config(maas_proto_call_t *c, maas_proto_doc_t *doc)
     }
 
     if (maas_proto_key(doc, "input")) {
-        kserve_put_io(b, m->in, m->n_in, max != 0, ",\"format\":"
-                      "\"FORMAT_NONE\",\"is_shape_tensor\":false,"
-                      "\"allow_ragged_batch\":false,\"optional\":false}");
+        kserve_put_inputs(b, m, max != 0);
     }
 
     if (maas_proto_key(doc, "output")) {
-        kserve_put_io(b, m->out, m->n_out, max != 0, ",\"label_filename\":"
-                      "\"\",\"is_shape_tensor\":false}");
+        kserve_put_outputs(b, m, max != 0);
     }
 
     if (maas_proto_key(doc, "model_transaction_policy")) {

@@ -12,21 +12,13 @@
 #include <stdio.h>
 #include <strings.h>
 
-#include <jansson.h>
-
-#include "repo/meta.h"
+#include "repo/meta_priv.h"
 
 
 #define META_LABELS_MAX  (1 << 20)
 #define META_FEATURES    (1 << 16)
 #define META_TOP_K       5
 
-
-typedef struct {
-    const char   *where;        /* "model.json: input.image" */
-    const json_t *object;
-    maas_err_t   *err;
-} meta_at_t;
 
 /* What lies behind the block; owned by jansson's tree and the caller. */
 typedef struct {
@@ -61,7 +53,7 @@ meta_list(const char *const *words, char *out, size_t n)
 }
 
 
-static maas_status_t
+maas_status_t
 meta_keys(const meta_at_t *at, const char *const *known)
 {
     char         list[256], near[MAAS_NEAR_TEXT];
@@ -98,7 +90,7 @@ meta_keys(const meta_at_t *at, const char *const *known)
 }
 
 
-static maas_status_t
+maas_status_t
 meta_int(const meta_at_t *at, const char *key, int64_t min, int64_t max,
     int64_t *out)
 {
@@ -206,27 +198,12 @@ meta_channels(const meta_at_t *at, const char *key, int channels, bool nonzero,
 }
 
 
-/* "name": which of the model's inputs or outputs is meant. */
-static maas_status_t
-meta_port(const meta_at_t *at, const maas_str_t *names, size_t n,
-    const char *what, uint32_t *out)
+maas_status_t
+meta_name(const meta_at_t *at, const char *key, maas_str_t name,
+    const maas_str_t *names, size_t n, const char *what, uint32_t *out)
 {
-    char           list[200];
-    size_t         len = 0;
-    maas_str_t     name;
-    const json_t  *v = json_object_get(at->object, "name");
-
-    if (v == NULL) {
-        return MAAS_OK;
-    }
-
-    if (!json_is_string(v)) {
-        return maas_err(at->err, MAAS_EINVAL, "%s.name must be a string",
-                        at->where);
-    }
-
-    name.data = json_string_value(v);
-    name.len = json_string_length(v);
+    char    list[200];
+    size_t  len = 0;
 
     for (size_t i = 0; i < n; i++) {
         if (maas_str_eq(names[i], name)) {
@@ -243,9 +220,33 @@ meta_port(const meta_at_t *at, const maas_str_t *names, size_t n,
     }
 
     return maas_err(at->err, MAAS_EINVAL,
-                    "%s.name: the model has no %s \"%.*s\"; it has: %s",
-                    at->where, what, (int) maas_min(name.len, 60u), name.data,
-                    list);
+                    "%s.%s: the model has no %s \"%.*s\"; it has: %s",
+                    at->where, key, what, (int) maas_min(name.len, 60u),
+                    name.data, list);
+}
+
+
+/* "name": which of the model's inputs or outputs is meant. */
+static maas_status_t
+meta_port(const meta_at_t *at, const maas_str_t *names, size_t n,
+    const char *what, uint32_t *out)
+{
+    maas_str_t     name;
+    const json_t  *v = json_object_get(at->object, "name");
+
+    if (v == NULL) {
+        return MAAS_OK;
+    }
+
+    if (!json_is_string(v)) {
+        return maas_err(at->err, MAAS_EINVAL, "%s.name must be a string",
+                        at->where);
+    }
+
+    name.data = json_string_value(v);
+    name.len = json_string_length(v);
+
+    return meta_name(at, "name", name, names, n, what, out);
 }
 
 
@@ -460,28 +461,6 @@ meta_output(const json_t *o, maas_meta_t *m, const maas_meta_names_t *names,
 }
 
 
-static maas_status_t
-meta_batch(const json_t *o, maas_meta_t *m, maas_err_t *err)
-{
-    int64_t                    axis;
-    meta_at_t                  at = { "model.json: batch", o, err };
-    static const char *const   keys[] = { "axis", "max", NULL };
-
-    MAAS_TRY(meta_keys(&at, keys));
-
-    if (json_is_null(json_object_get(o, "axis"))) {
-        m->batch_axis = -1;
-
-    } else {
-        axis = m->batch_axis;
-        MAAS_TRY(meta_int(&at, "axis", -1, MAAS_RANK_MAX - 1, &axis));
-        m->batch_axis = (int32_t) axis;
-    }
-
-    return meta_int(&at, "max", 0, 65536, &m->profile_max);
-}
-
-
 /* Fills m but for what needs room behind it. */
 static maas_status_t
 meta_json(const json_t *root, maas_meta_t *m, meta_text_t *text,
@@ -518,7 +497,7 @@ meta_json(const json_t *root, maas_meta_t *m, meta_text_t *text,
 
     v = json_object_get(root, "batch");
 
-    return v == NULL ? MAAS_OK : meta_batch(v, m, err);
+    return v == NULL ? MAAS_OK : meta_batch(v, m, names, err);
 }
 
 

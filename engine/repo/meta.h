@@ -14,6 +14,9 @@
 #define MAAS_META_SIDE      (1 << 20)
 #define MAAS_META_MULTIPLE  4096
 
+/* What padding may cost, in percent of the elements without. */
+#define MAAS_META_PERCENT   10000
+
 
 typedef struct {
     uint32_t  off;              /* from the start of the maas_meta_t */
@@ -76,6 +79,18 @@ typedef enum {
     MAAS_ORDER_TNC
 } maas_order_t;
 
+/*
+ * Inputs that are made longer when requests of several lengths run together;
+ * n_pads 0: only equal shapes do.
+ */
+#define MAAS_META_PADS  16
+
+typedef struct {
+    uint32_t  input;            /* index of the model's input */
+    uint32_t  mask;             /* 1: what is `value` here is left out */
+    double    value;            /* behind the end; fits the input's type */
+} maas_meta_pad_t;
+
 typedef struct {
     uint32_t         size;      /* of the block with its strings */
     uint32_t         n_labels;
@@ -94,6 +109,14 @@ typedef struct {
     int64_t          profile_max;   /* largest batch planned ahead; 0: 1 */
     uint32_t         n_features;    /* names of the columns of prep.input */
     uint32_t         features;      /* offset of n_features maas_meta_str_t */
+    uint32_t         n_pads;
+    int32_t          pad_axis;      /* the one that is padded */
+    uint32_t         pad_multiple;  /* padded lengths are one of it; 0: 1 */
+    uint32_t         pad_percent;   /* elements with padding: at most so many
+                                       percent of those without */
+    double           tolerance;     /* of a padded row to its single run, of
+                                       its largest value; 0: every bit */
+    maas_meta_pad_t  pad[MAAS_META_PADS];   /* ascending by input */
 } maas_meta_t;
 
 static inline maas_str_t
@@ -118,6 +141,19 @@ maas_meta_feature(const maas_meta_t *m, uint32_t i)
 
     f = (const maas_meta_str_t *) ((const char *) m + m->features);
     return maas_meta_str(m, f[i]);
+}
+
+/* How input i is padded; NULL: it is not. */
+static inline const maas_meta_pad_t *
+maas_meta_pad(const maas_meta_t *m, size_t input)
+{
+    for (uint32_t i = 0; i < m->n_pads; i++) {
+        if (m->pad[i].input == input) {
+            return &m->pad[i];
+        }
+    }
+
+    return NULL;
 }
 
 /* Names of the model's inputs and outputs, for model.json to refer to. */

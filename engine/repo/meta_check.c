@@ -59,6 +59,35 @@ meta_wrong(const maas_meta_t *m, uint32_t n_in, uint32_t n_out)
 }
 
 
+static const char *
+meta_wrong_pad(const maas_meta_t *m, uint32_t n_in)
+{
+    if (m->n_pads == 0) {
+        return NULL;
+    }
+
+    if (m->n_pads > MAAS_META_PADS || m->pad_axis < 0
+        || m->pad_axis >= MAAS_RANK_MAX || m->pad_axis == m->batch_axis
+        || m->pad_multiple > MAAS_META_MULTIPLE
+        || m->pad_percent < 100 || m->pad_percent > MAAS_META_PERCENT
+        || !(m->tolerance >= 0 && m->tolerance <= 1))
+    {
+        return "padding is out of range";
+    }
+
+    for (uint32_t i = 0; i < m->n_pads; i++) {
+        if (m->pad[i].input >= n_in || !isfinite(m->pad[i].value)
+            || m->pad[i].mask > 1
+            || (i != 0 && m->pad[i].input <= m->pad[i - 1].input))
+        {
+            return "an input that is padded does not exist";
+        }
+    }
+
+    return NULL;
+}
+
+
 /* A list of strings, with its strings? */
 static bool
 meta_strings(const maas_meta_t *m, uint32_t list, uint32_t n)
@@ -107,6 +136,10 @@ maas_meta_check(const maas_meta_t *m, size_t size, uint32_t n_in,
     }
 
     wrong = meta_wrong(m, n_in, n_out);
+
+    if (wrong == NULL) {
+        wrong = meta_wrong_pad(m, n_in);
+    }
 
     return wrong == NULL ? MAAS_OK
                          : maas_err(err, MAAS_EINVAL, "metadata: %s", wrong);

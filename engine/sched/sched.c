@@ -247,6 +247,8 @@ typedef struct {
     maas_sched_item_t  *first, *last;
     maas_sched_item_t  *cut;            /* last one of a preferred size */
     uint64_t            rows;
+    uint64_t            longest;        /* of those with a length */
+    uint64_t            own;            /* sum of rows x length */
     uint64_t            weight;
     uint64_t            oldest_us;
     uint64_t            due_us;         /* least deadline of the members */
@@ -267,6 +269,8 @@ sched_join(const maas_sched_conf_t *c, sched_run_t *r, maas_sched_item_t *it)
 
     r->last = it;
     r->rows += it->rows;
+    r->longest = maas_max(r->longest, (uint64_t) it->length);
+    r->own += (uint64_t) it->rows * it->length;
     r->weight += it->weight;
     r->oldest_us = maas_min(r->oldest_us, it->queued_us);
 
@@ -281,6 +285,24 @@ sched_join(const maas_sched_conf_t *c, sched_run_t *r, maas_sched_item_t *it)
     }
 
     r->full = r->rows >= c->max_batch;
+}
+
+
+/* Would padding to the longest be too much with this one? */
+static bool
+sched_wastes(const sched_run_t *r, const maas_sched_item_t *it)
+{
+    uint64_t  own, longest;
+
+    if (it->length == 0) {
+        return false;
+    }
+
+    own = r->own + (uint64_t) it->rows * it->length;
+    longest = maas_max(r->longest, (uint64_t) it->length);
+
+    return (double) longest * (double) (r->rows + it->rows) * 100
+           > (double) own * it->percent;
 }
 
 
@@ -310,7 +332,7 @@ sched_gather(maas_sched_model_t *m, sched_run_t *r, uint64_t now_us)
             if (r->rows + it->rows > c->max_batch) {
                 r->full = true;
 
-            } else {
+            } else if (!sched_wastes(r, it)) {
                 sched_join(c, r, it);
             }
         }

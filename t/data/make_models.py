@@ -19,6 +19,10 @@ contents.onnx  x f32[1], s1 i64[2], s2 i64[3] -> y: x - 1 expanded to s1, s2,
            which choose plans by their contents
 across.onnx  x f32[N,2] -> y f32[N,2]: softmax along N: rows depend on rows
 pick.onnx  i i64[N] -> y f32[N]: of five numbers; others fail
+bert/      input_ids, attention_mask, token_type_ids i64[N,S] ->
+           last_hidden_state f32[N,S,32], pooled f32[N,32]: two layers of
+           attention, two heads, 50 words, 64 positions; lengths are padded
+leaky/     x f32[N,S] -> y f32[N,S]: x less its mean, which padding changes
 slow.onnx  x f32[N,1] -> y f32[N,1]: 60 products with one 1024x1024 matrix,
            0.126 GFLOP a row; N chooses how long it takes
 
@@ -228,10 +232,88 @@ def regression(rng):
        [tensor("one", np.array([1], np.int64))])
 
 
+def bert(rng):
+    nodes, weights, i64, f32 = [], [], TensorProto.INT64, TensorProto.FLOAT
+
+    def const(a):
+        weights.append(tensor(f"c{len(weights)}", a))
+        return weights[-1].name
+
+    def normal(*dims):
+        a = rng.standard_normal(dims) / np.sqrt(dims[0])
+        return const(a.astype(np.float32))
+
+    def op(kind, *inputs, out=None, **attrs):
+        out = out or f"t{len(nodes)}"
+        nodes.append(helper.make_node(kind, list(inputs), [out],
+                                      f"{kind}{len(nodes)}", **attrs))
+        return out
+
+    def scalar(x):
+        return const(np.float32(x))
+
+    def linear(x, a, b):
+        return op("Add", op("MatMul", x, normal(a, b)), normal(b))
+
+    def norm(x):
+        c = op("Sub", x, op("ReduceMean", x, axes=[-1], keepdims=1))
+        v = op("ReduceMean", op("Mul", c, c), axes=[-1], keepdims=1)
+        return op("Div", c, op("Sqrt", op("Add", v, scalar(1e-6))))
+
+    def heads(x, perm):
+        x = op("Reshape", x, const(np.array([0, 0, 2, 16])))
+        return op("Transpose", x, perm=perm)
+
+    def layer(x):
+        q, v = (heads(linear(x, 32, 32), [0, 2, 1, 3]) for _ in range(2))
+        k = heads(linear(x, 32, 32), [0, 2, 3, 1])
+        s = op("Div", op("MatMul", q, k), scalar(4))
+        p = op("Softmax", op("Add", s, mask), axis=3)
+        o = op("Transpose", op("MatMul", p, v), perm=[0, 2, 1, 3])
+        o = op("Reshape", o, const(np.array([0, 0, 32])))
+        x = norm(op("Add", linear(o, 32, 32), x))
+        h = linear(x, 32, 64)
+        g = op("Erf", op("Div", h, scalar(np.sqrt(2))))
+        g = op("Mul", op("Mul", h, op("Add", g, scalar(1))), scalar(0.5))
+        return norm(op("Add", linear(g, 64, 32), x))
+
+    seen = op("Cast", "attention_mask", to=f32)
+    mask = op("Unsqueeze", seen, const(np.array([1, 2])))
+    mask = op("Mul", op("Sub", scalar(1), mask), scalar(-3.4028235e38))
+    at = op("Shape", "input_ids")
+    at = op("Slice", normal(64, 32), const(np.array([0])),
+            op("Gather", at, const(np.array([1]))), const(np.array([0])))
+    x = op("Add", op("Gather", normal(50, 32), "input_ids"), at)
+    x = norm(op("Add", x, op("Gather", normal(2, 32), "token_type_ids")))
+    x = op("Identity", layer(layer(x)), out="last_hidden_state")
+    seen = op("Unsqueeze", seen, const(np.array([2])))
+    axis = const(np.array([1]))
+    total = op("ReduceSum", op("Mul", x, seen), axis, keepdims=0)
+    op("Div", total, op("ReduceSum", seen, axis, keepdims=0), out="pooled")
+
+    return whole("bert", nodes,
+                 [value(n, i64, ["N", "S"]) for n in
+                  ("input_ids", "attention_mask", "token_type_ids")],
+                 [value("last_hidden_state", f32, ["N", "S", 32]),
+                  value("pooled", f32, ["N", 32])], weights)
+
+
+def leaky(rng):
+    return model("leaky", [
+        helper.make_node("ReduceMean", ["x"], ["m"], "mean", axes=[1],
+                         keepdims=1),
+        helper.make_node("Sub", ["x", "m"], ["y"], "less"),
+    ], ["N", "S"], ["N", "S"], [])
+
+
 BESIDE = {
     "class/model.json": '{"output": {"softmax": true, "top_k": 2},'
                         ' "batch": {"max": 8}}\n',
     "class/labels.txt": "cat\ndog: small\nl\u00e4mmchen\n",
+    "bert/model.json": '{"batch": {"max": 16, "pad": {"axis": 1, "limit": 2,'
+                       ' "values": {"input_ids": 0, "attention_mask": 0,'
+                       ' "token_type_ids": 0}, "mask": "attention_mask"}}}\n',
+    "leaky/model.json": '{"batch": {"pad": {"values": {"x": 0}}}}\n',
     "value/model.json": '{"output": {"name": "y", "meaning": "regression"}}\n',
 }
 
@@ -255,13 +337,14 @@ def main():
     folder = sys.argv[1]
     os.makedirs(folder, exist_ok=True)
 
-    for name in "class", "value":
+    for name in "class", "value", "bert", "leaky":
         os.makedirs(os.path.join(folder, name), exist_ok=True)
 
     for name, content in BESIDE.items():
         put(os.path.join(folder, name), lambda p: put_text(p, content))
 
-    for make, name in [(classes, "class/model"), (regression, "value/model")]:
+    for make, name in [(classes, "class/model"), (regression, "value/model"),
+                       (bert, "bert/model"), (leaky, "leaky/model")]:
         put(os.path.join(folder, name + ".onnx"),
             lambda p: save(make(np.random.default_rng(7)), p))
 

@@ -115,10 +115,12 @@ mkdir "$p/meta";
 symlink "$root/conf/models/digits/labels.txt", "$p/meta/labels.txt";
 
 for my $b (grep { $_->{lang} eq 'json' } blocks('docs/model-json.md')) {
-    my $colors = $b->{text} =~ /"image": \{/ && $b->{text} !~ /GRAY/;
+    my $fits = $b->{text} =~ /"input_ids"/ ? 'bert/model.onnx'
+               : $b->{text} =~ /"image": \{/ && $b->{text} !~ /GRAY/
+                 ? 'colors.onnx' : undef;
     unlink "$p/meta/model.onnx";
-    symlink $colors ? $t->fill('%MODELS%/colors.onnx')
-                    : "$root/conf/models/digits/model.onnx",
+    symlink defined $fits ? $t->fill("%MODELS%/$fits")
+                          : "$root/conf/models/digits/model.onnx",
             "$p/meta/model.onnx";
     write_file("$p/meta/model.json", $b->{text});
     my $out = `$build/maas compile $p/meta -o $p/meta/x.maas 2>&1`;

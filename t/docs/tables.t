@@ -99,7 +99,8 @@ for my $name (@command) {
 
 # model.json
 
-my $meta = slurp("$root/engine/repo/meta.c");
+my $meta = slurp("$root/engine/repo/meta.c")
+           . slurp("$root/engine/repo/meta_batch.c");
 my %key;
 
 while ($meta =~ /keys\[\] = \{(.*?)NULL\s*\}/sg) {

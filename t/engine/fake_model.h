@@ -198,6 +198,15 @@ maas_model_batch_axis(const maas_model_t *m)
 }
 
 
+const uint8_t *
+maas_model_pads(const maas_model_t *m)
+{
+    (void) m;
+
+    return NULL;
+}
+
+
 uint64_t
 maas_model_cost(maas_model_t *m, const maas_tensor_t *in)
 {

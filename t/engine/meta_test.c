@@ -182,6 +182,56 @@ test_ctc(void)
 
 
 static void
+test_pad(void)
+{
+    maas_meta_t            *m;
+    const maas_meta_pad_t  *p;
+
+    m = parse("{\"batch\": {\"pad\": {\"values\": {\"x\": 0}}}}", NULL);
+    ok(m != NULL && m->n_pads == 1 && m->pad_axis == 1
+       && m->pad_multiple == 1 && m->pad_percent == 110 && m->tolerance == 0
+       && !m->pad[0].mask, "pad and its defaults %s", err.text);
+    ok(maas_meta_check(m, m->size, 1, 1, &err) == MAAS_OK, "checks");
+    ok(maas_meta_pad(m, 0) == &m->pad[0] && maas_meta_pad(m, 1) == NULL,
+       "by input");
+    free(m);
+
+    m = parse("{\"batch\": {\"axis\": 1, \"pad\": {\"axis\": 2,"
+              " \"values\": {\"im:0\": -1.5, \"x\": 7}, \"limit\": 2,"
+              " \"multiple\": 16, \"tolerance\": 1e-5,"
+              " \"mask\": \"x\"}}}", NULL);
+    ok(m != NULL && m->batch_axis == 1 && m->pad_axis == 2 && m->n_pads == 2
+       && m->pad_multiple == 16 && m->pad_percent == 200
+       && m->tolerance == 1e-5, "all keys %s", err.text);
+    p = m->pad;
+    ok(p[0].input == 0 && p[0].value == 7 && p[0].mask == 1
+       && p[1].input == 1 && p[1].value == -1.5 && p[1].mask == 0,
+       "values in the order of the inputs");
+    ok(maas_meta_check(m, m->size, 2, 1, &err) == MAAS_OK, "checks");
+    ok(maas_meta_check(m, m->size, 1, 1, &err) == MAAS_EINVAL, "%s",
+       err.text);
+
+    m->pad_axis = 1;
+    ok(maas_meta_check(m, m->size, 2, 1, &err) == MAAS_EINVAL, "one axis");
+    m->pad_axis = 2;
+    m->n_pads = 1000;
+    ok(maas_meta_check(m, m->size, 2, 1, &err) == MAAS_EINVAL, "too many");
+    m->n_pads = 2;
+    m->pad[1].input = 0;
+    ok(maas_meta_check(m, m->size, 2, 1, &err) == MAAS_EINVAL, "twice");
+    m->pad[1].input = 1;
+    m->tolerance = NAN;
+    ok(maas_meta_check(m, m->size, 2, 1, &err) == MAAS_EINVAL, "NaN");
+    free(m);
+
+    m = parse("{\"batch\": {\"axis\": 1,"
+              " \"pad\": {\"values\": {\"x\": 0}}}}", NULL);
+    ok(m != NULL && m->pad_axis == 0, "axis 0 where the batch has 1");
+    free(m);
+}
+
+
+static void
 test_bad(void)
 {
     static const char *const  bad[][2] = {
@@ -232,6 +282,30 @@ test_bad(void)
         { "{\"output\": {\"top_k\": -1}}", "integer" },
         { "{\"batch\": {\"axis\": 8}}", "from -1 to 7" },
         { "{\"batch\": {\"max\": 1e9}}", "integer" },
+        { "{\"batch\": {\"pad\": 1}}", "batch.pad must be an object" },
+        { "{\"batch\": {\"pad\": {}}}", "such as {\"input_ids\": 0}" },
+        { "{\"batch\": {\"pad\": {\"value\": 1}}}",
+          "known are: axis, values, mask" },
+        { "{\"batch\": {\"pad\": {\"values\": {}}}}", "1 to 16 inputs" },
+        { "{\"batch\": {\"pad\": {\"values\": {\"y\": 0}}}}",
+          "batch.pad.values: the model has no input \"y\"; it has: \"x\"" },
+        { "{\"batch\": {\"pad\": {\"values\": {\"x\": \"0\"}}}}",
+          "that of \"x\" must be a number from -2^53" },
+        { "{\"batch\": {\"pad\": {\"values\": {\"x\": 1e16}}}}", "2^53" },
+        { "{\"batch\": {\"pad\": {\"axis\": 0,"
+          " \"values\": {\"x\": 0}}}}", "lies along the same axis" },
+        { "{\"batch\": {\"axis\": null, \"pad\": {"
+          " \"values\": {\"x\": 0}}}}", "lies along none" },
+        { "{\"batch\": {\"pad\": {\"limit\": 0.5,"
+          " \"values\": {\"x\": 0}}}}", "limit must be a number from 1 to" },
+        { "{\"batch\": {\"pad\": {\"multiple\": 0,"
+          " \"values\": {\"x\": 0}}}}", "from 1 to 4096" },
+        { "{\"batch\": {\"pad\": {\"tolerance\": -1,"
+          " \"values\": {\"x\": 0}}}}", "tolerance must be a number" },
+        { "{\"batch\": {\"pad\": {\"mask\": \"im:0\","
+          " \"values\": {\"x\": 0}}}}", "\"im:0\" is not among" },
+        { "{\"batch\": {\"pad\": {\"mask\": 0,"
+          " \"values\": {\"x\": 0}}}}", "must be the name of an input" },
     };
 
     for (size_t i = 0; i < maas_nelts(bad); i++) {
@@ -252,7 +326,8 @@ test_lies(void)
 {
     size_t        size;
     uint64_t      sum = 0;
-    maas_meta_t  *m = parse("{\"description\": \"abc\"}", "one\ntwo\n");
+    maas_meta_t  *m = parse("{\"description\": \"abc\", \"batch\": {\"pad\":"
+                            " {\"values\": {\"x\": 0}}}}", "one\ntwo\n");
     uint8_t      *copy;
 
     size = m->size;
@@ -278,6 +353,7 @@ test_lies(void)
             }
 
             sum += maas_meta_str(c, c->description).len;
+            sum += maas_meta_pad(c, 0) != NULL;
         }
     }
 
@@ -303,6 +379,7 @@ main(void)
     test_features();
     test_all();
     test_ctc();
+    test_pad();
     test_bad();
     test_lies();
     return done();
