@@ -1,0 +1,152 @@
+/*
+ * train_dropout: maas.Dropout(x, key), Dropout while training: element i
+ * becomes 0 with probability `ratio`, else x / (1 - ratio).  key: the seed
+ * and the step.  Whether element i stays is a function of seed, step, `node`
+ * and i (base/random.h), so the gradient is the same operator on dy, and no
+ * mask is kept.
+ *
+ * Srivastava et al., "Dropout: a simple way to prevent neural networks from
+ * overfitting", 2014.
+ *
+ * Ownership: nothing is allocated.
+ * Threads:   units are independent.
+ */
+
+#include "base/random.h"
+#include "graph/grad.h"
+#include "ops/ops_common.h"
+
+
+#define DROP_STREAM  0x80000000u        /* | node */
+
+typedef struct {
+    int64_t  node;
+    float    ratio;
+} drop_attr_t;
+
+
+static void
+drop_block(maas_tensor_t *y, const maas_tensor_t *x, int64_t at, int64_t n,
+    const uint32_t r[4], uint32_t below, double scale)
+{
+    for (int64_t i = 0; i < n; i++) {
+        if (y->dtype == MAAS_F64) {
+            ((double *) y->data)[at + i] = r[i] < below ? 0
+                : ((const double *) x->data)[at + i] * scale;
+
+        } else {
+            ((float *) y->data)[at + i] = r[i] < below ? 0
+                : ((const float *) x->data)[at + i] * (float) scale;
+        }
+    }
+}
+
+
+static maas_status_t
+drop_run(const maas_step_t *s, maas_slot_t *slot, int64_t first, int64_t last)
+{
+    double              keep;
+    int64_t             lo, hi, total = maas_tensor_count(&s->out[0]);
+    uint32_t            r[4], below;
+    const int64_t      *key = s->in[1].data;
+    maas_random_t       g;
+    const drop_attr_t  *a = s->attr;
+
+    (void) slot;
+    maas_unit_range(first, last, total, &lo, &hi);
+    g = maas_random((uint64_t) key[0], DROP_STREAM | (uint32_t) a->node,
+                    (uint32_t) key[1]);
+    keep = 1 - (double) a->ratio;
+    below = (uint32_t) ((double) a->ratio * 4294967296.0);
+
+    /* A unit is a multiple of 4 elements. */
+    for (int64_t i = lo; i < hi; i += 4) {
+        maas_random_block(&g, (uint64_t) i / 4, r);
+        drop_block(&s->out[0], &s->in[0], i, maas_min(hi - i, 4), r, below,
+                   1 / keep);
+    }
+
+    return MAAS_OK;
+}
+
+
+static bool
+drop_setup(maas_setup_t *u)
+{
+    return maas_setup_elements(u, 3);
+}
+
+
+static maas_status_t
+drop_infer(maas_infer_t *c)
+{
+    const drop_attr_t  *a = c->attr;
+    const maas_type_t  *k = c->in[1].type;
+
+    if (!(a->ratio >= 0 && a->ratio < 1)) {
+        return maas_err(c->err, MAAS_EINVAL, "ratio is %g, expected at least "
+                        "0 and less than 1", (double) a->ratio);
+    }
+
+    if (k->rank != 1 || (maas_dim_known(k->dims[0]) && k->dims[0] != 2)) {
+        return maas_err(c->err, MAAS_EINVAL, "the key must have the shape "
+                        "[2]");
+    }
+
+    return maas_infer_same(c);
+}
+
+
+static maas_status_t
+drop_grad(maas_grad_t *c)
+{
+    maas_vid_t  in[2] = { c->dout[0], maas_grad_in(c, 1) };
+
+    maas_grad_emit_same(c, "maas", "Dropout", in, 2, &c->din[0], 1);
+    return c->rc;
+}
+
+
+static const maas_formal_t  drop_in[] = {
+    { "X",   MAAS_D_FLOAT, 'T', 0 },
+    { "key", MAAS_D(I64),    0, 0 }
+};
+
+static const maas_formal_t  drop_out[] = { { "Y", MAAS_D_FLOAT, 'T', 0 } };
+
+static const maas_attr_row_t  drop_attrs[] = {
+    { .name = "node", .type = MAAS_ATTR_INT,
+      .off = offsetof(drop_attr_t, node), .min = 0, .max = INT32_MAX },
+    { .name = "ratio", .type = MAAS_ATTR_FLOAT, .f = 0.5f,
+      .off = offsetof(drop_attr_t, ratio) }
+};
+
+static const maas_kernel_row_t  drop_kernel[] = {
+    { "dropout.philox", MAAS_CPU_REF, 1, 0, drop_setup, drop_run }
+};
+
+static const maas_case_t  drop_cases[] = {
+    { "ratio=0.3 node=7 | f32[3,5] i64[2]{42,1}", NULL },
+    { "| f64[2,3,4] i64[2]{-1,9}", NULL },
+    { "ratio=0 | f32[7] i64[2]{1,2}", NULL },
+    { "ratio=0.25 | f32[40000] i64[2]{1,2}", NULL },
+    { "| f32[0,3] i64[2]{1,2}", NULL },
+    { NULL, NULL }
+};
+
+static const maas_case_t  drop_bad[] = {
+    { "ratio=1 | f32[7] i64[2]{1,2}", "ratio is 1" },
+    { "| f32[7] i64[3]{1,2,3}", "the key" },
+    { NULL, NULL }
+};
+
+const maas_op_t  maas_ops_train_dropout[] = {
+
+    { .name = "Dropout", .domain = "maas", .since = 1,
+      .flags = MAAS_OP_PURE | MAAS_OP_INTERNAL, MAAS_IO(drop_in, drop_out),
+      MAAS_ATTRS(drop_attrs, drop_attr_t), .infer = drop_infer,
+      MAAS_KERNELS(drop_kernel), .grad = drop_grad, .cases = drop_cases,
+      .bad = drop_bad },
+
+    { .name = NULL }
+};

@@ -1,0 +1,522 @@
+/*
+ * trainer.c: the loop.  See trainer.h.
+ */
+
+#include <math.h>
+#include <stdio.h>
+
+#include "base/random.h"
+#include "train/trainer.h"
+
+
+#define TRAINER_STREAM  0x4f524452u     /* "ORDR" */
+
+
+/* -- buffers ------------------------------------------------------------- */
+
+static maas_status_t
+trainer_tensor(maas_trainer_t *t, const maas_tensor_t *like, void **out,
+    maas_err_t *err)
+{
+    size_t   bytes;
+    int64_t  n = maas_dims_count(like->dims + 1, like->rank - 1);
+
+    if (n < 0 || !maas_mul_i64(n, t->items, &n)
+        || !maas_dtype_bytes(like->dtype, n, &bytes))
+    {
+        return maas_err(err, MAAS_ELIMIT, "a batch of %lld items is too "
+                        "large", (long long) t->items);
+    }
+
+    *out = maas_arena_alloc(&t->arena, bytes + MAAS_ALIGN);
+    if (*out == NULL) {
+        return maas_err_nomem(err);
+    }
+
+    *out = (void *) maas_align((uintptr_t) *out, MAAS_ALIGN);
+    return MAAS_OK;
+}
+
+
+static maas_status_t
+trainer_buffers(maas_trainer_t *t, maas_err_t *err)
+{
+    unsigned  have = maas_optim_moments(t->o.optim);
+    int64_t   n = maas_max(t->o.n_train, 1);
+
+    MAAS_TRY(trainer_tensor(t, &t->o.feed->x, &t->x, err));
+    MAAS_TRY(trainer_tensor(t, &t->o.feed->y, &t->y, err));
+
+    t->order = maas_arena_array(&t->arena, (size_t) n, sizeof(int64_t));
+    t->weight = maas_arena_array(&t->arena, (size_t) t->items,
+                                 sizeof(float));
+
+    for (int i = 0; i < MAAS_OPTIM_MOMENTS; i++) {
+        if (have >> i & 1) {
+            t->moment[i] = maas_weights_buffer(t->o.weights);
+        }
+
+        if ((have >> i & 1) && t->moment[i] == NULL) {
+            return maas_err_nomem(err);
+        }
+    }
+
+    if (t->o.optim->first != 0 && t->moment[1] != NULL) {
+        for (int64_t i = 0; i < t->o.weights->total; i++) {
+            t->moment[1][i] = (float) t->o.optim->first;
+        }
+    }
+
+    t->best = t->o.best ? maas_weights_buffer(t->o.weights) : NULL;
+    t->sum = t->o.optim->common.accumulate > 1
+             ? maas_weights_buffer(t->o.weights) : NULL;
+
+    if (t->order == NULL || t->weight == NULL
+        || (t->o.best && t->best == NULL)
+        || (t->o.optim->common.accumulate > 1 && t->sum == NULL))
+    {
+        return maas_err_nomem(err);
+    }
+
+    return maas_trainer_begin(t, err);
+}
+
+
+static maas_status_t
+trainer_nets(maas_trainer_t *t, maas_err_t *err)
+{
+    maas_fitnet_spec_t  s = { .model = t->o.model, .weights = t->o.weights,
+                              .loss = t->o.loss, .host = t->o.host,
+                              .k = t->o.k, .train = true,
+                              .dense = t->o.dense,
+                              .weighted = t->o.feed->weigh != NULL };
+
+    MAAS_TRY(maas_fitnet_create(&t->fit, &s, err));
+
+    if (t->o.n_validation != 0) {
+        s.train = false;
+        MAAS_TRY(maas_fitnet_create(&t->check, &s, err));
+    }
+
+    return MAAS_OK;
+}
+
+
+maas_status_t
+maas_trainer_create(maas_trainer_t **out, const maas_trainer_opts_t *o,
+    maas_err_t *err)
+{
+    maas_status_t    rc;
+    maas_trainer_t  *t = maas_calloc(o->host, 1, sizeof(*t));
+
+    *out = NULL;
+
+    if (t == NULL) {
+        return maas_err_nomem(err);
+    }
+
+    t->o = *o;
+    maas_arena_init(&t->arena, o->host, 0);
+    maas_buf_init(&t->history, o->host);
+    maas_schedule_begin(&t->st.schedule);
+
+    if (o->n_train <= 0) {
+        rc = maas_err(err, MAAS_EINVAL, "there are no rows to train on");
+
+    } else {
+        t->items = o->batch > 0 ? maas_min(o->batch, o->n_train)
+                                : o->n_train;
+        t->batches = (o->n_train + t->items - 1) / t->items;
+        rc = trainer_buffers(t, err);
+    }
+
+    if (rc == MAAS_OK) {
+        rc = trainer_nets(t, err);
+    }
+
+    if (rc != MAAS_OK) {
+        maas_trainer_destroy(t);
+        return rc;
+    }
+
+    *out = t;
+    return MAAS_OK;
+}
+
+
+void
+maas_trainer_destroy(maas_trainer_t *t)
+{
+    const maas_host_t  *host;
+
+    if (t == NULL) {
+        return;
+    }
+
+    host = t->o.host;
+    maas_fitnet_destroy(t->fit);
+    maas_fitnet_destroy(t->check);
+
+    for (int i = 0; i < MAAS_OPTIM_MOMENTS; i++) {
+        maas_weights_drop(t->o.weights, t->moment[i]);
+    }
+
+    maas_weights_drop(t->o.weights, t->best);
+    maas_weights_drop(t->o.weights, t->sum);
+    maas_buf_destroy(&t->history);
+    maas_arena_destroy(&t->arena);
+    maas_free(host, t);
+}
+
+
+/* -- values -------------------------------------------------------------- */
+
+void
+maas_monitor_name(const maas_monitor_t *m, char out[64])
+{
+    snprintf(out, 64, "%s%s", m->validation ? "validation_" : "",
+             m->metric < 0 ? "loss" : maas_fit_metric_rows[m->metric].name);
+}
+
+
+double
+maas_trainer_value(const maas_trainer_t *t, const maas_monitor_t *m)
+{
+    const maas_fit_sums_t  *s = m->validation ? &t->st.validation
+                                              : &t->st.train;
+
+    return m->metric < 0 ? s->loss / (double) s->items
+                         : maas_fit_metric(s, m->metric);
+}
+
+
+static void
+trainer_put(maas_buf_t *b, const char *name, double v)
+{
+    if (isfinite(v)) {
+        maas_buf_printf(b, ",\"%s\":%.9g", name, v);
+
+    } else {
+        maas_buf_printf(b, ",\"%s\":null", name);
+    }
+}
+
+
+static void
+trainer_history(maas_trainer_t *t)
+{
+    char            name[64];
+    maas_monitor_t  m;
+
+    maas_buf_printf(&t->history, "{\"epoch\":%lld,\"step\":%lld",
+                    (long long) t->st.epoch + 1, (long long) t->st.step);
+
+    for (int v = 0; v < 2; v++) {
+        m.validation = v == 1;
+
+        if (m.validation && t->check == NULL) {
+            break;
+        }
+
+        for (m.metric = -1; m.metric < MAAS_FIT_METRICS; m.metric++) {
+            if (m.metric < 0 || (t->o.metrics >> m.metric & 1)) {
+                maas_monitor_name(&m, name);
+                trainer_put(&t->history, name, maas_trainer_value(t, &m));
+            }
+        }
+    }
+
+    trainer_put(&t->history, "learning_rate", t->rate);
+    maas_buf_puts(&t->history, "}\n");
+}
+
+
+/* -- batches ------------------------------------------------------------- */
+
+static maas_status_t
+trainer_batch(maas_trainer_t *t, maas_fitnet_t *f, const int64_t *row,
+    int64_t n, maas_fit_sums_t *sums, maas_err_t *err)
+{
+    bool               train = f == t->fit;
+    const maas_feed_t *feed = t->o.feed;
+    maas_tensor_t      x = feed->x, y = feed->y;
+    maas_fitnet_run_t  r = { .in = &x, .weight = t->weight,
+                             .team = t->o.team };
+
+    MAAS_TRY(feed->rows(feed->ctx, row, n, train, (uint64_t) t->st.epoch,
+                        t->x, t->y, err));
+
+    x.dims[0] = y.dims[0] = n;
+    x.data = t->x;
+    y.data = t->y;
+    x.bytes = (size_t) maas_tensor_count(&x) * maas_dtype_size(x.dtype);
+    y.bytes = (size_t) maas_tensor_count(&y) * maas_dtype_size(y.dtype);
+
+    if (feed->weigh != NULL) {
+        feed->weigh(feed->ctx, t->y, n, t->weight);
+    }
+
+    r.target = y;
+    r.seed = (int64_t) t->o.seed;
+    r.step = t->st.epoch * t->batches + t->st.batch;
+    MAAS_TRY(maas_fitnet_run(f, &r, err));
+
+    t->loss = r.loss;
+
+    if (!isfinite(r.loss)) {
+        return maas_err(err, MAAS_EINVAL, "the loss is %s",
+                        isnan(r.loss) ? "not a number" : "infinite");
+    }
+
+    maas_fit_sums_add(sums, t->o.metrics, t->o.loss->row->target,
+                      t->o.logits, r.loss, &r.result, &y);
+    return MAAS_OK;
+}
+
+
+static maas_status_t
+trainer_diverged(const maas_trainer_t *t, maas_err_t *err)
+{
+    char  reason[MAAS_ERR_TEXT];
+
+    snprintf(reason, sizeof(reason), "%s", err->text);
+
+    return maas_err(err, MAAS_EINVAL, "training diverged at step %lld, in "
+                    "epoch %lld: %.200s%s; a smaller learning_rate, or "
+                    "clip_norm, may help", (long long) t->st.step + 1,
+                    (long long) t->st.epoch + 1, reason,
+                    t->o.checkpoint != NULL && t->saved != 0
+                    ? "; the last checkpoint is kept" : "");
+}
+
+
+/* Batches until the optimiser has made a step. */
+static maas_status_t
+trainer_step(maas_trainer_t *t, maas_err_t *err)
+{
+    bool           summed = t->sum != NULL;
+    int64_t        at, n, items = 0, k = t->o.optim->common.accumulate;
+    maas_status_t  rc;
+
+    t->rate = maas_schedule_rate(&t->o.schedule[0], &t->st.schedule,
+                                 t->o.optim->common.rate, t->st.epoch,
+                                 (double) (t->st.batch + 1)
+                                 / (double) t->batches, t->o.epochs);
+
+    for (int64_t i = 0; i < k && t->st.batch < t->batches; i++) {
+        at = t->st.batch * t->items;
+        n = maas_min(t->items, t->o.n_train - at);
+        rc = trainer_batch(t, t->fit, t->order + at, n, &t->st.train, err);
+
+        if (rc != MAAS_OK) {
+            return isfinite(t->loss) ? rc : trainer_diverged(t, err);
+        }
+
+        if (summed) {
+            MAAS_TRY(maas_trainer_gather(t, n, i == 0));
+        }
+
+        maas_fitnet_keep(t->fit, t->o.weights->data);
+        items += n;
+        t->st.batch++;
+    }
+
+    rc = maas_trainer_update(t, summed, items, t->rate, err);
+
+    return rc == MAAS_OK ? rc : trainer_diverged(t, err);
+}
+
+
+/* -- epochs -------------------------------------------------------------- */
+
+static maas_status_t
+trainer_validate(maas_trainer_t *t, maas_err_t *err)
+{
+    int64_t        n;
+    maas_status_t  rc;
+
+    memset(&t->st.validation, 0, sizeof(t->st.validation));
+
+    for (int64_t at = 0; t->check != NULL && at < t->o.n_validation; at += n)
+    {
+        n = maas_min(t->items, t->o.n_validation - at);
+        rc = trainer_batch(t, t->check, t->o.validation + at, n,
+                           &t->st.validation, err);
+
+        if (rc != MAAS_OK) {
+            return isfinite(t->loss) ? rc : trainer_diverged(t, err);
+        }
+    }
+
+    return MAAS_OK;
+}
+
+
+/* Is value v of the monitor better than the best one so far? */
+static bool
+trainer_better(const maas_trainer_t *t, double v)
+{
+    int  m = t->o.monitor.metric;
+
+    if (t->st.best_epoch == 0) {
+        return !isnan(v);
+    }
+
+    return m >= 0 && maas_fit_metric_rows[m].more
+           ? v > t->st.best + t->o.min_delta
+           : v < t->st.best - t->o.min_delta;
+}
+
+
+static void
+trainer_judge(maas_trainer_t *t)
+{
+    int     m = t->o.monitor.metric;
+    double  v = maas_trainer_value(t, &t->o.monitor);
+
+    if (trainer_better(t, v)) {
+        t->st.best = v;
+        t->st.best_epoch = t->st.epoch + 1;
+        t->st.bad = 0;
+
+        if (t->best != NULL) {
+            memcpy(t->best, t->o.weights->data,
+                   (size_t) t->o.weights->total * sizeof(float));
+        }
+
+    } else {
+        t->st.bad++;
+    }
+
+    maas_schedule_epoch(t->o.schedule, &t->st.schedule,
+                        t->o.optim->common.rate,
+                        m >= 0 && maas_fit_metric_rows[m].more ? -v : v);
+
+    t->st.done = t->st.epoch + 1 >= t->o.epochs
+                 || (t->o.patience >= 0 && t->st.bad > t->o.patience);
+}
+
+
+static maas_status_t
+trainer_save(maas_trainer_t *t, bool epoch, maas_err_t *err)
+{
+    uint64_t  now = maas_now_ns();
+
+    if (t->o.checkpoint == NULL
+        || !(epoch || (t->o.every_steps != 0
+                       && t->st.step % t->o.every_steps == 0)
+             || (t->o.every_ns != 0
+                 && now - (t->saved != 0 ? t->saved : t->started)
+                    > t->o.every_ns)))
+    {
+        return MAAS_OK;
+    }
+
+    t->st.seconds += (double) (now - t->started) / 1e9;
+    t->started = now;
+    MAAS_TRY(maas_checkpoint_write(t, err));
+    t->saved = now;
+
+    return MAAS_OK;
+}
+
+
+/* Fisher and Yates, by numbers of (seed, epoch). */
+static void
+trainer_shuffle(maas_trainer_t *t)
+{
+    int64_t        row;
+    uint64_t       k;
+    maas_random_t  g = maas_random(t->o.seed, TRAINER_STREAM,
+                                   (uint32_t) t->st.epoch);
+
+    for (int64_t i = t->o.n_train - 1; i > 0; i--) {
+        k = maas_random_below(&g, (uint64_t) i, (uint64_t) i + 1);
+        row = t->order[i];
+        t->order[i] = t->order[k];
+        t->order[k] = row;
+    }
+}
+
+
+static maas_status_t
+trainer_epoch(maas_trainer_t *t, maas_err_t *err)
+{
+    memcpy(t->order, t->o.train, (size_t) t->o.n_train * sizeof(int64_t));
+
+    if (!t->o.ordered) {
+        trainer_shuffle(t);
+    }
+
+    while (t->st.batch < t->batches) {
+        MAAS_TRY(trainer_step(t, err));
+
+        if (t->o.step != NULL) {
+            t->o.step(t->o.ctx, t);
+        }
+
+        if (t->o.cancel != NULL && *t->o.cancel) {
+            MAAS_TRY(trainer_save(t, true, err));
+            return maas_err(err, MAAS_ECANCEL, "stopped at step %lld, in "
+                            "epoch %lld", (long long) t->st.step,
+                            (long long) t->st.epoch + 1);
+        }
+
+        MAAS_TRY(trainer_save(t, false, err));
+    }
+
+    MAAS_TRY(trainer_validate(t, err));
+    trainer_judge(t);
+    trainer_history(t);
+
+    if (t->history.failed) {
+        return maas_err_nomem(err);
+    }
+
+    if (t->o.epoch != NULL) {
+        t->o.epoch(t->o.ctx, t);
+    }
+
+    t->st.epoch++;
+    t->st.batch = 0;
+
+    if (!t->st.done) {
+        memset(&t->st.train, 0, sizeof(t->st.train));
+    }
+
+    return trainer_save(t, true, err);
+}
+
+
+maas_status_t
+maas_trainer_run(maas_trainer_t *t, maas_err_t *err)
+{
+    maas_status_t  rc;
+
+    t->started = maas_now_ns();
+
+    if (t->o.resume && t->o.checkpoint != NULL) {
+        rc = maas_checkpoint_read(t, err);
+
+        if (rc != MAAS_OK && rc != MAAS_ENOENT) {
+            return rc;
+        }
+
+        t->resumed = rc == MAAS_OK;
+        t->saved = t->resumed ? t->started : 0;
+    }
+
+    t->st.done = t->st.done || t->st.epoch >= t->o.epochs;
+
+    while (!t->st.done) {
+        MAAS_TRY(trainer_epoch(t, err));
+    }
+
+    if (t->best != NULL && t->st.best_epoch != 0) {
+        memcpy(t->o.weights->data, t->best,
+               (size_t) t->o.weights->total * sizeof(float));
+    }
+
+    t->st.seconds += (double) (maas_now_ns() - t->started) / 1e9;
+    return MAAS_OK;
+}
