@@ -15,9 +15,10 @@ run="$build curl:curl"
 
 test="$build curl:curl perl:prove libonnx-testdata nghttp2-client:nghttp
     openssl:openssl wrk:wrk python3:/usr/bin/python3 python3-numpy
-    python3-onnx python3-sklearn"
+    python3-onnx python3-sklearn libjs-chart.js"
 
 models="$test nodejs:node npm:npm espeak-ng:espeak-ng fonts-dejavu-core
+    chromium:chromium
     python3-pil python3-torch python3-torchvision
     python3-flask gunicorn:gunicorn"
 

@@ -24,6 +24,7 @@ static const cli_command_t  cli_commands[] = {
     { "inspect", cmd_inspect, "what is in a model, its plan, all operators" },
     { "run", cmd_run, "run a model once on files" },
     { "bench", cmd_bench, "measure a model" },
+    { "evaluate", cmd_evaluate, "how good a model or its predictions are" },
     { "conformance", cmd_conformance, "run ONNX backend test cases" },
     { NULL, NULL, NULL }
 };

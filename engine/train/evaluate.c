@@ -196,8 +196,8 @@ evaluate_finite(const double *v, int64_t n, int64_t columns,
         for (int64_t c = 0; c < columns; c++, v++) {
             if (!isfinite(*v)) {
                 return maas_err(err, MAAS_EINVAL, "row %lld, column %lld: the "
-                                "%s is %g", (long long) i, (long long) c,
-                                what, *v);
+                                "%s is %s", (long long) i, (long long) c,
+                                what, isnan(*v) ? "nan" : "infinite");
             }
         }
     }
