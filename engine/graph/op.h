@@ -234,6 +234,16 @@ typedef struct {
     /* Bytes shared by the threads of a step; the first MAAS_ALIGN are 0. */
     size_t                shared;
     double                cost;     /* estimated ns on one thread */
+    /*
+     * Bit i: besides the row's, out[0] may be in[i], an operand of a post-op
+     * that is read before anything is written to that element.
+     */
+    uint32_t              inplace;
+    /*
+     * Output 0 is the inputs one after another; run() leaves alone those that
+     * lie there already.
+     */
+    bool                  slices;
 } maas_setup_t;
 
 typedef struct {

@@ -289,17 +289,17 @@ plan_read_twice(const plan_build_t *b, int i)
 
 /*
  * The storage of output 0: that of an input which dies here and whose
- * kernel writes in place, else a new one.
+ * kernel writes in place (mask), else a new one.
  */
 static int32_t
-plan_inplace(plan_build_t *b, const maas_kernel_row_t *row, uint32_t step)
+plan_inplace(plan_build_t *b, uint32_t mask, uint32_t step)
 {
     const plan_val_t  *v;
 
-    for (int i = 0; i < b->flat.n_formal && i < 32; i++) {
+    for (int i = 0; i < b->flat.n_in && i < 32; i++) {
         v = b->val[i];
 
-        if (!(row->inplace & (1u << i)) || v == NULL) {
+        if (!(mask & (1u << i)) || v == NULL) {
             continue;
         }
 
@@ -321,8 +321,8 @@ plan_inplace(plan_build_t *b, const maas_kernel_row_t *row, uint32_t step)
 
 
 static maas_status_t
-plan_step_outputs(plan_build_t *b, const maas_kernel_row_t *row,
-    uint32_t step, uint32_t last)
+plan_step_outputs(plan_build_t *b, uint32_t inplace, uint32_t step,
+    uint32_t last)
 {
     int32_t      storage;
     plan_val_t  *v;
@@ -335,7 +335,7 @@ plan_step_outputs(plan_build_t *b, const maas_kernel_row_t *row,
             continue;
         }
 
-        storage = i == 0 ? plan_inplace(b, row, step) : -1;
+        storage = i == 0 ? plan_inplace(b, inplace, step) : -1;
 
         if (storage < 0) {
             MAAS_TRY(plan_storage(b, b->out[i].bytes, step, &storage));
@@ -494,7 +494,13 @@ plan_step(plan_build_t *b, plan_frame_t *f, const maas_node_t *n,
         plan_consume(b, f, n, last);
     }
 
-    MAAS_TRY(plan_step_outputs(b, row, b->plan->n_step, last));
+    MAAS_TRY(plan_step_outputs(b, row->inplace | (apart ? 0 : u.inplace),
+                               b->plan->n_step, last));
+
+    if (u.slices && plan_slices(b, b->oval[0]->storage)) {
+        s.units = 0;
+        s.cost = u.cost = 0;
+    }
 
     if (u.shared != 0) {
         MAAS_TRY(plan_storage(b, u.shared, b->plan->n_step, &shared));

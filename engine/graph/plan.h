@@ -159,6 +159,8 @@ typedef struct {
     uint64_t  off;              /* the answer */
     uint32_t  first;
     uint32_t  last;
+    uint32_t  into;             /* 1 + the piece that it is a slice of; 0 */
+    uint64_t  delta;            /* bytes behind that piece's start */
 } maas_storage_t;
 
 /*

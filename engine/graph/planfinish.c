@@ -80,6 +80,8 @@ plan_finish(plan_build_t *b)
         return maas_err_nomem(b->err);
     }
 
+    plan_slices_join(b);
+
     for (uint32_t i = 0; i < b->n_storage; i++) {
         p->tensor_bytes += b->storage[i].bytes;
 
@@ -89,6 +91,7 @@ plan_finish(plan_build_t *b)
     }
 
     p->arena_bytes = maas_memory_plan(b->storage, b->n_storage, order);
+    plan_slices_place(b);
 
     if (b->src->max_bytes != 0 && p->arena_bytes > b->src->max_bytes) {
         return maas_err(b->err, MAAS_ELIMIT,

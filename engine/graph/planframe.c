@@ -273,7 +273,9 @@ plan_storage(plan_build_t *b, uint64_t bytes, uint32_t step, int32_t *out)
     MAAS_TRY(plan_grow(b, &b->tmp, &b->storage, b->n_storage,
                        &b->cap_storage, sizeof(maas_storage_t)));
 
-    b->storage[b->n_storage] = (maas_storage_t) { bytes, 0, step, step };
+    b->storage[b->n_storage] = (maas_storage_t) {
+        .bytes = bytes, .first = step, .last = step
+    };
     b->storage_refs[b->n_storage] = 0;
     *out = (int32_t) b->n_storage++;
 

@@ -6,6 +6,7 @@
  *   planloop.c    control flow: branches, iterations
  *   plancut.c     where a plan ends, and how its child goes on
  *   plan.c        the walk over the nodes
+ *   planslice.c   outputs that are slices of a later one
  *   planfinish.c  outputs, and places for all
  *
  * A frame is one graph being walked: the main graph, or a body.  A storage
@@ -245,5 +246,15 @@ maas_status_t plan_step(plan_build_t *b, plan_frame_t *f,
 /* -- planfinish.c -------------------------------------------------------- */
 
 maas_status_t plan_finish(plan_build_t *b);
+
+
+/*
+ * The inputs of the current node become slices of storage `output`, where
+ * they can; true: all of them did.  join() before storages are placed gives
+ * the bytes and steps of slices to what they lie in; place() after it.
+ */
+bool plan_slices(plan_build_t *b, int32_t output);
+void plan_slices_join(plan_build_t *b);
+void plan_slices_place(plan_build_t *b);
 
 #endif

@@ -55,6 +55,12 @@ cc_setup(maas_setup_t *u)
         }
     }
 
+    u->slices = u->out[0].dims[0] == 1;
+
+    for (int i = 0; i + 1 < u->n_formal; i++) {
+        u->slices = u->slices && u->in[i].dims[1] % MAAS_C16 == 0;
+    }
+
     u->units = maas_planes16(&u->out[0]);
     u->cost = 50 + (double) u->out[0].bytes / 30;
     return true;
@@ -79,20 +85,24 @@ cc_block(const maas_step_t *s, int64_t u, int64_t i, int64_t c)
         lane = maas_max(end - c, 0);
         end += t->dims[1];
 
-        for ( /* void */ ; at < t->dims[1] && lane < MAAS_C16; at += count) {
+        for ( /* void */ ; at < t->dims[1] && lane < MAAS_C16;
+              at += count, lane += count)
+        {
             count = maas_min(maas_min(t->dims[1] - at, MAAS_C16 - lane),
                              MAAS_C16 - at % MAAS_C16);
             x = (const float *) t->data
                 + (i * maas_blocks(t->dims[1]) + at / MAAS_C16) * n
                   * MAAS_C16 + at % MAAS_C16;
 
+            if (x == y + lane) {
+                continue;               /* made there */
+            }
+
             if (count == MAAS_C16) {
                 memcpy(y, x, (size_t) n * MAAS_C16 * sizeof(float));
             } else {
                 s->k->lanes16(y + lane, x, n, count);
             }
-
-            lane += count;
         }
     }
 }

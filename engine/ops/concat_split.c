@@ -151,12 +151,31 @@ concat_row(const maas_step_t *s, int axis, int64_t inner, int64_t row,
         }
 
         len = maas_min(n, size - at);
-        src = s->in[i].data;
-        memcpy(dst, src + row * size + at, (size_t) len);
+        src = (const char *) s->in[i].data + row * size + at;
+
+        if (src != dst) {
+            memcpy(dst, src, (size_t) len);
+        }
+
         dst += len;
         n -= len;
         at = 0;
     }
+}
+
+
+static bool
+concat_setup(maas_setup_t *u)
+{
+    int                 axis;
+    int64_t             outer, inner;
+    const axis_attr_t  *a = u->attr;
+
+    axis = (int) (a->axis < 0 ? a->axis + u->out[0].rank : a->axis);
+    cut_extents(&u->out[0], axis, &outer, &inner);
+    u->slices = outer == 1 && u->n_post == 0;
+
+    return maas_move_setup(u);
 }
 
 
@@ -453,7 +472,7 @@ static const maas_attr_row_t  split_attrs[] = {
 
 
 static const maas_kernel_row_t  concat_kernel[] = {
-    { .id = "concat.rows", .setup = maas_move_setup, .run = concat_run }
+    { .id = "concat.rows", .setup = concat_setup, .run = concat_run }
 };
 
 static const maas_kernel_row_t  split_kernel[] = {

@@ -111,4 +111,10 @@ maas_status_t conv_winograd4_run(const maas_step_t *s, maas_slot_t *slot,
 int conv_blocked_posts(const maas_step_t *s, const float **add, bool *clip,
     float *lo, float *hi);
 
+/*
+ * maas_setup_t.inplace of such a kernel, where it writes nothing to an
+ * element before the operand's is read.
+ */
+uint32_t conv_blocked_inplace(const maas_setup_t *u);
+
 #endif

@@ -320,6 +320,15 @@ conv_blocked_posts(const maas_step_t *s, const float **add, bool *clip,
 }
 
 
+uint32_t
+conv_blocked_inplace(const maas_setup_t *u)
+{
+    return u->n_post != 0 && u->post[0].kind == MAAS_POST_BINARY
+           && u->post[0].fn == MAAS_B_ADD && u->post[0].operand < 32
+           ? 1u << u->post[0].operand : 0;
+}
+
+
 /* -- the band ------------------------------------------------------------ */
 
 /* Input rows [y0, y1) that the band's taps reach and that there are. */
@@ -441,6 +450,22 @@ cb_chain(const cb_t *g, const cb_band_t *b, maas_conv16_t *c)
 }
 
 
+/* Parts of the chain of so many pixels. */
+static int64_t
+cb_splits(const cb_t *g, int64_t pixels)
+{
+    int64_t  parts;
+
+    if (g->planes || pixels <= 14) {
+        return 1;
+    }
+
+    parts = (g->icg * g->kh * g->kw * CB_SET + CB_CHAIN / 2) / CB_CHAIN;
+
+    return maas_min(maas_max(parts, 1), g->parts);
+}
+
+
 /* The post-ops that the kernel did not take. */
 static void
 cb_rest(const maas_step_t *s, const cb_t *g, const cb_band_t *b, int first,
@@ -505,13 +530,11 @@ static void
 cb_parts(const maas_step_t *s, const cb_t *g, const cb_band_t *b,
     maas_conv16_t *c, float *y, const float *add, bool final)
 {
-    int64_t        a, a1, parts, each = c->wa * CB_SET / MAAS_C16;
+    int64_t        a, a1, parts;
     const float   *w = c->w;
     maas_conv16_t  p = *c;
 
-    parts = g->planes || (b->r1 - b->r0) * b->cols <= 14 ? 1
-            : (g->parts * each + CB_CHAIN / 2) / CB_CHAIN;
-    parts = maas_min(maas_max(parts, 1), g->parts);
+    parts = cb_splits(g, (b->r1 - b->r0) * b->cols);
 
     for (int64_t i = 0; i < parts; i++) {
         a = g->parts * i / parts;
@@ -594,6 +617,12 @@ conv_blocked_setup(maas_setup_t *u)
                                * (size_t) (maas_min(g.in_rows, g.ih)
                                            * g.in_cols) * sizeof(float);
     u->cost = 100 + conv_flops(u) / 150;
+
+    /* Sums of a chain in parts would overwrite what is added at its end. */
+    if (cb_splits(&g, g.oh * g.ow) == 1) {
+        u->inplace = conv_blocked_inplace(u);
+    }
+
     return true;
 }
 

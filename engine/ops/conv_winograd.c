@@ -207,6 +207,7 @@ cw_setup(maas_setup_t *u, int m)
     u->cost = 100 + (double) g.batch
                     * cw_cost(m, (double) g.c, (double) g.n, (double) g.oh,
                               (double) g.ow);
+    u->inplace = conv_blocked_inplace(u);
     return true;
 }
 

@@ -352,9 +352,9 @@ wide_model(maas_arena_t *a)
     net_port(&b->g->in[b->g->n_in++], x, 160);
     b->g->in[0].dims[2] = b->g->in[0].dims[3] = WIDE;
 
-    u = wide_conv(&t, x, 160, 176);
+    u = wide_conv(&t, x, 160, 224);
     node(b, "Relu", v, 1, u);
-    u = wide_conv(&t, v, 176, 160);
+    u = wide_conv(&t, v, 224, 160);
     v = new_name(b);
     node(b, "Add", v, 2, u, x);
     u = wide_shuffle(&t, v, 160, 136, 4);
@@ -614,6 +614,63 @@ net_try(uint64_t seed, bool fast, maas_team_t *team, maas_err_t *err)
 }
 
 
+/*
+ * What a residual block and a concatenation keep: of tensors of 64 channels,
+ * r, the 128 channels between (with v in the place of r), then v and both
+ * halves in their places.
+ */
+static void
+test_arena(void)
+{
+    open_t         o;
+    net_t          t;
+    double         flops;
+    size_t         size;
+    build_t       *b;
+    uint64_t       arena, all, want = 64 * WIDE * WIDE * sizeof(float);
+    maas_err_t     err;
+    maas_str_t     x, r, u, v, w, y;
+    maas_arena_t   a;
+    maas_graph_t  *g;
+    maas_tensor_t  in = { .dtype = MAAS_F32, .rank = 4,
+                          .dims = { 1, 64, WIDE, WIDE } };
+    maas_compile_t spec = { .name = "net" };
+
+    maas_arena_init(&a, maas_host_default(), 0);
+    t = (net_t) { .b = model_begin(&a, 1) };
+    b = t.b;
+    x = new_name(b);
+    net_port(&b->g->in[b->g->n_in++], x, 64);
+    b->g->in[0].dims[2] = b->g->in[0].dims[3] = WIDE;
+
+    r = wide_conv(&t, x, 64, 64);
+    u = wide_conv(&t, r, 64, 128);
+    v = wide_conv(&t, u, 128, 64);
+    w = new_name(b);
+    node(b, "Add", w, 2, v, r);
+    u = wide_conv(&t, w, 64, 64);
+    v = wide_conv(&t, w, 64, 64);
+    y = new_name(b);
+    attr_int(node(b, "Concat", y, 2, u, v), "axis", 1);
+    w = new_name(b);
+    node(b, "GlobalAveragePool", w, 1, y);
+    net_port(&b->g->out[b->g->n_out++], w, -1);
+
+    in.bytes = want;
+    ok(maas_graph_import(&g, &a, model_end(b), &err) == MAAS_OK
+       && maas_compile_graph(g, &spec, &o.image, &size, &err) == MAAS_OK
+       && maas_model_open(&o.m, o.image, size, NULL, &err) == MAAS_OK
+       && maas_model_figures(o.m, &in, &flops, &arena, &all, &err)
+          == MAAS_OK, "a residual block and a concatenation");
+    printf("# %.2f tensors\n", (double) arena / (double) want);
+    ok(arena >= 3 * want && arena < 3 * want + want / 8,
+       "lie in three tensors");
+
+    net_close(&o);
+    maas_arena_destroy(&a);
+}
+
+
 static int
 test_level(const char *level, uint64_t first, uint64_t n)
 {
@@ -667,5 +724,6 @@ main(void)
            maas_cpu_name(l));
     }
 
+    test_arena();
     return done();
 }
