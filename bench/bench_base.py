@@ -15,10 +15,16 @@ WORK = BUILD + '/models/bench'
 MAAS = BUILD + '/maas'
 PEER = BUILD + '/peer_ort'
 CORES = BUILD + '/bench_cores'
+LOAD = BUILD + '/bench_load'
 PAIRS = int(os.environ.get('BENCH_PAIRS') or 9)
 SLICE = float(os.environ.get('BENCH_SLICE') or 0.3)     # of a network
 SECONDS = float(os.environ.get('BENCH_SECONDS') or 2)   # of a server
 MINUTES = float(os.environ.get('BENCH_MINUTES') or 13)
+
+# Where servers and where clients run, so that neither is in the other's way.
+CPUS = sorted(os.sched_getaffinity(0))
+PIN = ['taskset', '-c', str(CPUS[0])] if len(CPUS) > 1 else []
+PIN_CLIENT = ['taskset', '-c', str(CPUS[1])] if len(CPUS) > 1 else []
 
 START = time.time()
 report = []
@@ -122,6 +128,12 @@ def theirs(model, inputs, threads, seconds=None, save=None):
     return Paced(PEER, peer_library(), model, threads, seconds or SLICE,
                  '--paced', *(['--save', save] if save else []),
                  *['%s=%s' % x for x in inputs], threads=threads)
+
+
+def load(port, path, rate, seconds, bodies, late_ms=0, header=''):
+    """An open loop of requests: see bench_load.c."""
+    return json.loads(run(LOAD, port, path, rate, seconds, late_ms, header,
+                          *bodies))
 
 
 def alternate(what, a, b):

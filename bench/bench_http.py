@@ -66,8 +66,8 @@ def free_port():
 
 
 class Server:
-    def __init__(self, conf=CONF):
-        self.conf = conf
+    def __init__(self, conf=CONF, pin=()):
+        self.conf, self.pin = conf, list(pin)
         self.prefix = tempfile.mkdtemp(prefix='maas_bench_')
         for d in ('logs', 'temp', 'html', 'images'):
             os.mkdir(self.prefix + '/' + d)
@@ -92,7 +92,7 @@ class Server:
             'user': 'user root;' if os.geteuid() == 0 else ''}
         with open(self.prefix + '/nginx.conf', 'w') as f:
             f.write(text)
-        run('nginx', '-p', self.prefix + '/', '-c', 'nginx.conf',
+        run(*self.pin, 'nginx', '-p', self.prefix + '/', '-c', 'nginx.conf',
             '-e', 'logs/error.log')
         end = time.time() + 20
         while time.time() < end:
@@ -125,8 +125,8 @@ def post(url, body):
         return f.read().decode()
 
 
-def wrk(url, seconds, connections=16, body=BODY):
-    out = run('wrk', '-t1', '-c%d' % connections,
+def wrk(url, seconds, connections=16, body=BODY, pin=()):
+    out = run(*pin, 'wrk', '-t1', '-c%d' % connections,
               '-d%ds' % max(1, round(seconds)), '--timeout', '60s', '--latency',
               '-s', ROOT + '/bench/post.lua', url,
               env=dict(os.environ, BENCH_BODY=body))

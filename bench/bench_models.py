@@ -161,11 +161,20 @@ def encoder(g, x, mask, d, heads, inter, int8):
     return norm(g, g.op('Add', f, x), d)
 
 
+def positions(g, d, longest):
+    """The first of them: as many as input_ids has columns."""
+    n = g.op('Gather', g.op('Shape', 'input_ids'), g.const(i64([1])))
+    return g.op('Slice', g.normal(1, longest, d), g.const(i64([0])), n,
+                g.const(i64([1])))
+
+
 def bert(path, layers, d, heads, inter, seq, int8=False, vocab=30522):
+    """seq None: any batch, any length up to 512."""
     g = Graph()
     e = g.op('Add', g.op('Gather', g.normal(vocab, d), 'input_ids'),
              g.op('Gather', g.normal(2, d), 'token_type_ids'))
-    x = norm(g, g.op('Add', e, g.normal(1, seq, d)), d)
+    at = positions(g, d, 512) if seq is None else g.normal(1, seq, d)
+    x = norm(g, g.op('Add', e, at), d)
     m = g.op('Unsqueeze', 'attention_mask', g.const(i64([1])))
     m = g.op('Unsqueeze', m, g.const(i64([2])))
     m = g.op('Sub', g.const(f32(1)), g.op('Cast', m, to=T.FLOAT))
@@ -173,16 +182,17 @@ def bert(path, layers, d, heads, inter, seq, int8=False, vocab=30522):
     for _ in range(layers):
         x = encoder(g, x, m, d, heads, inter, int8)
     g.nodes[-1].output[0] = 'last_hidden_state'
-    g.save(path, [(n, T.INT64, [1, seq]) for n in
+    dims = ['batch', 'sequence'] if seq is None else [1, seq]
+    g.save(path, [(n, T.INT64, dims) for n in
                   ('input_ids', 'attention_mask', 'token_type_ids')],
-           [('last_hidden_state', T.FLOAT, [1, seq, d])])
+           [('last_hidden_state', T.FLOAT, dims + [d])])
 
 
 def bert_base(seq, int8=False):
     return lambda path: bert(path, 12, 768, 12, 3072, seq, int8)
 
 
-def minilm(seq):
+def minilm(seq=None):
     return lambda path: bert(path, 6, 384, 12, 1536, seq)
 
 
@@ -194,3 +204,18 @@ def mlp(path):
          out='output')
     g.save(path, [('input', T.FLOAT, ['batch', 2])],
            [('output', T.FLOAT, ['batch', 1])])
+
+
+def dense(path):
+    """784-1024-1024-10: 1.9 million weights, as for small pictures."""
+    g = Graph()
+    x, c = 'input', 784
+    for width in 1024, 1024:
+        x = g.op('Relu', g.op('Gemm', x, g.normal(c, width,
+                                                  std=np.sqrt(2 / c)),
+                              g.normal(width)))
+        c = width
+    g.op('Softmax', g.op('Gemm', x, g.normal(c, 10, std=0.03), g.normal(10)),
+         out='output', axis=1)
+    g.save(path, [('input', T.FLOAT, ['batch', 784])],
+           [('output', T.FLOAT, ['batch', 10])])

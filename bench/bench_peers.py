@@ -1,8 +1,10 @@
-"""A small network by JSON over HTTP: nginx with a model, and without one,
-beside the servers that people write around a runtime.
+"""Networks by JSON over HTTP: nginx with a model, and without one, beside the
+servers that people write around a runtime.
 
 All answer the same request: two floats for the 2-10-1 network of
-t/data/make_models.py.  nginx has one worker, each peer one process.
+t/data/make_models.py, or 784 for a dense network of 1.9 million weights.
+nginx has one worker, each peer one process of one thread, all on one core;
+the client has another.
 """
 
 import json
@@ -13,19 +15,34 @@ import sys
 import tempfile
 import time
 
-from bench_base import (BUILD, MAAS, PAIRS, ROOT, SECONDS, middle, note,
-                        quartiles, run, say, table)
+import bench_models
+from bench_base import (BUILD, MAAS, PAIRS, PIN, PIN_CLIENT, ROOT, SECONDS,
+                        middle, note, peer_library, quartiles, run, say,
+                        table)
 from bench_http import HEAD, Server, free_port, post, wrk
 
 BODY = {'signature_name': 'serving_default', 'instances': [[0.25, 0.75]]}
 
 CONF = HEAD + """
     maas_model mlp { source %(mlp)s; }
-    upstream peer {
+    maas_model dense { source %(dense)s; }
+    upstream node {
         server 127.0.0.1:%(node)d;
         keepalive 16;
         keepalive_requests 100000000;
     }
+    upstream c {
+        server 127.0.0.1:%(c)d;
+        keepalive 16;
+        keepalive_requests 100000000;
+    }
+    upstream c_dense {
+        server 127.0.0.1:%(c_dense)d;
+        keepalive 16;
+        keepalive_requests 100000000;
+    }
+    proxy_http_version 1.1;
+    proxy_set_header Connection "";
     server {
         listen 127.0.0.1:%(port)d;
         location /v1 { maas_api tfserving; }
@@ -34,11 +51,10 @@ CONF = HEAD + """
             default_type application/json;
             return 200 '%(answer)s';
         }
-        location = /proxy {
-            proxy_pass http://peer;
-            proxy_http_version 1.1;
-            proxy_set_header Connection "";
-        }
+        client_body_buffer_size 64k;
+        location = /node { proxy_pass http://node; }
+        location = /c { proxy_pass http://c; }
+        location = /c_dense { proxy_pass http://c_dense; }
     }
 }
 """
@@ -76,19 +92,32 @@ def cpu_us(pids):
 
 
 class Peers:
-    def __init__(self, model):
-        self.node, self.flask = free_port(), free_port()
-        quiet = {'stdout': subprocess.DEVNULL, 'stderr': subprocess.DEVNULL}
-        self.started = [
-            subprocess.Popen(['node', ROOT + '/bench/peer_http.mjs',
-                              BUILD + '/models', model, str(self.node)],
-                             **quiet),
-            subprocess.Popen(['/usr/bin/gunicorn', '-w', '1', '-k', 'gthread',
-                              '--threads', '4', '--keep-alive', '600',
-                              '-b', '127.0.0.1:%d' % self.flask,
-                              'peer_flask:app'], cwd=ROOT + '/bench',
-                             env=dict(os.environ, PEER_MODEL=model),
-                             **quiet)]
+    def __init__(self, model, dense):
+        def start(*cmd, **more):
+            self.started.append(subprocess.Popen(
+                PIN + [str(x) for x in cmd], stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL, **more))
+            return self.started[-1].pid
+
+        self.started = []
+        self.port = {n: free_port() for n in ('node', 'flask', 'c',
+                                              'c_dense')}
+        library = peer_library()
+        self.pid = {
+            'node': start('node', ROOT + '/bench/peer_http.mjs',
+                          BUILD + '/models', model, self.port['node']),
+            'flask': start('/usr/bin/gunicorn', '-w', '1', '-k', 'gthread',
+                           '--threads', '4', '--keep-alive', '600', '-b',
+                           '127.0.0.1:%d' % self.port['flask'],
+                           'peer_flask:app', cwd=ROOT + '/bench',
+                           env=dict(os.environ, PEER_MODEL=model)),
+            'c': start(BUILD + '/peer_proxy', library, model,
+                       self.port['c'], 2),
+            'c_dense': start(BUILD + '/peer_proxy', library, dense,
+                             self.port['c_dense'], 784)}
+
+    def url(self, name, path=''):
+        return 'http://127.0.0.1:%d/%s' % (self.port[name], path)
 
     def stop(self):
         for p in self.started:
@@ -104,87 +133,120 @@ def measure(sides, body):
         for name, url, pids in sides:
             note('%s: %d of %d' % (name, i + 1, PAIRS))
             start = cpu_us(pids)
-            r = wrk(url, SECONDS, body=body)
+            r = wrk(url, SECONDS, body=body, pin=PIN_CLIENT)
             r['cpu'] = (cpu_us(pids) - start) / max(r['requests'], 1)
             got[name].append(r)
     note('')
     return got
 
 
-def tell(got, sides, ours, alone):
+def tell(got, sides, ours):
     rows = []
     for name, _, _ in sides:
         g = got[name]
         ratio = [a['rps'] / b['rps'] for a, b in zip(got[ours], g)]
         mid = lambda key: middle([x[key] for x in g])
+        over = lambda key: '%.2f' % middle([a[key] / b[key] for a, b in
+                                            zip(got[ours], g)])
         rows.append([name, '%.0f' % mid('rps'), '%.2f' % middle(ratio),
                      '%.2f - %.2f' % quartiles(ratio),
-                     '%.1f' % mid('cpu'),
-                     '%.2f' % middle([b['cpu'] / a['cpu']
-                                      for a, b in zip(got[ours], g)]),
-                     '%.3f' % mid('p50_ms'), '%.3f' % mid('p99_ms'),
+                     '%.1f' % mid('cpu'), over('cpu'),
+                     '%.3f' % mid('p50_ms'), over('p50_ms'),
+                     '%.3f' % mid('p99_ms'), over('p99_ms'),
                      '%d' % sum(x['bad'] for x in g)])
+
+    say()
+    table(['server', 'req/s', 'ratio', 'quartiles', 'CPU us', 'ratio',
+           'p50 ms', 'ratio', 'p99 ms', 'ratio', 'errors'], rows)
+
+
+def compare(model, sides, body):
+    """sides: (name, URL, processes); the first is ours."""
+    with open(body, 'rb') as f:
+        text = f.read()
+
+    want = wait_for(sides[0][1], text)['predictions'][0]
+
+    for name, url, _ in sides:
+        came = wait_for(url, text)['predictions'][0]
+        if max(abs(a - b) for a, b in zip(came, want)) > 1e-5:
+            sys.exit('%s answers %r, not %r' % (name, came, want))
+
+    tell(measure(sides, body), sides, sides[0][0])
+    alone = json.loads(run(*PIN, MAAS, 'bench', model, '--json', '--threads',
+                           1, '--seconds', 0.5))
+    say()
+    say('A run of the model alone takes %.2f us (`maas bench`).'
+        % (alone['min_ms'] * 1e3))
+
+
+def small(server, model, peers, body):
+    with open(server.prefix + '/nginx.pid') as f:
+        nginx = family(f.read().strip())
+
+    c, node, flask = (family(peers.pid[n]) for n in ('c', 'node', 'flask'))
 
     say()
     say('## HTTP: a 2-10-1 network by JSON')
     say()
     say('`POST /v1/models/mlp:predict` with two floats, keep-alive, `wrk -t1 '
         '-c16`; nginx with one worker, each peer one process of one thread of '
-        'compute. `return 200` gives the same answer without a model; '
-        'node is its HTTP server with ONNX Runtime in it, gunicorn is Flask '
-        'with PyTorch (gthread, 4 threads). The ratio is ngx_maas to the row '
-        'in requests a second; CPU is what all processes of the server '
-        'use for a request, its ratio that of the row to ngx_maas. A run of '
-        'the model alone takes %.2f us (`maas bench`).' % (alone * 1e3))
-    say()
-    table(['server', 'req/s', 'ratio', 'quartiles', 'CPU us', 'ratio',
-           'p50 ms', 'p99 ms', 'errors'], rows)
+        'compute, all on one core, wrk on the other. `return 200` gives the '
+        'same answer without a model; C is bench/peer_proxy.c around ONNX '
+        'Runtime, node is its HTTP server with ONNX Runtime in it, gunicorn '
+        'is Flask with PyTorch (gthread, 4 threads). Ratios are ngx_maas to '
+        'the row; CPU is what all processes of the server use for a request.')
+    compare(model, [
+        ('ngx_maas', server.url + '/v1/models/mlp:predict', nginx),
+        ('`return 200`', server.url + '/ceiling', nginx),
+        ('nginx `proxy_pass` to C', server.url + '/c', nginx + c),
+        ('nginx `proxy_pass` to node', server.url + '/node', nginx + node),
+        ('C', peers.url('c'), c), ('node', peers.url('node'), node),
+        ('gunicorn', peers.url('flask', 'predict'), flask)], body)
 
 
-def compare(server, model, peers, body):
-    with open(body, 'rb') as f:
-        text = f.read()
-
-    predict = server.url + '/v1/models/mlp:predict'
-    ours = 'ngx_maas'
-    sides = [(ours, predict), ('`return 200`', server.url + '/ceiling'),
-             ('nginx `proxy_pass` to node', server.url + '/proxy'),
-             ('node', 'http://127.0.0.1:%d/' % peers.node),
-             ('gunicorn', 'http://127.0.0.1:%d/predict' % peers.flask)]
-    want = wait_for(predict, text)['predictions'][0][0]
-
-    for name, url in sides:
-        came = wait_for(url, text)['predictions'][0][0]
-        if abs(came - want) > 1e-5:
-            sys.exit('%s answers %r, not %r' % (name, came, want))
-
+def larger(server, model, peers, body):
     with open(server.prefix + '/nginx.pid') as f:
         nginx = family(f.read().strip())
-    node, flask = [family(p.pid) for p in peers.started]
-    pids = [nginx, nginx, nginx + node, node, flask]
-    sides = [(*s, p) for s, p in zip(sides, pids)]
 
-    alone = json.loads(run(MAAS, 'bench', model, '--json', '--seconds', 0.5))
-    got = measure(sides, body)
-    tell(got, sides, ours, alone['min_ms'])
+    c = family(peers.pid['c_dense'])
+
+    say()
+    say('## HTTP: a dense network by JSON')
+    say()
+    say('784-1024-1024-10, 1.9 million weights, 784 floats in %d bytes of '
+        'JSON; as above.' % os.path.getsize(body))
+    compare(model, [
+        ('ngx_maas', server.url + '/v1/models/dense:predict', nginx),
+        ('nginx `proxy_pass` to C', server.url + '/c_dense', nginx + c),
+        ('C', peers.url('c_dense'), c)], body)
+
+
+def put(path, what):
+    with open(path, 'w') as f:
+        json.dump(what, f)
+    return path
 
 
 def main():
     work = tempfile.mkdtemp(prefix='maas_bench_')
-    model, body = work + '/mlp.onnx', work + '/body.json'
+    model, dense = work + '/mlp.onnx', work + '/dense.onnx'
     run('/usr/bin/python3', ROOT + '/t/data/make_models.py', work)
-    with open(body, 'w') as f:
-        json.dump(BODY, f)
+    bench_models.dense(dense)
+    body = put(work + '/body.json', BODY)
+    pixels = put(work + '/pixels.json', {'instances': [
+        [round((i * 37 % 256) / 255, 4) for i in range(784)]]})
 
-    server, peers = Server(CONF), Peers(model)
-    more = {'mlp': model, 'node': peers.node}
+    server, peers = Server(CONF, PIN), Peers(model, dense)
+    more = {'mlp': model, 'dense': dense, **peers.port}
     try:
         server.start('', more)
         with open(body, 'rb') as f:
             answer = post(server.url + '/v1/models/mlp:predict', f.read())
         server.stop()
         server.start(answer, more)
-        compare(server, model, peers, body)
+        small(server, model, peers, body)
+        larger(server, dense, peers, pixels)
     finally:
         server.remove()
         peers.stop()

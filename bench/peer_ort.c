@@ -4,18 +4,14 @@
  *     peer_ort LIBRARY MODEL.onnx THREADS SECONDS [--paced] [--save DIR]
  *              NAME=FILE.npy...
  *
- * The library is the one of npm's onnxruntime-node, which comes without a
- * header: calls are named here by their place in the table of functions,
- * whose first version is frozen.  All optimisations, one thread between
- * operators, inputs and outputs in place before the clock starts: the
- * tensors that the first run made are those that later runs write to.
+ * Inputs and outputs are in place before the clock starts: the tensors that
+ * the first run made are those that later runs write to.
  *
  * Prints one line of JSON, as maas bench --json does; with --paced one for
  * each line of standard input.  --save writes the outputs of the first run,
  * 0.npy, 1.npy, ...
  */
 
-#include <dlfcn.h>
 #include <malloc.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -23,27 +19,11 @@
 #include <string.h>
 #include <time.h>
 
-#define API_VERSION  1
+#include "ort.h"
+
 #define PORTS        64
 #define RANK         16
 #define RUNS         1000000
-
-/* Places in the table. */
-enum {
-    GET_ERROR_MESSAGE = 2, CREATE_ENV = 3, CREATE_SESSION = 7, RUN = 9,
-    CREATE_OPTIONS = 10, SET_MODE = 13, SET_SEVERITY = 22, SET_LEVEL = 23,
-    SET_INTRA = 24, SET_INTER = 25, OUTPUT_COUNT = 31, OUTPUT_NAME = 37,
-    TENSOR_OF_DATA = 49, TENSOR_DATA = 51, ELEMENT_TYPE = 60, RANK_OF = 61,
-    DIMS_OF = 62, TYPE_AND_SHAPE = 65, CPU_MEMORY = 69,
-    DEFAULT_ALLOCATOR = 78
-};
-
-typedef void *(*call_pt)();
-
-typedef struct {
-    const void  *(*get)(uint32_t version);
-    const char  *(*version)(void);
-} base_t;
 
 /* NumPy's names and ONNX's numbers of types. */
 static const struct {
@@ -54,30 +34,11 @@ static const struct {
     { "<i8", 7, 8 }, { "|b1", 9, 1 }, { "<f8", 11, 8 }
 };
 
-static const call_pt  *api;
-static const char     *ort_version;
 static void           *session;
 static const char     *in_name[PORTS];
 static void           *in_value[PORTS], *out_value[PORTS];
 static char           *out_name[PORTS];
 static size_t          n_in, n_out;
-
-
-static void
-fail(const char *what, const char *text)
-{
-    fprintf(stderr, "peer_ort: %s: %s\n", what, text);
-    exit(1);
-}
-
-
-static void
-check(void *status, const char *what)
-{
-    if (status != NULL) {
-        fail(what, (const char *) api[GET_ERROR_MESSAGE](status));
-    }
-}
 
 
 static uint64_t
@@ -272,29 +233,13 @@ slice(double seconds, double first, double load, long long loaded)
 static double
 load(const char *library, const char *model, int threads)
 {
-    void           *lib, *env, *options, *allocator;
-    uint64_t        t;
-    const base_t   *(*base)(void);
+    void      *allocator;
+    uint64_t   t;
 
-    lib = dlopen(library, RTLD_NOW);
-    if (lib == NULL) {
-        fail(library, dlerror());
-    }
-
-    base = (const base_t *(*)(void)) dlsym(lib, "OrtGetApiBase");
-    ort_version = base()->version();
-    api = base()->get(API_VERSION);
-
-    check(api[CREATE_ENV](3, "bench", &env), "environment");
-    check(api[CREATE_OPTIONS](&options), "options");
-    check(api[SET_MODE](options, 0), "mode");
-    check(api[SET_SEVERITY](options, 3), "severity");
-    check(api[SET_LEVEL](options, 99), "level");
-    check(api[SET_INTRA](options, threads), "threads");
-    check(api[SET_INTER](options, 1), "threads");
+    ort_open(library, "peer_ort");
 
     t = now();
-    check(api[CREATE_SESSION](env, model, options, &session), model);
+    session = ort_session(model, threads);
     t = now() - t;
 
     check(api[OUTPUT_COUNT](session, &n_out), "outputs");

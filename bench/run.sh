@@ -2,8 +2,8 @@
 # Figures of this machine: bench/run.sh [BUILD] [PART|CASE]...
 # Beside ONNX Runtime, and nginx with the model beside nginx without.  Prints
 # tables; when all is asked for, writes them to docs/benchmarks.md.  Parts:
-# engine start trees json http peers batch fit; or how names of networks begin
-# (bench_cases.py).
+# engine start trees json http peers batch texts fit; or how names of networks
+# begin (bench_cases.py).
 # $BENCH_PAIRS (9) pairs of runs of $BENCH_SLICE (0.3) seconds, of servers
 # $BENCH_SECONDS (2); networks that are not begun after $BENCH_MINUTES (13)
 # are left out.  Nothing is asserted: a neighbour on the machine moves any
@@ -21,6 +21,8 @@ build=$(cd "${1:-$root/build}" && pwd)
     || echo "ONNX Runtime could not be installed: no peer" >&2
 ${CC:-gcc} -O2 -o "$build/peer_ort" "$root/bench/peer_ort.c" -ldl
 ${CC:-gcc} -O2 -o "$build/bench_cores" "$root/bench/bench_cores.c" -lpthread
+${CC:-gcc} -O2 -o "$build/peer_proxy" "$root/bench/peer_proxy.c" -ldl
+${CC:-gcc} -O2 -o "$build/bench_load" "$root/bench/bench_load.c"
 
 export MAAS_BUILD="$build"
 export MAAS_MODELS="${MAAS_MODELS:-$root/../shared/models}"
