@@ -12,7 +12,8 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 from bench_base import (PAIRS, ROOT, SECONDS, SLICE, START, Skip, report, say)
 
-PARTS = ['engine', 'start', 'trees', 'json', 'http', 'peers', 'batch', 'fit']
+PARTS = ['engine', 'start', 'trees', 'json', 'http', 'peers', 'batch',
+         'texts', 'fit']
 
 
 def cpu_name():
@@ -115,6 +116,9 @@ def main():
     if 'batch' in what:
         import bench_batch
         part('batch', bench_batch.main)
+    if 'texts' in what:
+        import bench_texts
+        part('texts', bench_texts.main)
     if 'fit' in what:
         import bench_fit
         part('fit', bench_fit.main)

@@ -1,11 +1,30 @@
--- wrk: POSTs the file $BENCH_BODY as JSON; prints one line of JSON.
+-- wrk: POSTs the files of $BENCH_BODY, one a line, in turn as JSON; prints one
+-- line of JSON.
 
-local file = assert(io.open(os.getenv("BENCH_BODY"), "rb"))
+local bodies, n = {}, 0
+
+for name in os.getenv("BENCH_BODY"):gmatch("[^\n]+") do
+    local file = assert(io.open(name, "rb"))
+    bodies[#bodies + 1] = file:read("*a")
+    file:close()
+end
 
 wrk.method = "POST"
-wrk.body = file:read("*a")
+wrk.body = bodies[1]
 wrk.headers["Content-Type"] = "application/json"
-file:close()
+
+if #bodies > 1 then
+    init = function()
+        for i, body in ipairs(bodies) do
+            bodies[i] = wrk.format(nil, nil, nil, body)
+        end
+    end
+
+    request = function()
+        n = n % #bodies + 1
+        return bodies[n]
+    end
+end
 
 done = function(sum, latency)
     io.write(string.format('RESULT {"requests": %d, "rps": %.1f, '
