@@ -3,6 +3,8 @@
  * with the bits of their own runs; which models may, and which say why not.
  */
 
+#include <pthread.h>
+
 #include "batch_calls.h"
 
 
@@ -171,6 +173,66 @@ test_pads_wrong(void)
 }
 
 
+static void *
+check_both(void *m)
+{
+    (void) maas_model_batch_check(m, NULL, NULL);
+    (void) maas_model_pad_check(m, NULL, NULL);
+    return NULL;
+}
+
+
+/* Two threads find out about padding while calls come. */
+static void
+test_meanwhile(void)
+{
+    int                   good = 0, rounds = 0;
+    loaded_t              l;
+    pthread_t             thread[2];
+    request_t             r[3];
+    maas_call_t          *call[3];
+    maas_call_needs_t     needs;
+    static const int64_t  n2[] = { -1, -1, 2 };
+
+    if (!ok(load_json(&l, one_node(pb_node("Exp", "e", "x", "y"), 1, 3, n2, 1,
+                                   3, n2), PAD("0}")), "meanwhile"))
+    {
+        return;
+    }
+
+    for (int i = 0; i < 2; i++) {
+        pthread_create(&thread[i], NULL, check_both, l.m);
+    }
+
+    do {
+        needs.length = 0;
+
+        for (int i = 0; i < 3; i++) {
+            prepare(&r[i], &l, 1, 4 + i, 7, false, 0);
+            call[i] = r[i].call;
+            maas_call_needs(call[i], &needs);
+        }
+
+        maas_calls_run(call, 3, NULL);
+        rounds++;
+
+        for (int i = 0; i < 3; i++) {
+            r[i].reply = maas_call_encode(r[i].call);
+            good += r[i].reply->status == 200;
+            finish(&r[i]);
+        }
+    } while (needs.length == 0 && rounds < 100000);
+
+    for (int i = 0; i < 2; i++) {
+        pthread_join(thread[i], NULL);
+    }
+
+    ok(good == 3 * rounds && needs.length != 0,
+       "calls before, while and after it is known");
+    unload(&l);
+}
+
+
 int
 main(void)
 {
@@ -183,6 +245,7 @@ main(void)
 
     test_pads();
     test_pads_wrong();
+    test_meanwhile();
 
     return done();
 }
