@@ -28,6 +28,7 @@ int cmd_inspect(int argc, char **argv);
 int cmd_run(int argc, char **argv);
 int cmd_bench(int argc, char **argv);
 int cmd_conformance(int argc, char **argv);
+int cmd_dataset(int argc, char **argv);
 int cmd_evaluate(int argc, char **argv);
 
 

@@ -26,6 +26,7 @@ static const cli_command_t  cli_commands[] = {
     { "bench", cmd_bench, "measure a model" },
     { "evaluate", cmd_evaluate, "how good a model or its predictions are" },
     { "conformance", cmd_conformance, "run ONNX backend test cases" },
+    { "dataset", cmd_dataset, "tables and images into a file to train on" },
     { NULL, NULL, NULL }
 };
 

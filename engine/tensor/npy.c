@@ -17,11 +17,8 @@
 
 
 typedef struct {
-    maas_str_t  descr;
-    int64_t     dims[MAAS_RANK_MAX];
-    int         rank;
-    bool        fortran;
-    unsigned    seen;
+    maas_npy_t  *npy;
+    unsigned     seen;
 } npy_header_t;
 
 enum { NPY_DESCR = 1, NPY_ORDER = 2, NPY_SHAPE = 4 };
@@ -129,7 +126,7 @@ npy_shape(maas_reader_t *r, npy_header_t *h, maas_err_t *err)
 
     while (!npy_take(r, ')')) {
 
-        if (h->rank == MAAS_RANK_MAX) {
+        if (h->npy->rank == MAAS_RANK_MAX) {
             return maas_err(err, MAAS_EUNSUPPORTED,
                             "npy: more than %d dimensions", MAAS_RANK_MAX);
         }
@@ -137,10 +134,10 @@ npy_shape(maas_reader_t *r, npy_header_t *h, maas_err_t *err)
         if (!npy_int(r, &dim)) {
             return maas_err(err, MAAS_EINVAL,
                             "npy: dimension %d of 'shape' is not a "
-                            "non-negative 64-bit integer", h->rank);
+                            "non-negative 64-bit integer", h->npy->rank);
         }
 
-        h->dims[h->rank++] = dim;
+        h->npy->dims[h->npy->rank++] = dim;
 
         if (!npy_take(r, ',')) {
             if (npy_take(r, ')')) {
@@ -149,7 +146,7 @@ npy_shape(maas_reader_t *r, npy_header_t *h, maas_err_t *err)
 
             return maas_err(err, MAAS_EINVAL,
                             "npy: 'shape' is not closed behind dimension %d",
-                            h->rank - 1);
+                            h->npy->rank - 1);
         }
     }
 
@@ -173,7 +170,7 @@ npy_pair(maas_reader_t *r, npy_header_t *h, maas_err_t *err)
     }
 
     if (maas_str_is(key, "descr") && !(h->seen & NPY_DESCR)) {
-        if (!npy_string(r, &h->descr)) {
+        if (!npy_string(r, &h->npy->descr)) {
             return maas_err(err, MAAS_EUNSUPPORTED,
                             "npy: 'descr' is not a plain type");
         }
@@ -183,10 +180,10 @@ npy_pair(maas_reader_t *r, npy_header_t *h, maas_err_t *err)
     }
 
     if (maas_str_is(key, "fortran_order") && !(h->seen & NPY_ORDER)) {
-        h->fortran = npy_word(r, "True");
+        h->npy->fortran = npy_word(r, "True");
         h->seen |= NPY_ORDER;
 
-        if (h->fortran || npy_word(r, "False")) {
+        if (h->npy->fortran || npy_word(r, "False")) {
             return MAAS_OK;
         }
 
@@ -281,21 +278,35 @@ npy_open(maas_reader_t *r, maas_reader_t *header, maas_err_t *err)
 
 
 maas_status_t
-maas_npy_view(const void *p, size_t n, maas_tensor_t *t, bool *fortran,
-    maas_err_t *err)
+maas_npy_open(const void *p, size_t n, maas_npy_t *npy, maas_err_t *err)
 {
-    size_t         bytes;
-    int64_t        count;
-    npy_header_t   h;
-    maas_dtype_t   dtype;
+    npy_header_t   h = { npy, 0 };
     maas_reader_t  r, header;
 
-    memset(&h, 0, sizeof(h));
-    memset(t, 0, sizeof(*t));
+    memset(npy, 0, sizeof(*npy));
     maas_reader_init(&r, p, n);
 
     MAAS_TRY(npy_open(&r, &header, err));
     MAAS_TRY(npy_header(&header, &h, err));
+
+    npy->data = r.pos;
+    npy->bytes = maas_reader_left(&r);
+    return MAAS_OK;
+}
+
+
+maas_status_t
+maas_npy_view(const void *p, size_t n, maas_tensor_t *t, bool *fortran,
+    maas_err_t *err)
+{
+    size_t          bytes;
+    int64_t         count;
+    maas_npy_t      h;
+    maas_dtype_t    dtype;
+    const uint8_t  *data;
+
+    memset(t, 0, sizeof(*t));
+    MAAS_TRY(maas_npy_open(p, n, &h, err));
 
     dtype = maas_dtype_by_npy(h.descr);
     if (dtype == MAAS_NODTYPE) {
@@ -310,21 +321,23 @@ maas_npy_view(const void *p, size_t n, maas_tensor_t *t, bool *fortran,
         return maas_err(err, MAAS_ELIMIT, "npy: the shape is too large");
     }
 
-    if (maas_reader_left(&r) != bytes) {
+    if (h.bytes != bytes) {
         return maas_err(err, MAAS_ETRUNC,
                         "npy: the shape needs %zu bytes of data, the file "
-                        "has %zu", bytes, maas_reader_left(&r));
+                        "has %zu", bytes, h.bytes);
     }
 
+    data = h.data;
+
     for (size_t i = 0; dtype == MAAS_BOOL && i < bytes; i++) {
-        if (r.pos[i] > 1) {
+        if (data[i] > 1) {
             return maas_err(err, MAAS_EINVAL,
                             "npy: bool element %zu is %u, not 0 or 1", i,
-                            r.pos[i]);
+                            data[i]);
         }
     }
 
-    t->data = (void *) (uintptr_t) r.pos;
+    t->data = (void *) (uintptr_t) data;
     t->bytes = bytes;
     t->dtype = (uint8_t) dtype;
     t->rank = (uint8_t) h.rank;

@@ -177,6 +177,18 @@ bool maas_string_check(const maas_tensor_t *t);
  * bytes given.  view: the data may be unaligned, and in Fortran order where
  * *fortran says so; read refuses both.
  */
+typedef struct {
+    maas_str_t   descr;         /* "<f4", "<U5", ... */
+    int64_t      dims[MAAS_RANK_MAX];
+    int          rank;
+    bool         fortran;
+    const void  *data;          /* what stands behind the header */
+    size_t       bytes;
+} maas_npy_t;
+
+/* The header alone, of whatever type. */
+maas_status_t maas_npy_open(const void *p, size_t n, maas_npy_t *npy,
+    maas_err_t *err);
 maas_status_t maas_npy_view(const void *p, size_t n, maas_tensor_t *t,
     bool *fortran, maas_err_t *err);
 maas_status_t maas_npy_read(const void *p, size_t n, maas_tensor_t *t,

@@ -25,7 +25,8 @@
 #define MAAS_DATASET_COLUMNS  100000    /* at most */
 #define MAAS_DATASET_CLASSES  65536     /* of a category, at most */
 #define MAAS_DATASET_VALUES   256       /* of an integer column, counted */
-#define MAAS_DATASET_BUDGET   (64u << 20)   /* a writer's memory, bytes */
+#define MAAS_DATASET_BUDGET   (64u << 20)   /* a writer's blocks, bytes */
+#define MAAS_DATASET_DICT     (16u << 20)   /* classes of all columns, bytes */
 
 typedef enum {
     MAAS_COL_NUMBER = 0,        /* float64; missing: NaN */
@@ -252,9 +253,9 @@ typedef struct {
 typedef struct maas_dataset_writer_s  maas_dataset_writer_t;
 
 /*
- * Nothing stands under `path` before commit().  Memory is bounded by budget
- * (0: MAAS_DATASET_BUDGET); the rest goes to a file without a name in the
- * same folder.
+ * Nothing stands under `path` before commit().  Blocks of cells are bounded
+ * by budget (0: MAAS_DATASET_BUDGET); the rest goes to a file without a name
+ * in the same folder.
  *
  * Cells are put in any order of columns, each at most once, then the row is
  * ended; cells that were not put are missing.  Errors are sticky: put calls

@@ -1,7 +1,7 @@
 /*
  * Writing a dataset, first half: cells into blocks, blocks into the spill
- * file; see dataset_writer.h.  Memory is bounded by the budget: blocks take
- * three quarters of it, dictionaries the rest.
+ * file; see dataset_writer.h.  Blocks are bounded by the budget; dictionaries
+ * by a constant, so that what becomes text does not depend on the budget.
  *
  * Ownership: see dataset.h.
  * Threads:   one writer, one thread.
@@ -659,10 +659,10 @@ maas_dataset_create(maas_dataset_writer_t **out, const maas_host_t *host,
     }
 
     budget = budget == 0 ? MAAS_DATASET_BUDGET : budget;
-    share = maas_min(budget / 4 * 3 / (size_t) n_column, DSW_SHARE_MAX);
+    share = maas_min(budget / (size_t) n_column, DSW_SHARE_MAX);
     w->host = host;
     w->spill = -1;
-    w->dict_left = budget / 4;
+    w->dict_left = MAAS_DATASET_DICT;
     maas_arena_init(&w->mem, host, 0);
     w->column = maas_calloc(host, (size_t) n_column, sizeof(dsw_column_t));
 

@@ -157,7 +157,7 @@ sub shell {
 
 
 for my $file (qw(README.md docs/http-api.md docs/command.md
-                 docs/operators.md docs/evaluation.md))
+                 docs/datasets.md docs/operators.md docs/evaluation.md))
 {
     for my $b (blocks($file)) {
         my $want = $b->{next};
