@@ -10,10 +10,12 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "base/random.h"
 #include "train/evaluate_stages.h"
 
 
-#define CLUSTER_ROWS  20000
+#define CLUSTER_ROWS    20000
+#define CLUSTER_STREAM  0x73696c68u     /* of random numbers */
 
 
 typedef struct {
@@ -26,27 +28,17 @@ typedef struct {
 } cluster_t;
 
 
-static uint64_t
-cluster_hash(uint64_t x)
-{
-    x += UINT64_C(0x9e3779b97f4a7c15);
-    x = (x ^ (x >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
-    x = (x ^ (x >> 27)) * UINT64_C(0x94d049bb133111eb);
-
-    return x ^ (x >> 31);
-}
-
-
 /* Rows of the sample: selection sampling, in ascending order. */
 static void
 cluster_sample(const maas_eval_job_t *job, cluster_t *c)
 {
-    int64_t  left = job->n, want = c->n, at = 0;
+    int64_t        left = job->n, want = c->n, at = 0;
+    maas_random_t  g = maas_random(job->seed, CLUSTER_STREAM, 0);
 
     for (int64_t i = 0; i < job->n; i++, left--) {
-        uint64_t  h = cluster_hash(cluster_hash(job->seed) + (uint64_t) i);
-
-        if ((double) (h >> 11) * 0x1p-53 * (double) left < (double) want) {
+        if (maas_random_unit(&g, (uint64_t) i) * (double) left
+            < (double) want)
+        {
             c->row[at++] = i;
             want--;
         }

@@ -1,0 +1,27 @@
+/*
+ * search_field.h: between the files of search: a field and its values.
+ */
+
+#ifndef MAAS_SEARCH_FIELD_H
+#define MAAS_SEARCH_FIELD_H
+
+#include "base/random.h"
+#include "train/search.h"
+
+
+typedef struct {
+    const char  *path;
+    json_t      *list;          /* the values; NULL: a range */
+    double       min, max;
+    bool         log;
+    bool         integer;
+} maas_search_field_t;
+
+/* steps: a range becomes a list, for a grid. */
+maas_status_t maas_search_field(maas_search_field_t *f, const char *path,
+    const json_t *v, bool grid, maas_err_t *err);
+
+/* A new reference; u in [0, 1). */
+json_t *maas_search_draw(const maas_search_field_t *f, double u);
+
+#endif
