@@ -63,6 +63,12 @@ def explained(f, x, y):
             else f.explained_variance_ratio_).sum()
 
 
+def spread(f, x, y):
+    """Of the scores."""
+    return np.std(f.run(x)['scores'] if hasattr(f, 'run')
+                  else f.decision_function(x))
+
+
 def sk(module, name, **params):
     """A scikit-learn estimator that is not imported before it is needed."""
     def make(threads):
@@ -71,6 +77,11 @@ def sk(module, name, **params):
         more = {'n_jobs': threads} if 'n_jobs' in cls().get_params() else {}
         return cls(**{**more, **params})
     return make
+
+
+def boosted(kind, iterations):
+    return sk('ensemble', 'HistGradientBoosting' + kind,
+              max_iter=iterations, early_stopping=False)
 
 
 # What it is called; task, estimator, parameters; theirs; data; quality.
@@ -102,6 +113,45 @@ CASES = [
     ('PCA, 100k x 50 to 10', 'transform', 'pca', {'components': 10},
      sk('decomposition', 'PCA', n_components=10, svd_solver='full'),
      lambda: made(100000, 50), explained),
+    ('decision tree, 50k x 20', 'classification', 'decision_tree', {},
+     sk('tree', 'DecisionTreeClassifier', random_state=0),
+     lambda: made(50000, 20, 2), accuracy),
+    ('decision tree of numbers, 20k x 20', 'regression', 'decision_tree', {},
+     sk('tree', 'DecisionTreeRegressor', random_state=0),
+     lambda: made(20000, 20), r2),
+    ('random forest, 20k x 20, 5 classes, 20 trees', 'classification',
+     'random_forest', {'trees': 20},
+     sk('ensemble', 'RandomForestClassifier', n_estimators=20,
+        random_state=0), lambda: made(20000, 20, 5), accuracy),
+    ('random forest, 100k x 50, 2 classes, 4 trees', 'classification',
+     'random_forest', {'trees': 4},
+     sk('ensemble', 'RandomForestClassifier', n_estimators=4,
+        random_state=0), lambda: made(100000, 50, 2), accuracy),
+    ('random forest, digits, 100 trees', 'classification', 'random_forest',
+     {}, sk('ensemble', 'RandomForestClassifier', random_state=0), digits,
+     accuracy),
+    ('random forest of numbers, 20k x 20, 6 trees', 'regression',
+     'random_forest', {'trees': 6},
+     sk('ensemble', 'RandomForestRegressor', n_estimators=6,
+        random_state=0), lambda: made(20000, 20), r2),
+    ('extra trees, 20k x 20, 5 classes, 20 trees', 'classification',
+     'extra_trees', {'trees': 20},
+     sk('ensemble', 'ExtraTreesClassifier', n_estimators=20,
+        random_state=0), lambda: made(20000, 20, 5), accuracy),
+    ('boosting, 100k x 20, 2 classes', 'classification',
+     'gradient_boosting', {}, boosted('Classifier', 100),
+     lambda: made(100000, 20, 2), accuracy),
+    ('boosting, 20k x 20, 5 classes, 20 iterations', 'classification',
+     'gradient_boosting', {'iterations': 20}, boosted('Classifier', 20),
+     lambda: made(20000, 20, 5), accuracy),
+    ('boosting, 100k x 50, numbers', 'regression', 'gradient_boosting', {},
+     boosted('Regressor', 100), lambda: made(100000, 50), r2),
+    ('boosting, digits, 20 iterations', 'classification',
+     'gradient_boosting', {'iterations': 20}, boosted('Classifier', 20),
+     digits, accuracy),
+    ('isolation forest, 100k x 20', 'outliers', 'isolation_forest', {},
+     sk('ensemble', 'IsolationForest', random_state=0),
+     lambda: (made(100000, 20)[0], None), spread),
 ]
 
 
@@ -173,7 +223,8 @@ def main():
         'its defaults, its BLAS and OpenMP held to the same threads. The '
         'ratio is theirs / ours, above 1 is faster, with its interval at '
         '95 %%. Quality: R2 or accuracy on a held-out fifth, explained '
-        'variance, or the inertia (less is better).' % sklearn.__version__)
+        'variance, the inertia (less is better), or the deviation of the '
+        'scores of outliers.' % sklearn.__version__)
     say()
     table(['estimator', 'threads', 'maas ms', 'sklearn ms', 'ratio',
            'interval', 'maas quality', 'sklearn quality'], rows)
