@@ -12,6 +12,9 @@
 #include "train/lapack.h"
 
 
+#define LINEAR_ROWS  512        /* of a block, at least */
+
+
 /* sqrt of the weight of a row. */
 static double
 linear_root(const maas_fit_job_t *f, int64_t i)
@@ -45,55 +48,142 @@ linear_means(const maas_fit_job_t *f, const double *v, int64_t cols,
 }
 
 
-/* Centred columns; one that is constant but for rounding becomes zero. */
+/* 0 for a column that is constant but for rounding, else 1. */
 static void
-linear_columns(const maas_fit_job_t *f, const double *v, int64_t cols,
-    const double *mean, double *to, int64_t ld)
+linear_vary(const maas_fit_job_t *f, const double *v, int64_t cols,
+    const double *mean, double *vary)
 {
-    double  d, far;
+    memset(vary, 0, (size_t) cols * sizeof(double));
+
+    for (int64_t i = 0; i < f->n; i++) {
+        for (int64_t j = 0; j < cols; j++) {
+            vary[j] = fmax(vary[j], fabs(v[i * cols + j] - mean[j]));
+        }
+    }
 
     for (int64_t j = 0; j < cols; j++) {
-        far = 0;
+        vary[j] = mean[j] == 0 || vary[j] > 8 * DBL_EPSILON * fabs(mean[j]);
+    }
+}
 
-        for (int64_t i = 0; i < f->n; i++) {
-            d = v[i * cols + j] - mean[j];
-            far = fmax(far, fabs(d));
-            to[i + j * ld] = d * linear_root(f, i);
-        }
 
-        if (mean[j] != 0 && far <= 8 * DBL_EPSILON * fabs(mean[j])) {
-            memset(to + j * ld, 0, (size_t) f->n * sizeof(double));
+/* Centred and weighted rows [first, last) as columns of `to`. */
+static void
+linear_columns(const maas_fit_job_t *f, const double *v, int64_t cols,
+    const double *mean, const double *vary, int64_t first, int64_t last,
+    double *to, int64_t ld)
+{
+    double         w;
+    const double  *row;
+
+    for (int64_t i = first; i < last; i++) {
+        row = v + i * cols;
+        w = linear_root(f, i);
+
+        for (int64_t j = 0; j < cols; j++) {
+            to[i - first + j * ld] = (row[j] - mean[j]) * vary[j] * w;
         }
     }
 }
 
 
+/* What is below the diagonal of the first q rows are reflectors: away. */
+static void
+linear_clear(double *a, int64_t ld, int64_t q)
+{
+    for (int64_t j = 0; j < q; j++) {
+        memset(a + j * ld + j + 1, 0, (size_t) (ld - j - 1)
+                                      * sizeof(double));
+    }
+}
+
+
+/* Blocks of rows under the r so far, a size that the cache holds. */
+static maas_status_t
+linear_blocks(const maas_fit_job_t *f, maas_arena_t *a, int64_t targets,
+    const double *mean, const double *y_mean, double *r)
+{
+    double   *w, *vary;
+    int64_t   p = f->p, q = p + targets, rows, ld, last;
+
+    rows = maas_min(f->n, maas_max((int64_t) LINEAR_ROWS, 4 * q));
+    ld = q + rows;
+    vary = maas_arena_array(a, (size_t) q, sizeof(double));
+    w = maas_arena_array(a, (size_t) q * sizeof(double), (size_t) ld);
+
+    if (vary == NULL || w == NULL) {
+        return maas_err_nomem(f->err);
+    }
+
+    linear_vary(f, f->x, p, mean, vary);
+
+    if (targets != 0) {
+        linear_vary(f, f->y, targets, y_mean, vary + p);
+    }
+
+    for (int64_t i = 0; i < f->n; i = last) {
+        MAAS_TRY(maas_fit_poll(f));
+        last = maas_min(i + rows, f->n);
+
+        linear_columns(f, f->x, p, mean, vary, i, last, w + q, ld);
+        linear_columns(f, f->y, targets, y_mean, vary + p, i, last,
+                       w + q + p * ld, ld);
+
+        MAAS_TRY(maas_lapack_qr(f->host, w, ld, q, f->err));
+        linear_clear(w, ld, q);
+    }
+
+    for (int64_t j = 0; j < q; j++) {
+        memcpy(r + j * q, w + j * ld, (size_t) q * sizeof(double));
+    }
+
+    return MAAS_OK;
+}
+
+
+maas_status_t
+maas_linear_triangle(const maas_fit_job_t *f, int64_t targets,
+    const double *mean, const double *y_mean, double *r)
+{
+    maas_arena_t   work;
+    maas_status_t  rc;
+
+    maas_arena_init(&work, f->host, 0);
+    rc = linear_blocks(f, &work, targets, mean, y_mean, r);
+    maas_arena_destroy(&work);
+
+    return rc;
+}
+
+
 /* The two parts of r go where they are solved. */
 static maas_status_t
-linear_qr(const maas_fit_job_t *f, maas_arena_t *scratch, double *xy,
+linear_small(const maas_fit_job_t *f, maas_arena_t *scratch,
     maas_linear_t *l)
 {
-    int64_t  p = f->p, t = f->n_target, n = f->n;
-
-    MAAS_TRY(maas_lapack_qr(f->host, xy, n, p + t, f->err));
+    double   *r;
+    int64_t   p = f->p, t = f->n_target, q = p + t;
 
     l->m = l->ld = p;
     l->a = maas_arena_array(scratch, (size_t) (p * p), sizeof(double));
     l->b = maas_arena_array(scratch, (size_t) (p * t), sizeof(double));
+    r = maas_arena_array(scratch, (size_t) (q * q), sizeof(double));
 
-    if (l->a == NULL || l->b == NULL) {
+    if (l->a == NULL || l->b == NULL || r == NULL) {
         return maas_err_nomem(f->err);
     }
 
+    MAAS_TRY(maas_linear_triangle(f, t, l->mean, l->y_mean, r));
+
     for (int64_t j = 0; j < p; j++) {
-        memcpy(l->a + j * p, xy + j * n, (size_t) (j + 1) * sizeof(double));
+        memcpy(l->a + j * p, r + j * q, (size_t) p * sizeof(double));
     }
 
     for (int64_t k = 0; k < t; k++) {
-        memcpy(l->b + k * p, xy + (p + k) * n, (size_t) p * sizeof(double));
+        memcpy(l->b + k * p, r + (p + k) * q, (size_t) p * sizeof(double));
 
         for (int64_t i = p; i <= p + k; i++) {
-            l->rest[k] += xy[i + (p + k) * n] * xy[i + (p + k) * n];
+            l->rest[k] += r[i + (p + k) * q] * r[i + (p + k) * q];
         }
     }
 
@@ -101,30 +191,31 @@ linear_qr(const maas_fit_job_t *f, maas_arena_t *scratch, double *xy,
 }
 
 
+/* As many rows as features, or fewer: all of them. */
 static maas_status_t
-linear_small(const maas_fit_job_t *f, maas_arena_t *scratch,
+linear_whole(const maas_fit_job_t *f, maas_arena_t *scratch,
     maas_linear_t *l)
 {
-    double         *xy;
-    int64_t         p = f->p, t = f->n_target, n = f->n;
-    maas_arena_t    big;
-    maas_status_t   rc;
+    double   *vary;
+    int64_t   p = f->p, t = f->n_target, n = f->n;
 
-    maas_arena_init(&big, f->host, 0);
+    l->m = n;
+    l->ld = maas_max(n, p);
+    l->a = maas_arena_array(scratch, (size_t) (n * p), sizeof(double));
+    l->b = maas_arena_array(scratch, (size_t) (l->ld * t), sizeof(double));
+    vary = maas_arena_array(scratch, (size_t) maas_max(p, t),
+                            sizeof(double));
 
-    xy = maas_arena_array(&big, (size_t) n * (size_t) (p + t),
-                          sizeof(double));
-    if (xy == NULL) {
-        rc = maas_err_nomem(f->err);
-
-    } else {
-        linear_columns(f, f->x, p, l->mean, xy, n);
-        linear_columns(f, f->y, t, l->y_mean, xy + n * p, n);
-        rc = linear_qr(f, scratch, xy, l);
+    if (l->a == NULL || l->b == NULL || vary == NULL) {
+        return maas_err_nomem(f->err);
     }
 
-    maas_arena_destroy(&big);
-    return rc;
+    linear_vary(f, f->x, p, l->mean, vary);
+    linear_columns(f, f->x, p, l->mean, vary, 0, n, l->a, n);
+    linear_vary(f, f->y, t, l->y_mean, vary);
+    linear_columns(f, f->y, t, l->y_mean, vary, 0, n, l->b, l->ld);
+
+    return MAAS_OK;
 }
 
 
@@ -159,23 +250,8 @@ maas_linear_reduce(const maas_fit_job_t *f, maas_arena_t *scratch,
 
     MAAS_TRY(maas_fit_poll(f));
 
-    if (n > p + t) {
-        return linear_small(f, scratch, l);
-    }
-
-    l->m = n;
-    l->ld = maas_max(n, p);
-    l->a = maas_arena_array(scratch, (size_t) (n * p), sizeof(double));
-    l->b = maas_arena_array(scratch, (size_t) (l->ld * t), sizeof(double));
-
-    if (l->a == NULL || l->b == NULL) {
-        return maas_err_nomem(f->err);
-    }
-
-    linear_columns(f, f->x, p, l->mean, l->a, n);
-    linear_columns(f, f->y, t, l->y_mean, l->b, l->ld);
-
-    return MAAS_OK;
+    return n > p + t ? linear_small(f, scratch, l)
+                     : linear_whole(f, scratch, l);
 }
 
 

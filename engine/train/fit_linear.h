@@ -30,6 +30,13 @@ maas_status_t maas_linear_reduce(const maas_fit_job_t *f,
     maas_arena_t *scratch, bool intercept, maas_linear_t *l);
 
 /*
+ * r (q x q, column-major, zeros below the diagonal) with r'r = [x | y]'[x |
+ * y] of the centred, weighted rows; q = p + targets.
+ */
+maas_status_t maas_linear_triangle(const maas_fit_job_t *f, int64_t targets,
+    const double *mean, const double *y_mean, double *r);
+
+/*
  * coef: n_target x p.  Finds the intercepts, says all three, writes the
  * nodes.
  */

@@ -14,7 +14,8 @@
 
 
 #define NEWTON_DENSE   320          /* unknowns with a whole Hessian */
-#define NEWTON_BLOCK   128          /* rows at a time */
+#define NEWTON_LINE    8
+#define NEWTON_BLOCK   504          /* rows at a time */
 #define NEWTON_ARMIJO  1e-4
 #define NEWTON_FLOOR   1e-15        /* of the objective: no more to gain */
 
@@ -114,6 +115,25 @@ newton_value(newton_t *c, const double *w)
 
 /* -- the whole Hessian --------------------------------------------------- */
 
+/* to (q x m) = z' diag(h), a line of the cache at a time. */
+static void
+newton_turn(double *to, const double *z, const double *h, int64_t m,
+    int64_t q)
+{
+    int64_t  n;
+
+    for (int64_t i = 0; i < m; i += NEWTON_LINE) {
+        n = maas_min(m - i, (int64_t) NEWTON_LINE);
+
+        for (int64_t j = 0; j < q; j++) {
+            for (int64_t r = i; r < i + n; r++) {
+                to[j * m + r] = z[r * q + j] * h[r];
+            }
+        }
+    }
+}
+
+
 /* part += z' diag(h) z, over blocks of rows. */
 static void
 newton_gram(newton_t *c, double *to, int64_t ld)
@@ -125,12 +145,7 @@ newton_gram(newton_t *c, double *to, int64_t ld)
         m = maas_min(n - i, (int64_t) NEWTON_BLOCK);
         z = c->s->z + i * q;
 
-        for (int64_t r = 0; r < m; r++) {
-            for (int64_t j = 0; j < q; j++) {
-                c->rows[j * m + r] = z[r * q + j] * c->h[i + r];
-            }
-        }
-
+        newton_turn(c->rows, z, c->h + i, m, q);
         c->kern->dgemm(q, q, m, c->rows, m, z, q, c->part, q);
 
         for (int64_t j = 0; j < q; j++) {
@@ -419,8 +434,10 @@ design_stats(const maas_fit_job_t *f, maas_design_t *d)
     for (int pass = 0; pass < 2; pass++) {
         memset(sum, 0, (size_t) p * sizeof(double));
 
-        for (int64_t i = 0; i < n * p; i++) {
-            sum[i % p] += f->x[i] - d->mean[i % p];
+        for (int64_t i = 0; i < n; i++) {
+            for (int64_t j = 0; j < p; j++) {
+                sum[j] += f->x[i * p + j] - d->mean[j];
+            }
         }
 
         for (int64_t j = 0; j < p; j++) {

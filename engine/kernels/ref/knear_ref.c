@@ -5,6 +5,8 @@
  * Nothing is allocated and nothing kept; all functions are reentrant.
  */
 
+#include <string.h>
+
 #include "kernels/knear.h"
 
 

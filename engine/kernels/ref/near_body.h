@@ -8,25 +8,28 @@
 
 #define NEAR_ROWS  4
 
+/* One element of each of the eight vectors; the compiler splits it. */
+typedef double  near_v __attribute__((vector_size(64)));
+
 
 static inline __attribute__((always_inline)) void
-near_rows(double *y, int64_t ldy, const double *x, int64_t rows, int64_t p,
+near_rows(double *y, int64_t ldy, const double *x, const int rows, int64_t p,
     const double *t)
 {
-    double  s[NEAR_ROWS][MAAS_NEAR_PANEL] = { { 0 } };
+    near_v  s[NEAR_ROWS] = { { 0 } }, v;
 
     for (int64_t j = 0; j < p; j++) {
-        for (int64_t r = 0; r < rows; r++) {
-            for (int v = 0; v < MAAS_NEAR_PANEL; v++) {
-                s[r][v] += x[r * p + j] * t[j * MAAS_NEAR_PANEL + v];
-            }
+        memcpy(&v, t + j * MAAS_NEAR_PANEL, sizeof(v));
+
+#pragma GCC unroll 4
+        for (int r = 0; r < rows; r++) {
+            s[r] += x[r * p + j] * v;
         }
     }
 
-    for (int64_t r = 0; r < rows; r++) {
-        for (int v = 0; v < MAAS_NEAR_PANEL; v++) {
-            y[r * ldy + v] = s[r][v];
-        }
+#pragma GCC unroll 4
+    for (int r = 0; r < rows; r++) {
+        memcpy(y + r * ldy, &s[r], sizeof(v));
     }
 }
 

@@ -74,6 +74,7 @@ typedef struct {
     double                *square;      /* k */
     int32_t               *label;
     double                *far;         /* n: squared, to the own centre */
+    double                *norm;        /* n: squared, of the rows */
     double                *product;     /* of each slot, KM_ROWS x wide */
     double                *trial;       /* KM_TRIALS x n */
     int64_t                pick[KM_TRIALS];
@@ -152,46 +153,96 @@ km_distance(const double *a, const double *b, int64_t n)
 }
 
 
+/* |x|^2 + (|c|^2 - 2 x c); what is left of rounding is 0. */
+static inline double
+km_square(double norm, double rest)
+{
+    double  d = norm + rest;
+
+    return d > 1e-14 * norm ? d : 0;
+}
+
+
 /* -- Lloyd's iteration --------------------------------------------------- */
+
+static inline void
+km_add(const km_t *c, km_chunk_t *s, int64_t i, int64_t to)
+{
+    double         w = km_weight(c, i), *sum = s->sum + to * c->p;
+    const double  *x = c->x + i * c->p;
+
+    s->weight[to] += w;
+
+    for (int64_t j = 0; j < c->p; j++) {
+        sum[j] += w * x[j];
+    }
+}
+
 
 /* The nearest centre of each row, and the sums of the clusters. */
 static void
 km_assign(km_t *c, int slot, int64_t chunk, int64_t first, int64_t last)
 {
-    double      *d, *prod;
+    double      *d, *prod, v, least;
     int64_t      k = c->k, p = c->p, wide = c->panels * MAAS_NEAR_PANEL, m;
-    int64_t      near;
+    int64_t      near, panels = (k + MAAS_NEAR_PANEL - 1) / MAAS_NEAR_PANEL;
     km_chunk_t  *s = &c->chunk[chunk];
 
     prod = c->product + slot * KM_ROWS * wide;
     memset(s->sum, 0, (size_t) (k * p) * sizeof(double));
     memset(s->weight, 0, (size_t) k * sizeof(double));
-    s->inertia = 0;
     s->moved = false;
 
     for (int64_t i = first; i < last; i++) {
         if ((i - first) % KM_ROWS == 0) {
             m = maas_min(last - i, (int64_t) KM_ROWS);
-            c->near(prod, wide, c->x + i * p, m, p, c->panel, c->panels);
+            c->near(prod, wide, c->x + i * p, m, p, c->panel, panels);
         }
 
         d = prod + (i - first) % KM_ROWS * wide;
+        least = INFINITY;
         near = 0;
 
         for (int64_t j = 0; j < k; j++) {
-            d[j] = c->square[j] - 2 * d[j];
-            near = d[j] < d[near] ? j : near;
+            v = c->square[j] - 2 * d[j];
+            near = v < least ? j : near;
+            least = v < least ? v : least;
         }
 
         s->moved = s->moved || c->label[i] != near;
         c->label[i] = (int32_t) near;
-        c->far[i] = km_distance(c->x + i * p, c->centre + near * p, p);
-        s->inertia += km_weight(c, i) * c->far[i];
-        s->weight[near] += km_weight(c, i);
+        c->far[i] = km_square(c->norm[i], least);
+        km_add(c, s, i, near);
+    }
+}
 
-        for (int64_t j = 0; j < p; j++) {
-            s->sum[near * p + j] += km_weight(c, i) * c->x[i * p + j];
-        }
+
+/* The sum of squared distances, from differences. */
+static void
+km_exact(km_t *c, int slot, int64_t chunk, int64_t first, int64_t last)
+{
+    const double  *at;
+    km_chunk_t    *s = &c->chunk[chunk];
+
+    (void) slot;
+    s->inertia = 0;
+
+    for (int64_t i = first; i < last; i++) {
+        at = c->centre + c->label[i] * c->p;
+        s->inertia += km_weight(c, i) * km_distance(c->x + i * c->p, at,
+                                                    c->p);
+    }
+}
+
+
+/* Vector v of the panels. */
+static void
+km_panel(km_t *c, int64_t v, const double *x)
+{
+    double  *to = c->panel + v / MAAS_NEAR_PANEL * MAAS_NEAR_PANEL * c->p;
+
+    for (int64_t j = 0; j < c->p; j++) {
+        to[j * MAAS_NEAR_PANEL + v % MAAS_NEAR_PANEL] = x[j];
     }
 }
 
@@ -199,15 +250,15 @@ km_assign(km_t *c, int slot, int64_t chunk, int64_t first, int64_t last)
 static void
 km_turn(km_t *c)
 {
+    double  v;
+
     for (int64_t j = 0; j < c->k; j++) {
+        km_panel(c, j, c->centre + j * c->p);
         c->square[j] = 0;
 
         for (int64_t i = 0; i < c->p; i++) {
-            double  v = c->centre[j * c->p + i];
-
+            v = c->centre[j * c->p + i];
             c->square[j] += v * v;
-            c->panel[(j / MAAS_NEAR_PANEL * c->p + i) * MAAS_NEAR_PANEL
-                     + j % MAAS_NEAR_PANEL] = v;
         }
     }
 }
@@ -289,26 +340,22 @@ km_update(km_t *c)
 }
 
 
-static double
-km_inertia(const km_t *c, bool *moved)
+static bool
+km_moved(const km_t *c)
 {
-    double  sum = 0;
-
-    *moved = false;
+    bool  moved = false;
 
     for (int64_t i = 0; i < c->chunks; i++) {
-        sum += c->chunk[i].inertia;
-        *moved = *moved || c->chunk[i].moved;
+        moved = moved || c->chunk[i].moved;
     }
 
-    return sum;
+    return moved;
 }
 
 
 static maas_status_t
 km_lloyd(km_t *c, double *inertia, int64_t *steps)
 {
-    bool     moved;
     double   way;
     int64_t  i;
 
@@ -321,14 +368,19 @@ km_lloyd(km_t *c, double *inertia, int64_t *steps)
 
         way = km_update(c);
         km_all(c, km_assign);
-        (void) km_inertia(c, &moved);
 
-        if (!moved || way <= c->q->tolerance * c->variance) {
+        if (!km_moved(c) || way <= c->q->tolerance * c->variance) {
             break;
         }
     }
 
-    *inertia = km_inertia(c, &moved);
+    km_all(c, km_exact);
+    *inertia = 0;
+
+    for (int64_t j = 0; j < c->chunks; j++) {
+        *inertia += c->chunk[j].inertia;
+    }
+
     *steps = i;
     return MAAS_OK;
 }
@@ -340,17 +392,24 @@ km_lloyd(km_t *c, double *inertia, int64_t *steps)
 static void
 km_try(km_t *c, int slot, int64_t chunk, int64_t first, int64_t last)
 {
-    double       d;
+    double       d, *prod;
+    int64_t      m, wide = c->panels * MAAS_NEAR_PANEL, panels;
     km_chunk_t  *s = &c->chunk[chunk];
 
-    (void) slot;
+    panels = (c->picks + MAAS_NEAR_PANEL - 1) / MAAS_NEAR_PANEL;
+    prod = c->product + slot * KM_ROWS * wide;
+    memset(s->trial, 0, sizeof(s->trial));
 
-    for (int t = 0; t < c->picks; t++) {
-        s->trial[t] = 0;
+    for (int64_t i = first; i < last; i++) {
+        if ((i - first) % KM_ROWS == 0) {
+            m = maas_min(last - i, (int64_t) KM_ROWS);
+            c->near(prod, wide, c->x + i * c->p, m, c->p, c->panel, panels);
+        }
 
-        for (int64_t i = first; i < last; i++) {
-            d = km_distance(c->x + i * c->p, c->x + c->pick[t] * c->p, c->p);
-            d = fmin(d, c->far[i]);
+        for (int t = 0; t < c->picks; t++) {
+            d = prod[(i - first) % KM_ROWS * wide + t];
+            d = km_square(c->norm[i], c->norm[c->pick[t]] - 2 * d);
+            d = d < c->far[i] ? d : c->far[i];
             c->trial[t * c->n + i] = d;
             s->trial[t] += km_weight(c, i) * d;
         }
@@ -387,6 +446,10 @@ km_choose(km_t *c, int64_t j)
 {
     int     best = 0;
     double  sum[KM_TRIALS];
+
+    for (int t = 0; t < c->picks; t++) {
+        km_panel(c, t, c->x + c->pick[t] * c->p);
+    }
 
     km_all(c, km_try);
 
@@ -531,6 +594,7 @@ km_alloc(km_t *c, maas_arena_t *a)
 
     MAAS_TRY(km_chunks(c, a));
     c->panels = (c->k + MAAS_NEAR_PANEL - 1) / MAAS_NEAR_PANEL;
+    c->panels = maas_max(c->panels, (int64_t) (KM_TRIALS / MAAS_NEAR_PANEL));
     wide = (size_t) c->panels * MAAS_NEAR_PANEL;
 
     if (c->lease != NULL) {
@@ -544,13 +608,14 @@ km_alloc(km_t *c, maas_arena_t *a)
     c->square = maas_arena_array(a, k, sizeof(double));
     c->label = maas_arena_array(a, n, sizeof(int32_t));
     c->far = maas_arena_array(a, n, sizeof(double));
+    c->norm = maas_arena_array(a, n, sizeof(double));
     c->product = maas_arena_array(a, slots * KM_ROWS, wide * sizeof(double));
     c->trial = maas_arena_array(a, n, sizeof(double)
                                 * (2 + (size_t) log((double) k)));
 
     if (c->x == NULL || c->mean == NULL || c->centre == NULL
         || c->panel == NULL || c->square == NULL || c->label == NULL
-        || c->far == NULL || c->product == NULL || c->trial == NULL)
+        || c->far == NULL || c->norm == NULL || c->product == NULL || c->trial == NULL)
     {
         return maas_err_nomem(c->f->err);
     }
@@ -576,8 +641,10 @@ km_centre(km_t *c)
             double  v = x[i * p + j] - c->mean[j];
 
             c->x[i * p + j] = v;
-            c->variance += v * v / (double) n / (double) p;
+            c->norm[i] += v * v;
         }
+
+        c->variance += c->norm[i] / (double) n / (double) p;
     }
 }
 

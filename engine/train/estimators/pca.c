@@ -12,7 +12,7 @@
 #include <float.h>
 #include <math.h>
 
-#include "train/fit.h"
+#include "train/fit_linear.h"
 #include "train/lapack.h"
 
 
@@ -48,8 +48,10 @@ pca_means(pca_t *c)
     int64_t        n = c->f->n, p = c->f->p;
     const double  *x = c->f->x;
 
-    for (int64_t i = 0; i < n * p; i++) {
-        c->mean[i % p] += x[i] / (double) n;
+    for (int64_t i = 0; i < n; i++, x += p) {
+        for (int64_t j = 0; j < p; j++) {
+            c->mean[j] += x[j] / (double) n;
+        }
     }
 }
 
@@ -58,40 +60,24 @@ pca_means(pca_t *c)
 static maas_status_t
 pca_svd(pca_t *c)
 {
-    double          *a, *r, *u;
-    int64_t          n = c->f->n, p = c->f->p, m = n;
+    double          *a, *u;
+    int64_t          n = c->f->n, p = c->f->p, m = maas_min(n, p);
     maas_fit_job_t  *f = c->f;
 
-    a = maas_arena_array(c->scratch, (size_t) (n * p), sizeof(double));
-    if (a == NULL) {
-        return maas_err_nomem(f->err);
-    }
+    a = maas_arena_array(c->scratch, (size_t) (m * p), sizeof(double));
+    u = maas_arena_array(c->scratch, (size_t) (m * c->k), sizeof(double));
 
-    for (int64_t i = 0; i < n; i++) {
-        for (int64_t j = 0; j < p; j++) {
-            a[i + j * n] = f->x[i * p + j] - c->mean[j];
-        }
+    if (a == NULL || u == NULL) {
+        return maas_err_nomem(f->err);
     }
 
     if (n > p) {
-        MAAS_TRY(maas_lapack_qr(f->host, a, n, p, f->err));
+        MAAS_TRY(maas_linear_triangle(f, 0, c->mean, NULL, a));
 
-        r = maas_arena_array(c->scratch, (size_t) (p * p), sizeof(double));
-        if (r == NULL) {
-            return maas_err_nomem(f->err);
+    } else {
+        for (int64_t i = 0; i < n * p; i++) {
+            a[i / p + i % p * n] = f->x[i] - c->mean[i % p];
         }
-
-        for (int64_t j = 0; j < p; j++) {
-            memcpy(r + j * p, a + j * n, (size_t) (j + 1) * sizeof(double));
-        }
-
-        a = r;
-        m = p;
-    }
-
-    u = maas_arena_array(c->scratch, (size_t) (m * c->k), sizeof(double));
-    if (u == NULL) {
-        return maas_err_nomem(f->err);
     }
 
     return maas_lapack_svd(f->host, a, m, p, u, c->s, c->vt, f->err);
