@@ -321,6 +321,29 @@ take_params(drive_t *d, const char *path)
 }
 
 
+static void
+list_range(const maas_param_t *p)
+{
+    if (!(p->max > p->min)
+        || (p->type != MAAS_PARAM_INT && p->type != MAAS_PARAM_NUMBER
+            && p->type != MAAS_PARAM_INTS && p->type != MAAS_PARAM_NUMBERS))
+    {
+        return;
+    }
+
+    if (p->min > -1e300 && p->max >= 1e6) {
+        printf(p->open ? " above %.15g" : " from %.15g", p->min);
+
+    } else if (p->min > -1e300) {
+        printf(p->open ? " above %.15g, to %.15g" : " from %.15g to %.15g",
+               p->min, p->max);
+
+    } else if (p->max < 1e6) {
+        printf(" to %.15g", p->max);
+    }
+}
+
+
 /* A line a row of every estimator, for the documentation. */
 static void
 list_params(const maas_estimator_t *e)
@@ -346,7 +369,9 @@ list_params(const maas_estimator_t *e)
             printf("%s\t%s", type[p->type], p->def != 0 ? "true" : "false");
 
         } else {
-            printf("%s\t", type[p->type]);
+            printf("%s", type[p->type]);
+            list_range(p);
+            printf("\t");
 
             if (p->type == MAAS_PARAM_INT || p->type == MAAS_PARAM_NUMBER) {
                 printf(p->required ? "required" : "%.15g", p->def);
