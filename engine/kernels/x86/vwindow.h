@@ -2,8 +2,9 @@
  * vwindow: windows over one block of 16 channels (depthwise convolution,
  * maximum), sums and affine maps; a template over the words of vec_*.h.
  *
- * A row's pixels whose taps all lie inside go by fours or eights; those at
- * its ends one by one, with the taps that lie inside.
+ * Pixels whose taps all lie inside go along their row, those at the ends of
+ * rows, with the taps that lie inside, along their column: by eights, or by
+ * fours where there are fewer (by fours or twos).
  */
 
 #define VW_N   (MAAS_C16 / VL)          /* vectors of a pixel */
@@ -18,6 +19,7 @@ typedef struct {
     const float         *w;
     float               *y;
     int64_t              k0, k1, x0, x1;
+    int64_t              xstep, ystep;  /* from a pixel to the next */
 } vw_tap_t;
 
 
@@ -46,7 +48,7 @@ vw_pixels(const vw_tap_t *t, const int P, const bool max, int h,
     const float         *p, *w;
     const maas_win16_t  *c = t->c;
 
-    s = c->sw * MAAS_C16;
+    s = t->xstep;
     a = max ? v_set1(-INFINITY) : v_load(c->bias + h * VL);
     x0 = K ? 0 : t->x0;
     x1 = K ? K : t->x1;
@@ -77,55 +79,89 @@ vw_pixels(const vw_tap_t *t, const int P, const bool max, int h,
 
 #define VW_END(i)                                                             \
     if (P > i) {                                                              \
-        v_store(t->y + i * MAAS_C16 + h * VL, vw_limit(c, a##i));             \
+        v_store(t->y + i * t->ystep + h * VL, vw_limit(c, a##i));             \
     }
     VW_8(VW_END)
 }
 
 
+/*
+ * n pixels in line, the first at (oy, ox), the next dy rows or dx columns on;
+ * t->k0, k1, x0, x1 say which taps lie inside.  Where n is no multiple of a
+ * block's pixels, the last block makes some once more.
+ */
 V_INL void
-vw_row(vw_tap_t *t, int64_t oy, const bool max, const int64_t K)
+vw_line(vw_tap_t *t, int64_t oy, int64_t ox, int64_t dy, int64_t dx,
+    int64_t n, const bool max, const int64_t K)
 {
-    int64_t              ox, ix, n, lo, hi, iy;
+    int64_t              i, at, wide, x, y;
     const maas_win16_t  *c = t->c;
 
-    iy = oy * c->sh - c->ph;
+    wide = n >= VW_P ? VW_P : n >= VW_P / 2 ? VW_P / 2 : 1;
+    t->xstep = (dy * c->sh * c->iw + dx * c->sw) * MAAS_C16;
+    t->ystep = (dy * c->ow + dx) * MAAS_C16;
 
-    /* Pixels [lo, hi) see nothing outside. */
-    lo = maas_min((c->pw + c->sw - 1) / c->sw, c->ow);
-    hi = c->iw + c->pw - (c->kw - 1) * c->dw - 1;
-    hi = hi < 0 ? 0 : maas_min(hi / c->sw + 1, c->ow);
-
-    for (ox = 0; ox < c->ow; ox += n) {
-        ix = ox * c->sw - c->pw;
-        t->x = c->x + (iy * c->iw + ix) * MAAS_C16;
-        t->y = c->y + (oy * c->ow + ox) * MAAS_C16;
-        t->x0 = 0;
-        t->x1 = c->kw;
-
-        if (ox >= lo && ox + VW_P <= hi) {
-            n = VW_P;
-
-            for (int h = 0; h < VW_N; h++) {
-                vw_pixels(t, VW_P, max, h, K);
-            }
-
-            continue;
-        }
-
-        n = 1;
-
-        while (t->x0 < t->x1 && ix + t->x0 * c->dw < 0) {
-            t->x0++;
-        }
-
-        while (t->x1 > t->x0 && ix + (t->x1 - 1) * c->dw >= c->iw) {
-            t->x1--;
-        }
+    for (i = 0; i < n; i += wide) {
+        at = maas_min(i, n - wide);
+        y = oy + at * dy;
+        x = ox + at * dx;
+        t->x = c->x + ((y * c->sh - c->ph) * c->iw + x * c->sw - c->pw)
+                      * MAAS_C16;
+        t->y = c->y + (y * c->ow + x) * MAAS_C16;
 
         for (int h = 0; h < VW_N; h++) {
-            vw_pixels(t, 1, max, h, 0);
+            if (wide == VW_P) {
+                vw_pixels(t, VW_P, max, h, K);
+
+            } else if (wide == VW_P / 2) {
+                vw_pixels(t, VW_P / 2, max, h, K);
+
+            } else {
+                vw_pixels(t, 1, max, h, K);
+            }
         }
+    }
+}
+
+
+/* Pixels [*lo, *hi) of n see nothing outside of an extent. */
+static void
+vw_inner(int64_t n, int64_t size, int64_t k, int64_t s, int64_t p, int64_t d,
+    int64_t *lo, int64_t *hi)
+{
+    int64_t  end = size + p - (k - 1) * d - 1;
+
+    *lo = maas_min((p + s - 1) / s, n);
+    *hi = end < 0 ? 0 : maas_min(end / s + 1, n);
+    *hi = maas_max(*hi, *lo);
+}
+
+
+/* Taps [*k0, *k1) of the pixel at `at` lie inside. */
+V_INL void
+vw_taps(int64_t at, int64_t k, int64_t d, int64_t size, int64_t *k0,
+    int64_t *k1)
+{
+    for (*k0 = 0; *k0 < k && at + *k0 * d < 0; (*k0)++) { /* void */ }
+    for (*k1 = k; *k1 > *k0 && at + (*k1 - 1) * d >= size; (*k1)--) {
+        /* void */
+    }
+}
+
+
+/* The pixels of column ox, which sees what lies outside. */
+V_INL void
+vw_column(vw_tap_t *t, int64_t ox, int64_t lo, int64_t hi, const bool max)
+{
+    int64_t              oy, n;
+    const maas_win16_t  *c = t->c;
+
+    vw_taps(ox * c->sw - c->pw, c->kw, c->dw, c->iw, &t->x0, &t->x1);
+
+    for (oy = c->y0; oy < c->y1; oy += n) {
+        n = oy >= lo && oy < hi ? maas_min(hi, c->y1) - oy : 1;
+        vw_taps(oy * c->sh - c->ph, c->kh, c->dh, c->ih, &t->k0, &t->k1);
+        vw_line(t, oy, ox, 1, 0, n, max, 0);
     }
 }
 
@@ -133,23 +169,24 @@ vw_row(vw_tap_t *t, int64_t oy, const bool max, const int64_t K)
 V_INL void
 vw_rows(const maas_win16_t *c, const bool max, const int64_t K)
 {
-    int64_t   oy, iy;
+    int64_t   oy, ox, x0, x1, y0, y1;
     vw_tap_t  t = { .c = c, .w = c->w };
 
+    vw_inner(c->ow, c->iw, c->kw, c->sw, c->pw, c->dw, &x0, &x1);
+    vw_inner(c->oh, c->ih, c->kh, c->sh, c->ph, c->dh, &y0, &y1);
+    t.x1 = c->kw;
+
     for (oy = c->y0; oy < c->y1; oy++) {
-        iy = oy * c->sh - c->ph;
+        vw_taps(oy * c->sh - c->ph, c->kh, c->dh, c->ih, &t.k0, &t.k1);
+        vw_line(&t, oy, x0, 0, 1, x1 - x0, max, K);
+    }
 
-        for (t.k0 = 0; t.k0 < c->kh && iy + t.k0 * c->dh < 0; t.k0++) {
-            /* void */
-        }
+    for (ox = 0; ox < x0; ox++) {
+        vw_column(&t, ox, y0, y1, max);
+    }
 
-        for (t.k1 = c->kh; t.k1 > t.k0 && iy + (t.k1 - 1) * c->dh >= c->ih;
-             t.k1--)
-        {
-            /* void */
-        }
-
-        vw_row(&t, oy, max, K);
+    for (ox = x1; ox < c->ow; ox++) {
+        vw_column(&t, ox, y0, y1, max);
     }
 }
 
