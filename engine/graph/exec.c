@@ -309,6 +309,15 @@ exec_fail(exec_step_t *e, maas_status_t rc, int slot)
 }
 
 
+/* Behind the scratch of a slot. */
+static int64_t *
+exec_keep(const maas_run_ctx_t *c, int slot)
+{
+    return (int64_t *) (c->scratch + (slot + 1) * c->scratch_step
+                        - MAAS_ALIGN);
+}
+
+
 static void
 exec_chunk(void *arg, int slot, int64_t first, int64_t last)
 {
@@ -319,6 +328,7 @@ exec_chunk(void *arg, int slot, int64_t first, int64_t last)
 
     s.index = slot;
     s.scratch = e->c->scratch + slot * e->c->scratch_step;
+    s.keep = exec_keep(e->c, slot);
     s.err = &e->c->err[slot];
 
     for ( /* void */ ; first < last; first = end) {
@@ -379,6 +389,10 @@ maas_ctx_step(maas_run_ctx_t *c, const maas_exec_t *x, uint32_t i)
 
     if (c->step[i].shared != NULL) {
         memset(c->step[i].shared, 0, MAAS_ALIGN);
+    }
+
+    for (uint32_t k = 0; k < c->slots; k++) {
+        *exec_keep(c, (int) k) = -1;
     }
 
     e.c = c;

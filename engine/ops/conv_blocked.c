@@ -21,6 +21,7 @@
 #define CB_SET     32           /* output channels that run together */
 #define CB_CHAIN   40960        /* floats of their weights in one go */
 #define CB_PLANES  4            /* channels that are read from planes */
+#define CB_LEAST   42           /* pixels of a band that is cut in two */
 
 typedef struct {
     int64_t  batch, group, icg, ocg;
@@ -82,10 +83,39 @@ cb_even(int64_t all, int64_t n, int64_t step)
 }
 
 
+/* Bands, and sets of channels that make at least eight units of them. */
+static void
+cb_units(cb_t *g)
+{
+    int64_t  bands, sets, n;
+
+    g->nrow = (g->oh + g->rows - 1) / g->rows;
+    g->ncol = (g->ow + maas_max(g->cols, 1) - 1) / maas_max(g->cols, 1);
+    bands = g->batch * g->group * g->nrow * g->ncol;
+    sets = (g->ocg + CB_SET - 1) / CB_SET;
+    n = bands >= 8 ? sets : maas_max(sets * bands / 8, 1);
+
+    g->nb = n * CB_SET;
+    g->nset = (g->ocg + g->nb - 1) / g->nb;
+}
+
+
+/* Two threads would not share these units evenly, and rows can be cut. */
+static bool
+cb_uneven(const cb_t *g)
+{
+    int64_t  units = g->batch * g->group * g->nrow * g->ncol * g->nset;
+
+    return g->rows > 1 && g->rows * g->cols >= CB_LEAST
+           && ((units % 2 == 1 && units < 8)
+               || (units < 4 && maas_blocks(g->ocg) % 2 == 1));
+}
+
+
 static void
 cb_bands(cb_t *g)
 {
-    int64_t  wide, n, units;
+    int64_t  wide, n;
 
     wide = g->parts * g->lane * ((g->ow - 1) * g->sw
                                  + (g->kw - 1) * g->dw + 1);
@@ -98,20 +128,12 @@ cb_bands(cb_t *g)
                                  - (g->kw - 1) * g->dw / g->sw, 28);
     }
 
-    g->in_rows = (g->rows - 1) * g->sh + (g->kh - 1) * g->dh + 1;
-    g->in_cols = (g->cols - 1) * g->sw + (g->kw - 1) * g->dw + 1;
-    g->nrow = (g->oh + g->rows - 1) / g->rows;
-    g->ncol = (g->ow + maas_max(g->cols, 1) - 1) / maas_max(g->cols, 1);
-
-    units = g->batch * g->group * g->nrow * g->ncol;
-    n = maas_blocks(g->ocg);
-
-    while (n > 2 && units * ((maas_blocks(g->ocg) + n - 1) / n) < 8) {
-        n = (n + 1) / 2;
+    while (cb_units(g), cb_uneven(g)) {
+        g->rows = (g->rows + 1) / 2;
     }
 
-    g->nb = (n + 1) / 2 * 2 * MAAS_C16;
-    g->nset = (g->ocg + g->nb - 1) / g->nb;
+    g->in_rows = (g->rows - 1) * g->sh + (g->kh - 1) * g->dh + 1;
+    g->in_cols = (g->cols - 1) * g->sw + (g->kw - 1) * g->dw + 1;
 }
 
 
@@ -331,9 +353,12 @@ conv_blocked_inplace(const maas_setup_t *u)
 
 /* -- the band ------------------------------------------------------------ */
 
-/* Input rows [y0, y1) that the band's taps reach and that there are. */
+/*
+ * Input rows [y0, y1) that the band's taps reach and that there are; made:
+ * they lie in dst.
+ */
 static void
-cb_copy(const cb_t *g, cb_band_t *b, float *dst)
+cb_copy(const cb_t *g, cb_band_t *b, float *dst, bool made)
 {
     size_t        left, len, right;
     int64_t       y, y1, x0, x1, cols, lane = g->lane;
@@ -351,7 +376,7 @@ cb_copy(const cb_t *g, cb_band_t *b, float *dst)
 
     b->x = dst;
 
-    for (int64_t c = 0; c < g->parts; c++, src += b->part) {
+    for (int64_t c = 0; c < g->parts && !made; c++, src += b->part) {
         for (y = b->y0; y < y1; y++) {
             p = src + (y * g->iw + x0) * lane;
             memset(dst, 0, left * sizeof(float));
@@ -366,12 +391,16 @@ cb_copy(const cb_t *g, cb_band_t *b, float *dst)
 }
 
 
-/* Band number `u` of image and group ig. */
+/* Band number `n` of all images and groups. */
 static void
-cb_band(const cb_t *g, const maas_step_t *s, int64_t ig, int64_t u,
-    float *scratch, cb_band_t *b)
+cb_band(const cb_t *g, const maas_step_t *s, int64_t n, maas_slot_t *slot,
+    cb_band_t *b)
 {
-    int64_t  plane = g->ih * g->iw * g->lane;
+    bool     made;
+    int64_t  u, ig, plane = g->ih * g->iw * g->lane;
+
+    u = n % (g->nrow * g->ncol);
+    ig = n / (g->nrow * g->ncol);
 
     b->r0 = u / g->ncol * g->rows;
     b->r1 = maas_min(b->r0 + g->rows, g->oh);
@@ -384,7 +413,13 @@ cb_band(const cb_t *g, const maas_step_t *s, int64_t ig, int64_t u,
     b->row = g->iw * g->lane;
 
     if (g->copy) {
-        cb_copy(g, b, scratch);
+        made = slot->keep != NULL && *slot->keep == n;
+        cb_copy(g, b, slot->scratch, made);
+
+        if (slot->keep != NULL) {
+            *slot->keep = n;
+        }
+
         return;
     }
 
@@ -641,8 +676,7 @@ conv_blocked_run(const maas_step_t *s, maas_slot_t *slot, int64_t first,
         n = u / g.nset;
 
         if (n != have) {
-            cb_band(&g, s, n / (g.nrow * g.ncol), n % (g.nrow * g.ncol),
-                    slot->scratch, &b);
+            cb_band(&g, s, n, slot, &b);
             have = n;
         }
 

@@ -15,7 +15,7 @@
 #include "ops/conv.h"
 
 
-#define CG_CACHE  32768         /* floats of a band of outputs */
+#define CG_CACHE  16384         /* floats of a band of outputs */
 #define CG_LEAST  12            /* channels of a group that are worth it */
 
 typedef struct {

@@ -374,9 +374,10 @@ cw_run(const maas_step_t *s, maas_slot_t *slot, int64_t first, int64_t last,
     int m)
 {
     cw_t      g;
-    int64_t   u, i, t0, nt, oc, have = -1;
+    int64_t   u, i, t0, nt, oc, none = -1, *have;
 
     cw_geom(&g, m, s->attr, &s->in[0], &s->in[1], &s->out[0]);
+    have = slot->keep != NULL ? slot->keep : &none;
 
     for (u = first; u < last; u++) {
         i = u / g.nset;
@@ -387,9 +388,9 @@ cw_run(const maas_step_t *s, maas_slot_t *slot, int64_t first, int64_t last,
             continue;
         }
 
-        if (i != have) {
+        if (i != *have) {
             cw_from(s, &g, i / g.sets, t0, nt, slot->scratch);
-            have = i;
+            *have = i;
         }
 
         oc = u % g.nset * g.nb;
