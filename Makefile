@@ -137,6 +137,10 @@ $(B)/bench_json: bench/bench_json.c $(B)/libmaas.a
 	@$(SAY) '  BENCH $<'
 	$(Q)$(CC) $(CFLAGS) -MMD -MP -o $@ $< $(B)/libmaas.a $(LIBS)
 
+$(B)/bench_train: bench/bench_train.c $(B)/libmaas.a
+	@$(SAY) '  BENCH $<'
+	$(Q)$(CC) $(CFLAGS) -MMD -MP -o $@ $< $(B)/libmaas.a $(LIBS)
+
 bench: deps
 	@$(MAKE) --no-print-directory all
 	@$(MAKE) --no-print-directory $(B)/bench_json $(DRIVER)

@@ -129,6 +129,33 @@ kb_maxpool16(const kb_t *b)
 }
 
 
+/* One tap of m x m pixels, 16 inputs, n channels. */
+static void
+kb_wgrad16(const kb_t *b)
+{
+    int64_t         pixels = b->m * b->m;
+    maas_wgrad16_t  c = { .x = b->x, .dy = b->w, .dw = b->y, .n = MAAS_C16,
+                          .blocks = b->n / MAAS_C16, .rows = b->m,
+                          .cols = b->m, .xrow = b->m * MAAS_C16,
+                          .xcol = MAAS_C16, .xnext = 1,
+                          .yrow = b->m * MAAS_C16,
+                          .yblock = pixels * MAAS_C16, .dwrow = b->n };
+
+    b->k->wgrad16(&c);
+}
+
+
+static void
+kb_maxgrad16(const kb_t *b)
+{
+    maas_win16_t  c = { .x = b->x, .y = b->w, .ih = 16, .iw = 16, .oh = 8,
+                        .ow = 8, .kh = 2, .kw = 2, .sh = 2, .sw = 2,
+                        .dh = 1, .dw = 1, .y1 = 8 };
+
+    b->k->maxgrad16(&c, b->y, b->w, false);
+}
+
+
 /* A tile of six by six, at row 4, column 4 of 16 x 16 pixels. */
 static void
 kb_winoin16(const kb_t *b)
@@ -343,6 +370,8 @@ static const kb_row_t  kb_rows[] = {
     { "conv16 14x14x256, 256", kb_conv16, 0, 14, 256, 256, 0 },
     { "dwconv16 56x56 3x3", kb_dwconv16, 0, 56, 3, 16, 0 },
     { "maxpool16 56x56 3x3", kb_maxpool16, 0, 56, 3, 16, 0 },
+    { "wgrad16 16x16, 48", kb_wgrad16, 0, 16, 48, 16, 0 },
+    { "maxgrad16 2x2", kb_maxgrad16, 0, 0, 0, 0, 10 },
     { "winoin16 F(4x4)", kb_winoin16, 0, 0, 0, 0, 8 },
     { "winoout16 F(4x4)", kb_winoout16, 0, 0, 0, 0, 6 },
     { "lanes16", kb_lanes16, 0, 0, 0, 0, 4 },
@@ -441,7 +470,7 @@ kb_flops(const kb_row_t *r)
         return r->run == kb_dwconv ? taps : taps * MAAS_C16;
     }
 
-    if (r->run == kb_conv16) {
+    if (r->run == kb_conv16 || r->run == kb_wgrad16) {
         return 2.0 * (double) (r->m * r->m) * (double) (r->n * r->k);
     }
 

@@ -14,6 +14,11 @@ maas_tensor_size(const maas_tensor_t *t, size_t str_bytes, size_t *bytes)
 {
     int64_t  n, dims[MAAS_RANK_MAX];
 
+    if (t->format == MAAS_FMT_P16 && str_bytes != 0) {
+        *bytes = str_bytes;
+        return true;
+    }
+
     if (t->format == MAAS_FMT_C16 && t->rank > 1) {
         memcpy(dims, t->dims, sizeof(dims));
         dims[1] = dims[1] > INT64_MAX - MAAS_C16

@@ -139,7 +139,8 @@ typedef struct {
     maas_type_t   type;
     maas_dim_t   *ival;             /* room for MAAS_IVAL_MAX */
     int           n_ival;           /* set when ival was filled, else -1 */
-    size_t        str_bytes;        /* strings: upper bound of the text */
+    size_t        str_bytes;        /* strings: upper bound of the text;
+                                       panels: what they take */
     bool          wanted;
 } maas_infer_out_t;
 
@@ -306,6 +307,16 @@ typedef struct {
     int64_t  taps;
     /* 2 or 4: Winograd's weights of 3x3 kernels; groups: (this + 2)^2 */
     int64_t  winograd;
+    /*
+     * The taps of a channel, neighbours in the source, in reverse; ks is then
+     * from a channel to the next.
+     */
+    bool     flip;
+    /*
+     * The operator has no kernel for the plain form: what is trained is
+     * packed in every run too.
+     */
+    bool     needed;
 } maas_pack_t;
 
 /* type[i]: of input i, NULL when absent.  False: leave it plain. */
@@ -323,7 +334,8 @@ typedef struct {
      * nothing; set: those that the form needs so.
      */
     uint32_t     in;
-    uint32_t     constant;      /* given: bit i: input i is a constant */
+    /* given: bit i: input i is a constant or a parameter */
+    uint32_t     constant;
     bool         plain;         /* its outputs are plain all the same */
     bool         fast;          /* given: `numerics fast` */
 } maas_blocked_t;

@@ -207,7 +207,10 @@ maas_status_t maas_node_extent(const maas_node_t *n, const maas_kernels_t *k,
 /* Bytes of scratch that it takes. */
 size_t maas_extent_scratch(const maas_node_t *n, const maas_tensor_t *in);
 
-/* Bytes of a tensor by dtype, dims and format; false on overflow. */
+/*
+ * Bytes of a tensor by dtype, dims and format; false on overflow.  str_bytes:
+ * of the text of strings, or of panels, which dims do not tell.
+ */
 bool maas_tensor_size(const maas_tensor_t *t, size_t str_bytes,
     size_t *bytes);
 

@@ -200,6 +200,27 @@ typedef struct {
 
 
 /*
+ * What a piece of a convolution adds to the gradient of one tap's weights:
+ * n inputs by so many blocks of 16 output channels, each a chain over
+ * rows x cols pixels, from zero, whose end is added to dw:
+ *
+ *   dw[i * dwrow + b * 16 + l] +=
+ *       sum over (r, c) of x[r * xrow + c * xcol + i * xnext]
+ *                          * dy[b * yblock + r * yrow + c * 16 + l]
+ */
+typedef struct {
+    const float  *x;            /* under the tap, at the first pixel */
+    const float  *dy;
+    float        *dw;
+    int64_t       n, blocks;
+    int64_t       rows, cols;
+    int64_t       xrow, xcol, xnext;
+    int64_t       yrow, yblock;
+    int64_t       dwrow;
+} maas_wgrad16_t;
+
+
+/*
  * Winograd's transforms of a tile of one block of 16 channels, F(m x m,
  * 3 x 3) with m = 2 or 4: (m + 2)^2 inputs from row y0, column x0 of a plane
  * (zeros outside) to as many values, `step` floats apart, and back to m x m
@@ -289,12 +310,21 @@ typedef struct maas_kernels_s {
 
     /* Blocked activations; see the structures. */
     void (*conv16)(const maas_conv16_t *c);
+    void (*wgrad16)(const maas_wgrad16_t *c);
     void (*dwconv16)(const maas_win16_t *c);
     /* Of the taps that lie inside; a NaN among them wins. */
     void (*maxpool16)(const maas_win16_t *c);
     /* plane: h x w x 16 */
     void (*winoin16)(const maas_wino16_t *t, float *v, const float *plane);
     void (*winoout16)(const maas_wino16_t *t, float *plane, const float *v);
+    /*
+     * The gradient of maxpool16 over the whole plane: y is its output; dy of
+     * a pixel goes to the first tap that has the maximum (a NaN is one).
+     * add: to what is in dx, which windows share; else no two windows do,
+     * and dx of their taps is written.
+     */
+    void (*maxgrad16)(const maas_win16_t *c, float *dx, const float *dy,
+        bool add);
     /* `count` lanes of n pixels: y[p * 16 + l] = x[p * 16 + l]. */
     void (*lanes16)(float *y, const float *x, int64_t n, int64_t count);
     /* The sum of n pixels of 16 channels, times f. */

@@ -80,8 +80,11 @@
         int kw, int sh, int sw, int ph, int pw, int dh, int dw, int64_t y0,   \
         int64_t y1);                                                          \
     void maas_k_f32_conv16_##l(const maas_conv16_t *c);                       \
+    void maas_k_f32_wgrad16_##l(const maas_wgrad16_t *c);                     \
     void maas_k_f32_dwconv16_##l(const maas_win16_t *c);                      \
     void maas_k_f32_maxpool16_##l(const maas_win16_t *c);                     \
+    void maas_k_f32_maxgrad16_##l(const maas_win16_t *c, float *dx,           \
+        const float *dy, bool add);                                           \
     void maas_k_f32_winoin16_##l(const maas_wino16_t *t, float *v,            \
         const float *plane);                                                  \
     void maas_k_f32_winoout16_##l(const maas_wino16_t *t, float *plane,       \

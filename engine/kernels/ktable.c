@@ -35,8 +35,10 @@
         .transpose = maas_k_f32_transpose_##l,                                \
         .dwconv = maas_k_f32_dwconv_##l,                                      \
         .conv16 = maas_k_f32_conv16_##l,                                      \
+        .wgrad16 = maas_k_f32_wgrad16_##l,                                    \
         .dwconv16 = maas_k_f32_dwconv16_##l,                                  \
         .maxpool16 = maas_k_f32_maxpool16_##l,                                \
+        .maxgrad16 = maas_k_f32_maxgrad16_##l,                                \
         .winoin16 = maas_k_f32_winoin16_##l,                                  \
         .winoout16 = maas_k_f32_winoout16_##l,                                \
         .lanes16 = maas_k_f32_lanes16_##l,                                    \

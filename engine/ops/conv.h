@@ -6,6 +6,7 @@
 #ifndef MAAS_CONV_H
 #define MAAS_CONV_H
 
+#include "ops/blocked.h"
 #include "ops/window.h"
 
 
@@ -46,6 +47,23 @@ maas_status_t conv_infer_adjoint(maas_infer_t *c, bool transposed);
     MAAS_WINDOW_LIST(output_padding),                                         \
     MAAS_WINDOW_LIST(output_shape)
 
+/* By the dims of W: one channel a group. */
+static inline bool
+conv_w_depthwise(const maas_window_attr_t *a, const int64_t *w)
+{
+    return w[1] == 1 && a->group > 1 && w[0] == a->group;
+}
+
+
+/* Channels of a group fill blocks, or there is but one group. */
+static inline bool
+conv_w_aligned(const maas_window_attr_t *a, const int64_t *w)
+{
+    return a->group == 1 || (w[1] % MAAS_C16 == 0
+                             && w[0] / a->group % MAAS_C16 == 0);
+}
+
+
 /* Bias of formal input 2, or NULL. */
 static inline const void *
 conv_bias(const maas_step_t *s)
@@ -79,6 +97,21 @@ bool conv_blocked_setup_dw(maas_setup_t *u);
 maas_status_t conv_blocked_run(const maas_step_t *s, maas_slot_t *slot,
     int64_t first, int64_t last);
 maas_status_t conv_blocked_run_dw(const maas_step_t *s, maas_slot_t *slot,
+    int64_t first, int64_t last);
+
+bool conv_gradx_blocked(const maas_node_t *n, const maas_type_t *const *type,
+    maas_blocked_t *b);
+bool conv_gradx_blocked_pack(const maas_node_t *n,
+    const maas_type_t *const *type, maas_pack_t *p);
+bool conv_gradx_blocked_setup(maas_setup_t *u);
+maas_status_t conv_gradx_blocked_run(const maas_step_t *s, maas_slot_t *slot,
+    int64_t first, int64_t last);
+
+/* conv_grad_blocked.c */
+bool conv_gradw_blocked(const maas_node_t *n, const maas_type_t *const *type,
+    maas_blocked_t *b);
+bool conv_gradw_blocked_setup(maas_setup_t *u);
+maas_status_t conv_gradw_blocked_run(const maas_step_t *s, maas_slot_t *slot,
     int64_t first, int64_t last);
 
 /* conv_grouped.c: 1x1, groups that do not fill blocks */

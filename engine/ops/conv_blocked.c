@@ -137,21 +137,42 @@ cb_bands(cb_t *g)
 }
 
 
+/* The window of a gradient by X (stride 1): from dY to dX. */
+static void
+cb_turn(maas_window_t *w)
+{
+    int64_t  n;
+
+    for (int i = 0; i < w->nd; i++) {
+        n = w->in[i];
+        w->in[i] = w->out[i];
+        w->out[i] = n;
+        w->p0[i] = (w->k[i] - 1) * w->d[i] - w->p0[i];
+    }
+}
+
+
+/* back: x is dY and y is dX of a convolution of stride 1. */
 static void
 cb_geom(cb_t *g, const void *attr, const maas_tensor_t *x,
-    const maas_tensor_t *w, const maas_tensor_t *y)
+    const maas_tensor_t *w, const maas_tensor_t *y, bool back)
 {
     maas_window_t              win;
     const maas_window_attr_t  *a = attr;
 
-    maas_window_init(&win, a, w->dims + 2, x->rank - 2, x->dims + 2,
-                     y->dims + 2);
+    maas_window_init(&win, a, w->dims + 2, x->rank - 2,
+                     (back ? y : x)->dims + 2, (back ? x : y)->dims + 2);
+
+    if (back) {
+        cb_turn(&win);
+    }
+
     cb_window(g, &win);
 
     g->batch = x->dims[0];
     g->group = a->group;
-    g->icg = w->dims[1];
-    g->ocg = w->dims[0] / a->group;
+    g->icg = back ? w->dims[0] / a->group : w->dims[1];
+    g->ocg = back ? w->dims[1] : w->dims[0] / a->group;
     g->planes = x->format == MAAS_FMT_PLAIN;
     g->lane = g->planes ? 1 : MAAS_C16;
     g->parts = g->planes ? g->icg : maas_blocks(g->icg);
@@ -161,22 +182,6 @@ cb_geom(cb_t *g, const void *attr, const maas_tensor_t *x,
               && g->oh == g->ih && g->ow == g->iw;
 
     cb_bands(g);
-}
-
-
-static bool
-cb_depthwise(const maas_window_attr_t *a, const int64_t *w)
-{
-    return w[1] == 1 && a->group > 1 && w[0] == a->group;
-}
-
-
-/* Channels of a group fill blocks, or there is but one group. */
-static bool
-cb_aligned(const maas_window_attr_t *a, const int64_t *w)
-{
-    return a->group == 1 || (w[1] % MAAS_C16 == 0
-                             && w[0] / a->group % MAAS_C16 == 0);
 }
 
 
@@ -211,7 +216,7 @@ conv_blocked(const maas_node_t *n, const maas_type_t *const *type,
     b->op = "ConvBlocked";
 
     if (!(b->in & 1)) {
-        if (cb_depthwise(a, w->dims)
+        if (conv_w_depthwise(a, w->dims)
             || (w->dims[1] > CB_PLANES && taps * w->dims[0] < 64))
         {
             return false;
@@ -234,7 +239,7 @@ conv_blocked(const maas_node_t *n, const maas_type_t *const *type,
         b->op = conv_winograd(a, x, w);
     }
 
-    if (cb_depthwise(a, w->dims) || cb_aligned(a, w->dims)) {
+    if (conv_w_depthwise(a, w->dims) || conv_w_aligned(a, w->dims)) {
         return true;
     }
 
@@ -281,7 +286,7 @@ conv_blocked_pack(const maas_node_t *n, const maas_type_t *const *type,
     p->ks = 1;
     p->taps = 1;
 
-    if (cb_depthwise(a, w->dims)) {
+    if (conv_w_depthwise(a, w->dims)) {
         p->groups = 1;
         p->n = w->dims[0];
         p->k = taps;
@@ -298,6 +303,7 @@ conv_blocked_pack(const maas_node_t *n, const maas_type_t *const *type,
     }
 
     p->ns = p->k;
+    p->needed = true;
     return maas_mul_i64(p->n, p->k, &p->gs) && p->n > 0 && p->k > 0;
 }
 
@@ -629,21 +635,21 @@ cb_channels(const maas_step_t *s, const cb_t *g, const cb_band_t *b,
 }
 
 
-bool
-conv_blocked_setup(maas_setup_t *u)
+static bool
+cb_setup(maas_setup_t *u, bool back)
 {
     cb_t                       g;
     const maas_window_attr_t  *a = u->attr;
 
     if (u->in[1].format != MAAS_FMT_P16
-        || cb_depthwise(a, u->in[1].dims) || !cb_aligned(a, u->in[1].dims))
+        || conv_w_depthwise(a, u->in[1].dims) || !conv_w_aligned(a, u->in[1].dims))
     {
         return false;
     }
 
-    cb_geom(&g, u->attr, &u->in[0], &u->in[1], &u->out[0]);
+    cb_geom(&g, u->attr, &u->in[0], &u->in[1], &u->out[0], back);
 
-    if (g.planes && (g.group != 1 || g.dw != 1)) {
+    if (g.planes && (back || g.group != 1 || g.dw != 1)) {
         return false;
     }
 
@@ -662,15 +668,29 @@ conv_blocked_setup(maas_setup_t *u)
 }
 
 
-maas_status_t
-conv_blocked_run(const maas_step_t *s, maas_slot_t *slot, int64_t first,
-    int64_t last)
+bool
+conv_blocked_setup(maas_setup_t *u)
+{
+    return cb_setup(u, false);
+}
+
+
+bool
+conv_gradx_blocked_setup(maas_setup_t *u)
+{
+    return cb_setup(u, true);
+}
+
+
+static void
+cb_run(const maas_step_t *s, maas_slot_t *slot, int64_t first, int64_t last,
+    bool back)
 {
     cb_t        g;
     int64_t     u, n, oc, have = -1;
     cb_band_t   b = { 0 };
 
-    cb_geom(&g, s->attr, &s->in[0], &s->in[1], &s->out[0]);
+    cb_geom(&g, s->attr, &s->in[0], &s->in[1], &s->out[0], back);
 
     for (u = first; u < last; u++) {
         n = u / g.nset;
@@ -684,7 +704,23 @@ conv_blocked_run(const maas_step_t *s, maas_slot_t *slot, int64_t first,
         cb_channels(s, &g, &b, n / (g.nrow * g.ncol), oc,
                     maas_min(g.nb, g.ocg - oc));
     }
+}
 
+
+maas_status_t
+conv_blocked_run(const maas_step_t *s, maas_slot_t *slot, int64_t first,
+    int64_t last)
+{
+    cb_run(s, slot, first, last, false);
+    return MAAS_OK;
+}
+
+
+maas_status_t
+conv_gradx_blocked_run(const maas_step_t *s, maas_slot_t *slot,
+    int64_t first, int64_t last)
+{
+    cb_run(s, slot, first, last, true);
     return MAAS_OK;
 }
 
@@ -706,12 +742,12 @@ conv_blocked_setup_dw(maas_setup_t *u)
     cb_t  g;
 
     if (u->in[1].format != MAAS_FMT_P16 || u->in[0].format != MAAS_FMT_C16
-        || !cb_depthwise(u->attr, u->in[1].dims))
+        || !conv_w_depthwise(u->attr, u->in[1].dims))
     {
         return false;
     }
 
-    cb_geom(&g, u->attr, &u->in[0], &u->in[1], &u->out[0]);
+    cb_geom(&g, u->attr, &u->in[0], &u->in[1], &u->out[0], false);
     u->units = maas_planes16(&u->out[0])
                * ((g.oh + cb_dw_rows(&g) - 1) / cb_dw_rows(&g));
     u->cost = 100 + conv_flops(u) / 50;
@@ -732,7 +768,7 @@ conv_blocked_run_dw(const maas_step_t *s, maas_slot_t *slot, int64_t first,
 
     (void) slot;
 
-    cb_geom(&g, s->attr, &s->in[0], &s->in[1], &s->out[0]);
+    cb_geom(&g, s->attr, &s->in[0], &s->in[1], &s->out[0], false);
     posts = conv_blocked_posts(s, NULL, &w.clip, &w.lo, &w.hi);
     rows = cb_dw_rows(&g);
     parts = (g.oh + rows - 1) / rows;

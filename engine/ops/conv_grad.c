@@ -317,38 +317,40 @@ gw_run_f64(const maas_step_t *s, maas_slot_t *slot, int64_t first,
 static maas_status_t
 gw_infer(maas_infer_t *c)
 {
-    int                        n;
-    maas_dim_t                 dims[MAAS_IVAL_MAX], d;
+    maas_dim_t                 d;
+    maas_window_t              win;
     const maas_type_t         *x = c->in[0].type, *y = c->in[1].type;
+    const maas_type_t         *w = c->in[2].type;
+    const maas_dim_t          *dims = w->dims;
     const maas_window_attr_t  *a = c->attr;
 
-    MAAS_TRY(maas_infer_ints(c, 2, dims, &n));
-
-    if (x->rank < 3 || y->rank != x->rank || n != x->rank) {
-        return maas_err(c->err, MAAS_EINVAL, "X has rank %d, dY has rank %d "
-                        "and S has %d values, expected as many of 3 or more",
-                        x->rank, y->rank, n);
+    if (x->rank < 3 || y->rank != x->rank || w->rank != x->rank) {
+        return maas_err(c->err, MAAS_EINVAL, "X, dY and W have ranks %d, %d "
+                        "and %d, expected the same of 3 or more",
+                        x->rank, y->rank, w->rank);
     }
 
-    for (int i = 2; i < n; i++) {
+    for (int i = 2; i < w->rank; i++) {
         if (!maas_dim_known(dims[i])) {
             return MAAS_INFER_NEED(c, 2);
         }
     }
 
+    MAAS_TRY(maas_window_attrs(&win, a, dims + 2, w->rank - 2, c->err));
+
     if (maas_dim_known(dims[0]) && (dims[0] < 1 || dims[0] % a->group != 0)) {
-        return maas_err(c->err, MAAS_EINVAL, "S has %lld output channels, "
+        return maas_err(c->err, MAAS_EINVAL, "W has %lld output channels, "
                         "expected a multiple of group %lld",
                         (long long) dims[0], (long long) a->group);
     }
 
     MAAS_TRY(maas_infer_merge(c, x->dims[0], y->dims[0], &d, "images"));
     MAAS_TRY(maas_infer_merge(c, y->dims[1], dims[0], &d,
-                              "channels of dY and S[0]"));
+                              "channels of dY and W[0]"));
     MAAS_TRY(maas_infer_merge(c, x->dims[1],
                               maas_dim_mul(c->syms, dims[1], a->group), &d,
-                              "channels of X and S[1] * group"));
-    maas_infer_set(c, 0, x->dtype, n, dims);
+                              "channels of X and W[1] * group"));
+    maas_infer_set(c, 0, x->dtype, w->rank, dims);
 
     if (c->n_out > 1) {
         maas_infer_set(c, 1, x->dtype, 1, dims);
@@ -361,7 +363,7 @@ gw_infer(maas_infer_t *c)
 static const maas_formal_t  gw_in[] = {
     { "X", MAAS_D_FLOAT, 'T', 0 },
     { "dY", MAAS_D_FLOAT, 'T', 0 },
-    { "S", MAAS_D(I64), 0, 0 }
+    { "W", MAAS_D_FLOAT, 'T', 0 }
 };
 
 static const maas_formal_t  gw_out[] = {
@@ -376,19 +378,24 @@ static const maas_kernel_row_t  gw_kernels[] = {
     { "convgradw.loops", MAAS_CPU_REF, 0, 0, gw_setup_f64, gw_run_f64 }
 };
 
+static const maas_kernel_row_t  gw_blocked_kernels[] = {
+    { "convgradw.c16", MAAS_CPU_REF, 0, 0, conv_gradw_blocked_setup,
+      conv_gradw_blocked_run }
+};
+
 static const maas_case_t  gw_cases[] = {
-    { "pads=[1,1,1,1] | f32[2,3,9,8] f32[2,5,9,8] =i64[4]{5,3,3,3}", NULL },
-    { "group=2 | f32[1,40,23,24] f32[1,130,21,22] =i64[4]{130,20,3,3}",
+    { "pads=[1,1,1,1] | f32[2,3,9,8] f32[2,5,9,8] f32[5,3,3,3]", NULL },
+    { "group=2 | f32[1,40,23,24] f32[1,130,21,22] f32[130,20,3,3]",
       NULL },
-    { "| f64[1,2,5,5] f64[1,4,3,3] =i64[4]{4,2,3,3}", NULL },
+    { "| f64[1,2,5,5] f64[1,4,3,3] f64[4,2,3,3]", NULL },
     { NULL, NULL }
 };
 
 static const maas_case_t  gw_bad[] = {
-    { "| f32[2,3,9,8] f32[2,5,7,6] =i64[4]{5,2,3,3}", "channels of X" },
-    { "| f32[2,3,9,8] f32[2,5,7,6] =i64[4]{4,3,3,3}", "channels of dY" },
-    { "| f32[2,3,9,8] f32[2,5,7,6] =i64[3]{4,3,3}", "S has 3 values" },
-    { "group=2 | f32[2,6,9,8] f32[2,5,7,6] =i64[4]{5,3,3,3}",
+    { "| f32[2,3,9,8] f32[2,5,7,6] f32[5,2,3,3]", "channels of X" },
+    { "| f32[2,3,9,8] f32[2,5,7,6] f32[4,3,3,3]", "channels of dY" },
+    { "| f32[2,3,9,8] f32[2,5,7,6] f32[4,3,3]", "ranks 4, 4 and 3" },
+    { "group=2 | f32[2,6,9,8] f32[2,5,7,6] f32[5,3,3,3]",
       "multiple of group 2" },
     { NULL, NULL }
 };
@@ -401,8 +408,17 @@ const maas_op_t  maas_ops_conv_grad[] = {
         MAAS_IO(gw_in, gw_out),
         MAAS_ATTRS(gw_attrs, maas_window_attr_t),
         .infer = gw_infer,
-        MAAS_KERNELS(gw_kernels), .flops = gw_flops,
+        MAAS_KERNELS(gw_kernels),
+        .blocked = conv_gradw_blocked, .flops = gw_flops,
         .cases = gw_cases, .bad = gw_bad
+    },
+    {
+        .name = "ConvGradWBlocked", .domain = "maas", .since = 1,
+        .flags = MAAS_OP_PURE | MAAS_OP_INTERNAL,
+        MAAS_IO(gw_in, gw_out),
+        MAAS_ATTRS(gw_attrs, maas_window_attr_t),
+        .infer = gw_infer,
+        MAAS_KERNELS(gw_blocked_kernels), .flops = gw_flops
     },
     { .name = NULL }
 };
@@ -448,7 +464,7 @@ static void
 cg_by_w(maas_grad_t *c, maas_vid_t x, maas_vid_t dy, bool bias,
     maas_vid_t *out)
 {
-    maas_vid_t  in[] = { x, dy, maas_grad_op1(c, "Shape", c->n->in[1]) };
+    maas_vid_t  in[] = { x, dy, c->n->in[1] };
 
     maas_grad_emit_same(c, "maas", "ConvGradW", in, 3, out, bias ? 2 : 1);
 }

@@ -127,6 +127,7 @@ cw_pack(const maas_node_t *n, const maas_type_t *const *type, maas_pack_t *p,
     p->ns = 9 * p->k;
     p->taps = 1;
     p->winograd = m;
+    p->needed = true;
     return true;
 }
 

@@ -10,6 +10,7 @@
  * Ownership: nothing is allocated.  Threads: units are independent.
  */
 
+#include "ops/blocked.h"
 #include "ops/conv.h"
 #include "ops/grads.h"
 
@@ -231,6 +232,13 @@ static maas_status_t
 gradx_infer(maas_infer_t *c)
 {
     return conv_infer_adjoint(c, false);
+}
+
+
+static maas_status_t
+gradx_blocked_infer(maas_infer_t *c)
+{
+    return maas_blocked_out(c, gradx_infer(c));
 }
 
 
@@ -544,6 +552,11 @@ static const maas_kernel_row_t  gradx_kernels[] = {
     { "convgradx.loops", MAAS_CPU_REF, 0, 0, ct_setup_f64, ct_run_f64 }
 };
 
+static const maas_kernel_row_t  gradx_blocked_kernels[] = {
+    { "convgradx.c16", MAAS_CPU_REF, 0, 0, conv_gradx_blocked_setup,
+      conv_gradx_blocked_run }
+};
+
 static const maas_case_t  gradx_cases[] = {
     { "strides=[2,2] pads=[1,0,1,0] | f32[2,6,4,4] f32[6,5,3,3] - "
       "=i64[4]{2,5,8,9}", NULL },
@@ -612,8 +625,18 @@ const maas_op_t  maas_ops_convtranspose[] = {
         MAAS_ATTRS(gradx_attrs, maas_window_attr_t),
         .infer = gradx_infer,
         MAAS_KERNELS(gradx_kernels),
-        .pack = ct_pack, .flops = ct_flops,
+        .pack = ct_pack, .blocked = conv_gradx_blocked,
+        .flops = ct_flops,
         .cases = gradx_cases, .bad = gradx_bad
+    },
+    {
+        .name = "ConvGradXBlocked", .domain = "maas", .since = 1,
+        .flags = MAAS_OP_PURE | MAAS_OP_INTERNAL,
+        MAAS_IO(gradx_in, ct_out),
+        MAAS_ATTRS(gradx_attrs, maas_window_attr_t),
+        .infer = gradx_blocked_infer,
+        MAAS_KERNELS(gradx_blocked_kernels),
+        .pack = conv_gradx_blocked_pack, .flops = ct_flops
     },
     { .name = NULL }
 };

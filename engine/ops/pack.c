@@ -1,10 +1,11 @@
 /*
- * maas.Pack: a constant in the panel format of the matrix kernels.  The
- * compiler puts it before a weight and folds it into the image.
+ * maas.Pack: a weight in the panel format of the matrix kernels.  The
+ * compiler puts it before a constant and folds it into the image; before a
+ * parameter that is trained it stays and runs once in every step.
  *
  * groups matrices of k x n; element (i, j) of matrix g is source element
  * g * gs + i * ks + j * ns.  The output keeps the source's dims; its bytes
- * are groups * maas_p16_elems(k, n) floats.  taps: see maas_pack_t.
+ * are groups * maas_p16_elems(k, n) floats.  taps, flip: see maas_pack_t.
  */
 
 #include "graph/op.h"
@@ -20,6 +21,7 @@ typedef struct {
     int64_t  ns;
     int64_t  taps;
     int64_t  winograd;
+    int64_t  flip;
 } pack_attr_t;
 
 
@@ -52,11 +54,11 @@ pack_infer(maas_infer_t *c)
     }
 
     count = maas_dims_count(x->dims, x->rank);
-    last = 0;
+    last = a->flip ? a->taps - 1 : 0;
 
     if (!maas_mul_i64(a->groups - 1, a->gs, &t)
         || __builtin_add_overflow(last, t, &last)
-        || !maas_mul_i64(a->k - 1, a->ks, &t)
+        || !maas_mul_i64(a->k / (a->flip ? a->taps : 1) - 1, a->ks, &t)
         || __builtin_add_overflow(last, t, &last)
         || !maas_mul_i64(a->n - 1, a->ns, &t)
         || __builtin_add_overflow(last, t, &last)
@@ -67,6 +69,14 @@ pack_infer(maas_infer_t *c)
                         "%lld elements given", (long long) a->groups,
                         (long long) a->k, (long long) a->n,
                         (long long) count);
+    }
+
+    if (!maas_mul_size(maas_p16_elems(a->k, a->n) * sizeof(float), a->groups,
+                       &c->out[0].str_bytes))
+    {
+        return maas_err(c->err, MAAS_ELIMIT, "%lld matrices of %lld x %lld "
+                        "are too large", (long long) a->groups,
+                        (long long) a->k, (long long) a->n);
     }
 
     MAAS_TRY(maas_infer_same(c));
@@ -101,8 +111,9 @@ pack_taps(const maas_step_t *s, const pack_attr_t *a, float *dst,
 
         for (t = 0; t < a->taps; t++, k += n) {
             s->k->pack_p16(dst + k * MAAS_P16,
-                           src + (c * a->taps + t) * a->ks,
-                           a->taps * a->ks, a->ns, n,
+                           a->flip ? src + c * a->ks + a->taps - 1 - t
+                                   : src + (c * a->taps + t) * a->ks,
+                           a->flip ? a->ks : a->taps * a->ks, a->ns, n,
                            maas_min(a->n - p * MAAS_P16, MAAS_P16), 0, 1);
         }
     }
@@ -214,7 +225,9 @@ static const maas_attr_row_t  pack_attrs[] = {
     PACK_INT(ks, 0),
     PACK_INT(ns, 0),
     PACK_INT(taps, 1),
-    PACK_INT(winograd, 0)
+    PACK_INT(winograd, 0),
+    { "flip", MAAS_ATTR_INT, false, offsetof(pack_attr_t, flip), 0, 0, NULL,
+      0, 1 }
 };
 
 static const maas_kernel_row_t  pack_kernels[] = {

@@ -64,7 +64,7 @@ typedef void (*pg_plane_pt)(const pg_t *g, void *dx, const void *x,
         }                                                                     \
     }
 
-#define PG_MAX(fn, T, M, L)                                                   \
+#define PG_MAX(fn, T, M)                                                   \
                                                                               \
 static void                                                                   \
 fn(const pg_t *g, void *pdx, const void *px, const void *py,                  \
@@ -74,11 +74,11 @@ fn(const pg_t *g, void *pdx, const void *px, const void *py,                  \
     T        *dx = pdx;                                                       \
     const T  *x = px, *y = py, *dy = pdy;                                     \
                                                                               \
-    PG_ROWS(L, memset(done, 0, (size_t) (ow * L) * sizeof(M));,               \
+    PG_ROWS(1, memset(done, 0, (size_t) ow * sizeof(M));,                     \
             hit = (x[to + c] == y[at + c] || x[to + c] != x[to + c])          \
-                  & (done[i * L + c] == 0);                                   \
+                  & (done[i] == 0);                                           \
             dx[to + c] += hit ? dy[at + c] : 0;                               \
-            done[i * L + c] |= hit;)                                          \
+            done[i] |= hit;)                                                  \
 }
 
 #define PG_AVERAGE(fn, T, L)                                                  \
@@ -117,13 +117,10 @@ fn(const pg_t *g, void *pdx, const void *px, const void *py,                  \
 }
 
 
-PG_MAX(pg_max_f32, float, int32_t, 1)
+PG_MAX(pg_max_f32, float, int32_t)
 
 
-PG_MAX(pg_max_f64, double, int64_t, 1)
-
-
-PG_MAX(pg_max_c16, float, int32_t, MAAS_C16)
+PG_MAX(pg_max_f64, double, int64_t)
 
 
 PG_AVERAGE(pg_average_f32, float, 1)
@@ -142,6 +139,57 @@ PG_LP(pg_lp_f64, double, pow, fabs)
 
 
 /* -- steps --------------------------------------------------------------- */
+
+/* No two windows have a position in common; then, does each have one? */
+static bool
+pg_apart(const maas_window_t *w, bool *all)
+{
+    *all = true;
+
+    for (int i = 0; i < w->nd; i++) {
+        if ((w->k[i] - 1) * w->d[i] >= w->s[i]) {
+            return false;
+        }
+
+        *all = *all && w->p0[i] == 0 && w->k[i] == w->s[i] && w->d[i] == 1
+               && w->out[i] * w->s[i] == w->in[i];
+    }
+
+    return true;
+}
+
+
+/* Units of planes of 16 channels. */
+static void
+pg_max16(const maas_step_t *s, const maas_window_t *w, int64_t first,
+    int64_t last)
+{
+    int           l = w->nd - 1;
+    bool          all, two = l > 0, apart = pg_apart(w, &all);
+    float        *dx;
+    const float  *dy;
+    maas_win16_t  p = {
+        .ih = two ? w->in[0] : 1, .oh = two ? w->out[0] : 1,
+        .kh = two ? w->k[0] : 1, .sh = two ? w->s[0] : 1,
+        .ph = two ? w->p0[0] : 0, .dh = two ? w->d[0] : 1,
+        .iw = w->in[l], .ow = w->out[l], .kw = w->k[l], .sw = w->s[l],
+        .pw = w->p0[l], .dw = w->d[l]
+    };
+
+    for (int64_t u = first; u < last; u++) {
+        dx = (float *) s->out[0].data + u * w->in_count * MAAS_C16;
+        dy = (const float *) s->in[2].data + u * w->out_count * MAAS_C16;
+        p.x = (const float *) s->in[0].data + u * w->in_count * MAAS_C16;
+        p.y = (float *) s->in[1].data + u * w->out_count * MAAS_C16;
+
+        if (!apart || !all) {
+            memset(dx, 0, (size_t) (w->in_count * MAAS_C16) * sizeof(float));
+        }
+
+        s->k->maxgrad16(&p, dx, dy, !apart);
+    }
+}
+
 
 /* Of a whole plane: a window as large. */
 static void
@@ -255,9 +303,17 @@ static maas_status_t
 pg_run_max(const maas_step_t *s, maas_slot_t *slot, int64_t first,
     int64_t last)
 {
-    static const pg_plane_pt  row[] = { pg_max_f32, pg_max_f64, pg_max_c16 };
+    pg_t                      g;
+    static const pg_plane_pt  row[] = { pg_max_f32, pg_max_f64 };
 
-    pg_units(s, slot, first, last, false, row);
+    if (s->out[0].format != MAAS_FMT_C16) {
+        pg_units(s, slot, first, last, false, row);
+
+    } else if (maas_tensor_count(&s->out[0]) != 0) {
+        pg_geom(&g, s->attr, &s->out[0], &s->in[2], false);
+        pg_max16(s, &g.w, first, last);
+    }
+
     return MAAS_OK;
 }
 

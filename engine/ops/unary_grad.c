@@ -13,6 +13,7 @@
 
 #include <math.h>
 
+#include "ops/blocked.h"
 #include "ops/grads.h"
 #include "ops/ops_common.h"
 
@@ -262,6 +263,71 @@ ug_infer(maas_infer_t *c)
 }
 
 
+/* -- blocked by 16 channels: the same on all that lies there ------------- */
+
+static int64_t
+ug_count16(const maas_tensor_t *t)
+{
+    return maas_planes16(t) * maas_pixels(t) * MAAS_C16;
+}
+
+
+static bool
+ug_blocked(const maas_node_t *n, const maas_type_t *const *type,
+    maas_blocked_t *b)
+{
+    if (!(b->in & 3) || n->n_post != 0 || type[0]->dtype != MAAS_F32) {
+        return false;
+    }
+
+    b->op = "UnaryGradBlocked";
+    b->in = 3;
+    return true;
+}
+
+
+static maas_status_t
+ug_blocked_infer(maas_infer_t *c)
+{
+    return maas_blocked_out(c, ug_infer(c));
+}
+
+
+static bool
+ug_blocked_setup(maas_setup_t *u)
+{
+    int64_t  n = ug_count16(&u->out[0]);
+
+    u->units = maas_max((n + MAAS_UNIT - 1) / MAAS_UNIT, 1);
+    u->cost = 50 + (double) n * 0.3;
+    return u->in[0].format == MAAS_FMT_C16;
+}
+
+
+static maas_status_t
+ug_blocked_run(const maas_step_t *s, maas_slot_t *slot, int64_t first,
+    int64_t last)
+{
+    int64_t           lo, hi;
+    const ug_attr_t  *at = s->attr;
+
+    (void) slot;
+
+    maas_unit_range(first, last, ug_count16(&s->out[0]), &lo, &hi);
+
+    if (lo < hi) {
+        ug_fns[at->fn].f32(s->k, (float *) s->out[0].data + lo,
+                           (const float *) s->in[0].data + lo,
+                           (const float *) s->in[1].data + lo, hi - lo,
+                           at->alpha, at->beta);
+    }
+
+    return MAAS_OK;
+}
+
+
+/* -- rows ---------------------------------------------------------------- */
+
 static const maas_attr_row_t  ug_attrs[] = {
     { .name = "fn", .type = MAAS_ATTR_STRING, .required = true,
       .off = offsetof(ug_attr_t, fn), .words = ug_words },
@@ -273,6 +339,10 @@ static const maas_attr_row_t  ug_attrs[] = {
 
 static const maas_kernel_row_t  ug_kernel[] = {
     { "unarygrad.rows", MAAS_CPU_REF, 3, 0, maas_setup_math, ug_run }
+};
+
+static const maas_kernel_row_t  ug_blocked_kernel[] = {
+    { "unarygrad.c16", MAAS_CPU_REF, 3, 0, ug_blocked_setup, ug_blocked_run }
 };
 
 static const maas_formal_t  ug_in[] = {
@@ -306,7 +376,13 @@ const maas_op_t  maas_ops_unary_grad[] = {
     { .name = "UnaryGrad", .domain = "maas", .since = 1,
       .flags = MAAS_OP_PURE | MAAS_OP_INTERNAL, MAAS_IO(ug_in, ug_out),
       MAAS_ATTRS(ug_attrs, ug_attr_t), .infer = ug_infer,
-      MAAS_KERNELS(ug_kernel), .cases = ug_cases, .bad = ug_bad },
+      MAAS_KERNELS(ug_kernel), .blocked = ug_blocked,
+      .cases = ug_cases, .bad = ug_bad },
+
+    { .name = "UnaryGradBlocked", .domain = "maas", .since = 1,
+      .flags = MAAS_OP_PURE | MAAS_OP_INTERNAL, MAAS_IO(ug_in, ug_out),
+      MAAS_ATTRS(ug_attrs, ug_attr_t), .infer = ug_blocked_infer,
+      MAAS_KERNELS(ug_blocked_kernel) },
 
     { .name = NULL }
 };

@@ -26,6 +26,8 @@ struct maas_net_s {
     net_slot_t          slot[NET_PLANS_MAX];
     net_slot_t         *last;
     uint64_t            tick;
+    void              (*seen)(void *ctx, const maas_net_step_t *s);
+    void               *seen_ctx;
 };
 
 
@@ -184,6 +186,52 @@ net_slot(maas_net_t *n, const maas_tensor_t *in, uint32_t slots,
 }
 
 
+void
+maas_net_watch(maas_net_t *n,
+    void (*seen)(void *ctx, const maas_net_step_t *s), void *ctx)
+{
+    n->seen = seen;
+    n->seen_ctx = ctx;
+}
+
+
+static double
+net_step_flops(const maas_node_t *n, const maas_step_t *s)
+{
+    maas_setup_t  u = { .attr = s->attr, .in = s->in, .out = s->out,
+                        .n_in = s->n_in, .n_formal = s->n_formal,
+                        .n_out = s->n_out };
+
+    return n->op->flops != NULL ? n->op->flops(&u) : 0;
+}
+
+
+static maas_status_t
+net_watched(const maas_net_t *n, maas_run_ctx_t *c, const maas_exec_t *x)
+{
+    maas_net_step_t         s;
+    const maas_plan_step_t  *p;
+
+    maas_ctx_inputs(c, x);
+
+    for (s.index = 0; s.index < c->plan->n_step; s.index++) {
+        s.ns = maas_now_ns();
+        MAAS_TRY(maas_ctx_step(c, x, s.index));
+        s.ns = maas_now_ns() - s.ns;
+
+        p = &c->plan->step[s.index];
+        s.node = &c->graph[p->graph]->node[p->node];
+        s.out = p->n_out != 0 ? &c->step[s.index].out[0] : NULL;
+        s.kernel = maas_plan_kernel(s.node, p);
+        s.flops = p->kernel < s.node->op->n_kernel
+                  ? net_step_flops(s.node, &c->step[s.index]) : 0;
+        n->seen(n->seen_ctx, &s);
+    }
+
+    return MAAS_OK;
+}
+
+
 maas_status_t
 maas_net_run(maas_net_t *n, const maas_tensor_t *in, maas_team_t *team,
     maas_tensor_t *out, maas_err_t *err)
@@ -202,7 +250,8 @@ maas_net_run(maas_net_t *n, const maas_tensor_t *in, maas_team_t *team,
 
     fp = maas_fp_enter();
     x.lease = maas_lease_begin(team);
-    rc = maas_ctx_run(n->last->ctx, &x);
+    rc = n->seen != NULL ? net_watched(n, n->last->ctx, &x)
+                         : maas_ctx_run(n->last->ctx, &x);
     maas_lease_end(x.lease);
     maas_fp_leave(fp);
 

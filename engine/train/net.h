@@ -36,6 +36,20 @@ maas_status_t maas_net_run(maas_net_t *n, const maas_tensor_t *in,
 size_t maas_net_bytes(const maas_net_t *n);
 double maas_net_flops(const maas_net_t *n);
 
+/* One step of a run, for reports. */
+typedef struct {
+    uint32_t              index;        /* in the plan */
+    const maas_node_t    *node;
+    const maas_tensor_t  *out;          /* the first; NULL: none */
+    const char           *kernel;
+    uint64_t              ns;
+    double                flops;
+} maas_net_step_t;
+
+/* seen() is called after every step of the runs to come; NULL: no more. */
+void maas_net_watch(maas_net_t *n,
+    void (*seen)(void *ctx, const maas_net_step_t *s), void *ctx);
+
 /* The plan of the last run, for reports; NULL before it. */
 const maas_plan_t *maas_net_plan(const maas_net_t *n);
 

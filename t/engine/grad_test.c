@@ -27,6 +27,7 @@
 typedef struct {
     const maas_kernels_t  *k;
     maas_dtype_t           dtype;   /* of floats */
+    bool                   params;  /* inputs but the first are parameters */
     case_t                 c;
     maas_arena_t           a;
     maas_graph_t          *g;
@@ -152,6 +153,46 @@ grad_loss(grad_case_t *q, maas_pass_t *p, maas_vid_t *loss)
 }
 
 
+static void
+grad_inputs(grad_case_t *q)
+{
+    uint32_t  n = 0;
+
+    for (uint32_t i = 0; i < q->c.n_in; i++) {
+        if (!q->c.in[i].absent && !q->c.in[i].constant) {
+            q->in[n++] = q->c.in[i].t;
+        }
+    }
+}
+
+
+/* As in training, where weights may be packed in every run. */
+static void
+grad_params(grad_case_t *q)
+{
+    uint32_t       k = 0;
+    maas_value_t  *v;
+    maas_graph_t  *g = q->g;
+
+    for (uint32_t i = 0; i < g->n_in; i++) {
+        v = &g->value[g->in[i]];
+
+        if (i > 0 && i < q->n_in && v->type.dtype == q->dtype) {
+            v->role = MAAS_ROLE_PARAM;
+            v->data = q->in[i].data;
+            v->bytes = q->in[i].bytes;
+            continue;
+        }
+
+        q->in[k] = q->in[i];
+        g->in[k++] = g->in[i];
+    }
+
+    q->n_in -= g->n_in - k;
+    g->n_in = k;
+}
+
+
 static maas_status_t
 grad_graph(grad_case_t *q, maas_err_t *err)
 {
@@ -205,6 +246,10 @@ grad_graph(grad_case_t *q, maas_err_t *err)
     q->g->n_out = q->n_out;
     q->g->declared = NULL;
 
+    if (q->params) {
+        grad_params(q);
+    }
+
     MAAS_TRY(maas_passes_run(q->g, &opts, err));
 
     return maas_net_create(&q->net, q->g, q->k, &maas_host_libc, err);
@@ -215,16 +260,9 @@ grad_graph(grad_case_t *q, maas_err_t *err)
 static void
 grad_feed(grad_case_t *q)
 {
-    uint32_t            n = 0;
     uint64_t            seed = 12345;
     maas_tensor_t      *t;
     const maas_type_t  *type;
-
-    for (uint32_t i = 0; i < q->c.n_in; i++) {
-        if (!q->c.in[i].absent && !q->c.in[i].constant) {
-            q->in[n++] = q->c.in[i].t;
-        }
-    }
 
     for (uint32_t i = q->n_in; i < q->g->n_in; i++) {
         t = &q->in[i];
@@ -247,7 +285,7 @@ grad_feed(grad_case_t *q)
 
 static bool
 grad_open(grad_case_t *q, const maas_op_t *op, const char *args,
-    const maas_kernels_t *k, maas_dtype_t dtype)
+    const maas_kernels_t *k, maas_dtype_t dtype, bool params)
 {
     maas_err_t  err = { 0 };
 
@@ -255,6 +293,7 @@ grad_open(grad_case_t *q, const maas_op_t *op, const char *args,
     maas_arena_init(&q->a, &maas_host_libc, 0);
     q->k = k;
     q->dtype = dtype;
+    q->params = params;
 
     if (!case_parse(&q->c, &q->a, op, args)) {
         snprintf(q->text, sizeof(q->text), "%s", q->c.error);
@@ -268,6 +307,8 @@ grad_open(grad_case_t *q, const maas_op_t *op, const char *args,
             convert(q, &q->c.in[i].t);
         }
     }
+
+    grad_inputs(q);
 
     if (grad_graph(q, &err) != MAAS_OK) {
         snprintf(q->text, sizeof(q->text), "%.300s", err.text);
@@ -500,7 +541,8 @@ grad_case(const maas_op_t *op, const char *args)
     grad_case_t     q, r;
     maas_tensor_t   d[CASE_INPUTS_MAX + 1];
 
-    good = grad_open(&q, op, args, maas_kernels(MAAS_CPU_REF), MAAS_F64);
+    good = grad_open(&q, op, args, maas_kernels(MAAS_CPU_REF), MAAS_F64,
+                     false);
 
     if (strcmp(q.text, "no float output") == 0
         || strstr(q.text, "no gradient with") != NULL
@@ -513,13 +555,20 @@ grad_case(const maas_op_t *op, const char *args)
     good = good && grad_f64(&q, d);
     ok(good, "%s %s%s%s", op->name, args, good ? "" : ": ", q.text);
 
-    for (int cpu = MAAS_CPU_REF; good && cpu <= (int) maas_cpu_host(); cpu++) {
-        good = grad_open(&r, op, args, maas_kernels(cpu), MAAS_F32)
+    for (int i = 2 * MAAS_CPU_REF; good && i < 2 * (int) maas_cpu_host() + 2;
+         i++)
+    {
+        if (i % 2 && op->pack == NULL) {
+            continue;
+        }
+
+        good = grad_open(&r, op, args, maas_kernels(i / 2), MAAS_F32, i % 2)
                && grad_f32(&r, &q, d);
 
         /* Cast: to float64, whatever the input is */
         good = good || strcmp(r.text, "no float output") == 0;
-        ok(good, "%s %s, float32, %s%s%s", op->name, args, maas_cpu_name(cpu),
+        ok(good, "%s %s, float32, %s%s%s%s", op->name, args,
+           maas_cpu_name(i / 2), i % 2 ? ", parameters" : "",
            good ? "" : ": ", r.text);
         grad_close(&r);
     }

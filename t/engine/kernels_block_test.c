@@ -178,6 +178,66 @@ test_conv(void)
 }
 
 
+/* -- gradients of weights ------------------------------------------------ */
+
+static int
+wgrad_case(int n, int blocks, int rows, int cols, int s, bool planes, int at)
+{
+    char            what[120];
+    float          *x, *dy;
+    int64_t         wide = cols * s + 2, nx, ny, lane = planes ? 1 : 16;
+    maas_wgrad16_t  c;
+
+    nx = planes ? n * rows * s * wide : rows * s * wide * 16;
+    ny = blocks * rows * cols * 16;
+
+    if (nx > MAXBUF || ny > MAXBUF) {
+        return 0;
+    }
+
+    x = LAST(bx, nx);
+    dy = LAST(ba, ny);
+    fill(x, nx, at % 5 == 0);
+    fill(dy, ny, at % 5 == 0);
+    prepare(n * blocks * 16);
+
+    c = (maas_wgrad16_t) {
+        .x = x, .dy = dy, .n = n, .blocks = blocks, .rows = rows,
+        .cols = cols, .xrow = s * wide * lane, .xcol = s * lane,
+        .xnext = planes ? rows * s * wide : 1, .yrow = cols * 16,
+        .yblock = rows * cols * 16, .dwrow = blocks * 16
+    };
+    c.dw = b0 + GUARD;
+    ref->wgrad16(&c);
+    c.dw = b1 + GUARD;
+    kt->wgrad16(&c);
+
+    snprintf(what, sizeof(what), "wgrad16 %d inputs, %d blocks, %dx%d pixels, "
+             "stride %d%s", n, blocks, rows, cols, s,
+             planes ? ", planes" : "");
+
+    return compare(n * blocks * 16, rows * cols, at % 5 == 0, what);
+}
+
+
+static void
+test_wgrad(void)
+{
+    int  bad = 0, at = 0;
+
+    for (int n = 1; n <= 16; n++) {
+        for (int blocks = 1; blocks <= 7; blocks++) {
+            for (int cols = 1; cols < 20; cols += 6, at++) {
+                bad += wgrad_case(n, blocks, 1 + at % 4, cols, 1 + at % 2,
+                                  at % 3 == 0, at);
+            }
+        }
+    }
+
+    ok(bad == 0, "%s wgrad16", maas_cpu_name(kt->level));
+}
+
+
 /* -- windows ------------------------------------------------------------- */
 
 static int
@@ -247,6 +307,72 @@ test_windows(bool max)
 
     ok(bad == 0, "%s %s", maas_cpu_name(kt->level),
        max ? "maxpool16" : "dwconv16");
+}
+
+
+static int
+maxgrad_case(int ih, int iw, int k, int s, int p, int d, int at)
+{
+    bool           add = d * (k - 1) >= s;
+    char           what[120];
+    float         *x, *dy;
+    int64_t        i, oh, ow;
+    maas_win16_t   c;
+
+    oh = (ih + 2 * p - d * (k - 1) - 1) / s + 1;
+    ow = (iw + 2 * p - d * (k - 1) - 1) / s + 1;
+
+    if (ih + 2 * p < d * (k - 1) + 1 || iw + 2 * p < d * (k - 1) + 1) {
+        return 0;
+    }
+
+    x = LAST(bx, ih * iw * 16);
+    dy = LAST(ba, oh * ow * 16);
+    fill(x, ih * iw * 16, at % 3 == 0);
+    fill(dy, oh * ow * 16, false);
+
+    /* Values that are often equal. */
+    for (i = 0; i < ih * iw * 16 && at % 2; i++) {
+        x[i] = x[i] > 0 ? x[i] > 0.25f : -1;
+    }
+
+    c = (maas_win16_t) {
+        .x = x, .y = bw, .ih = ih, .iw = iw, .oh = oh, .ow = ow, .kh = k,
+        .kw = k, .sh = s, .sw = s, .ph = p, .pw = p, .dh = d, .dw = d,
+        .y1 = oh
+    };
+    ref->maxpool16(&c);
+
+    prepare(ih * iw * 16);
+    ref->maxgrad16(&c, b0 + GUARD, dy, add);
+    kt->maxgrad16(&c, b1 + GUARD, dy, add);
+
+    snprintf(what, sizeof(what), "maxgrad16 %dx%d kernel %d stride %d pad %d "
+             "dilation %d", ih, iw, k, s, p, d);
+
+    return compare(ih * iw * 16, 0, false, what);
+}
+
+
+static void
+test_maxgrad(void)
+{
+    static const int  sizes[] = { 1, 2, 5, 8, 9, 14 };
+
+    int  bad = 0, at = 0;
+
+    for (size_t i = 0; i < maas_nelts(sizes); i++) {
+        for (int k = 1; k <= 5; k++) {
+            for (int s = 1; s <= 3; s++) {
+                for (int p = 0; p < k; p++, at++) {
+                    bad += maxgrad_case(sizes[i], sizes[i] + (k & 1), k, s,
+                                        p, 1 + at % 2, at);
+                }
+            }
+        }
+    }
+
+    ok(bad == 0, "%s maxgrad16", maas_cpu_name(kt->level));
 }
 
 
@@ -366,6 +492,8 @@ main(void)
         test_conv();
         test_windows(false);
         test_windows(true);
+        test_wgrad();
+        test_maxgrad();
         test_winograd();
         test_sums();
     }

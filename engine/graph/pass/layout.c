@@ -148,7 +148,7 @@ layout_form(const layout_t *l, const maas_node_t *n, maas_blocked_t *b)
         if (n->in[j] != MAAS_NOVAL) {
             type[j] = &l->p->g->value[n->in[j]].type;
             b->in |= layout_has(l, n->in[j]) ? 1u << j : 0;
-            b->constant |= maas_pass_const(l->p->g, n->in[j]) != NULL
+            b->constant |= maas_pass_weight(l->p->g, n->in[j])
                            ? 1u << j : 0;
         }
     }
@@ -322,6 +322,18 @@ layout_elementwise(layout_t *l, uint32_t i)
     }
 
     return MAAS_OK;
+}
+
+
+/* What reads a shape alone reads that of either form. */
+static void
+layout_shape(const layout_t *l, maas_node_t *n)
+{
+    if ((n->op->flags & MAAS_OP_SHAPE) && n->n_in > 0
+        && layout_has(l, n->in[0]))
+    {
+        n->in[0] = l->twin[n->in[0]];
+    }
 }
 
 
@@ -500,6 +512,7 @@ layout_run(maas_pass_t *p)
         }
 
         done = false;
+        layout_shape(&l, &p->g->node[i]);
         MAAS_TRY(layout_op(&l, i, &done));
 
         if (!done) {

@@ -1,7 +1,9 @@
 /*
  * packing.c: constants that an operator wants packed get a maas.Pack node,
  * which is folded at once: the image holds the packed form alone.  One
- * constant packed the same way for several nodes is packed once.
+ * constant packed the same way for several nodes is packed once.  Before a
+ * parameter that is trained the node stays, where the operator cannot do
+ * without: products pack what they read themselves, block by block.
  */
 
 #include "graph/pass/pass.h"
@@ -67,7 +69,8 @@ packing_make(maas_pass_t *p, const maas_pack_t *how, maas_vid_t from,
         packing_int("ks", how->ks),
         packing_int("ns", how->ns),
         packing_int("taps", maas_max(how->taps, 1)),
-        packing_int("winograd", how->winograd)
+        packing_int("winograd", how->winograd),
+        packing_int("flip", how->flip)
     };
 
     type.format = how->format;
@@ -78,7 +81,8 @@ packing_make(maas_pass_t *p, const maas_pack_t *how, maas_vid_t from,
     n = &p->g->node[p->g->n_node - 1];
     p->g->value[*to].name = p->g->value[from].name;
 
-    return packing_fold(p, n, how);
+    return p->g->value[from].role == MAAS_ROLE_CONST
+           ? packing_fold(p, n, how) : MAAS_OK;
 }
 
 
@@ -88,7 +92,7 @@ packing_same(const maas_pack_t *a, const maas_pack_t *b)
     return a->format == b->format && a->groups == b->groups && a->k == b->k
            && a->n == b->n && a->gs == b->gs && a->ks == b->ks
            && a->ns == b->ns && a->taps == b->taps
-           && a->winograd == b->winograd;
+           && a->winograd == b->winograd && a->flip == b->flip;
 }
 
 
@@ -111,9 +115,10 @@ packing_input(maas_pass_t *p, uint32_t node, int i, packing_row_t *done,
 
     how.input = i;
 
-    if (maas_pass_const(p->g, from) == NULL
+    if (!maas_pass_weight(p->g, from)
         || type[i]->dtype != MAAS_F32 || !n->op->pack(n, type, &how)
-        || how.groups < 1 || how.k < 1 || how.n < 1)
+        || how.groups < 1 || how.k < 1 || how.n < 1
+        || (!how.needed && maas_pass_const(p->g, from) == NULL))
     {
         return MAAS_OK;
     }

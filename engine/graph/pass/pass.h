@@ -39,7 +39,8 @@ typedef struct {
 } maas_pass_row_t;
 
 extern const maas_pass_row_t  maas_pass_cse, maas_pass_fuse_norm,
-    maas_pass_fuse_gelu, maas_pass_fuse_attention, maas_pass_fuse_qmatmul;
+    maas_pass_fuse_gelu, maas_pass_fuse_attention, maas_pass_fuse_qmatmul,
+    maas_pass_fuse_grad;
 
 extern const maas_pass_row_t  maas_pass_zipmap, maas_pass_half,
     maas_pass_noop, maas_pass_fold, maas_pass_convbn, maas_pass_postop,
@@ -79,6 +80,14 @@ maas_pass_is(const maas_node_t *n, const char *op)
 
 /* A constant's value with plain bytes, or NULL. */
 const maas_value_t *maas_pass_const(const maas_graph_t *g, maas_vid_t v);
+
+/* A constant with plain bytes, or a parameter that is trained. */
+static inline bool
+maas_pass_weight(const maas_graph_t *g, maas_vid_t v)
+{
+    return maas_pass_const(g, v) != NULL
+           || (v != MAAS_NOVAL && g->value[v].role == MAAS_ROLE_PARAM);
+}
 
 /* A float32 constant of one element. */
 bool maas_pass_scalar(const maas_graph_t *g, maas_vid_t v, float *f);

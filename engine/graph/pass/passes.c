@@ -18,6 +18,7 @@ const maas_pass_row_t *const  maas_pass_order[] = {
     &maas_pass_dce,             /* what the fusions left */
     &maas_pass_convbn,
     &maas_pass_fuse_qmatmul,
+    &maas_pass_fuse_grad,
     &maas_pass_postop,
     &maas_pass_layout,
     &maas_pass_pack,

@@ -86,6 +86,38 @@ MAAS_K(conv16)(const maas_conv16_t *c)
 }
 
 
+void
+MAAS_K(wgrad16)(const maas_wgrad16_t *c)
+{
+    float         acc[MAAS_C16], v;
+    int64_t       i, b, r, p, l;
+    const float  *x, *dy;
+
+    for (i = 0; i < c->n; i++) {
+        for (b = 0; b < c->blocks; b++) {
+            memset(acc, 0, sizeof(acc));
+
+            for (r = 0; r < c->rows; r++) {
+                x = c->x + i * c->xnext + r * c->xrow;
+                dy = c->dy + b * c->yblock + r * c->yrow;
+
+                for (p = 0; p < c->cols; p++, dy += MAAS_C16) {
+                    v = x[p * c->xcol];
+
+                    for (l = 0; l < MAAS_C16; l++) {
+                        acc[l] = MAAS_MADD(v, dy[l], acc[l]);
+                    }
+                }
+            }
+
+            for (l = 0; l < MAAS_C16; l++) {
+                c->dw[i * c->dwrow + b * MAAS_C16 + l] += acc[l];
+            }
+        }
+    }
+}
+
+
 /* Taps [*lo, *hi) of n, d apart, that start at `at` and lie in [0, size). */
 static void
 MAAS_K(taps)(int64_t at, int64_t n, int64_t d, int64_t size, int64_t *lo,
@@ -151,6 +183,45 @@ void
 MAAS_K(maxpool16)(const maas_win16_t *c)
 {
     MAAS_K(win16)(c, true);
+}
+
+
+void
+MAAS_K(maxgrad16)(const maas_win16_t *c, float *dx, const float *dy,
+    bool add)
+{
+    float     left, v;
+    int64_t   oy, ox, ky, kx, l, iy, ix, k0, k1, x0, x1, at, to;
+
+    for (oy = 0; oy < c->oh; oy++) {
+        iy = oy * c->sh - c->ph;
+        MAAS_K(taps)(iy, c->kh, c->dh, c->ih, &k0, &k1);
+
+        for (ox = 0; ox < c->ow; ox++) {
+            ix = ox * c->sw - c->pw;
+            MAAS_K(taps)(ix, c->kw, c->dw, c->iw, &x0, &x1);
+
+            for (l = 0; l < MAAS_C16; l++) {
+                at = (oy * c->ow + ox) * MAAS_C16 + l;
+                left = dy[at];
+
+                for (ky = k0; ky < k1; ky++) {
+                    for (kx = x0; kx < x1; kx++) {
+                        to = ((iy + ky * c->dh) * c->iw + ix + kx * c->dw)
+                             * MAAS_C16 + l;
+                        v = 0;
+
+                        if (c->x[to] == c->y[at] || c->x[to] != c->x[to]) {
+                            v = left;
+                            left = 0;
+                        }
+
+                        dx[to] = add ? dx[to] + v : v;
+                    }
+                }
+            }
+        }
+    }
 }
 
 

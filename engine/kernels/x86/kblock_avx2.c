@@ -1,6 +1,7 @@
 /*
  * kblock_avx2: kernels over blocks of 16 channels, AVX2 and FMA: tiles of 6
- * pixels by one block.  The bodies are in vblock.h and vwindow.h.
+ * pixels by one block.  The bodies are in vblock.h, vwindow.h and
+ * vgrad.h.
  *
  * Nothing is allocated and nothing kept; all functions are reentrant.
  */
@@ -23,3 +24,8 @@
 
 #include "kernels/x86/vblock.h"
 #include "kernels/x86/vwindow.h"
+
+#define WG_R        4
+#define WG_TILES(F)  F(4, 2) F(2, 2) F(1, 2)
+
+#include "kernels/x86/vgrad.h"

@@ -1,6 +1,7 @@
 /*
  * kblock_avx512: kernels over blocks of 16 channels, AVX-512: tiles of 14
- * pixels by two blocks.  The bodies are in vblock.h and vwindow.h.
+ * pixels by two blocks.  The bodies are in vblock.h, vwindow.h and
+ * vgrad.h.
  *
  * Nothing is allocated and nothing kept; all functions are reentrant.
  */
@@ -27,3 +28,10 @@
 
 #include "kernels/x86/vblock.h"
 #include "kernels/x86/vwindow.h"
+
+#define WG_R        8
+#define WG_TILES(F)                                                           \
+    F(8, 1) F(8, 2) F(8, 3) F(4, 1) F(4, 2) F(4, 3) F(4, 4)                   \
+    F(2, 1) F(2, 2) F(2, 3) F(2, 4) F(1, 1) F(1, 2) F(1, 3) F(1, 4)
+
+#include "kernels/x86/vgrad.h"
