@@ -27,6 +27,7 @@ static const cli_command_t  cli_commands[] = {
     { "evaluate", cmd_evaluate, "how good a model or its predictions are" },
     { "conformance", cmd_conformance, "run ONNX backend test cases" },
     { "dataset", cmd_dataset, "tables and images into a file to train on" },
+    { "train", cmd_train, "specification -> a new version of a model" },
     { NULL, NULL, NULL }
 };
 

@@ -169,7 +169,7 @@ layer_weight_add(maas_layers_t *l, maas_str_t name,
     }
 
     l->weight[l->n_weight++] = (maas_layer_weight_t) {
-        name, !l->frozen && !w->still, w->rank > 1 && !w->bias
+        name, !l->frozen && !w->still, l->frozen, w->rank > 1 && !w->bias
     };
 
     return MAAS_OK;

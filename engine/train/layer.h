@@ -27,6 +27,7 @@
 typedef struct {
     maas_str_t  name;           /* "dense_1.weight" */
     bool        trainable;
+    bool        frozen;         /* not trained, nor running statistics */
     bool        decay;          /* weights, not biases and norms */
 } maas_layer_weight_t;
 

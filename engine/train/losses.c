@@ -82,6 +82,10 @@ loss_find(const char *name, const maas_loss_row_t **row, maas_err_t *err)
         }
 
         maas_near(&guess, (maas_str_t) { r->name, strlen(r->name) });
+
+        if (r->alias != NULL) {
+            maas_near(&guess, (maas_str_t) { r->alias, strlen(r->alias) });
+        }
     }
 
     return maas_err(err, MAAS_EINVAL, "loss: unknown type \"%.60s\"%s", name,

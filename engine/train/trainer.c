@@ -9,6 +9,7 @@
 #include "train/trainer.h"
 
 
+#define TRAINER_SECOND  UINT64_C(1000000000)
 #define TRAINER_STREAM  0x4f524452u     /* "ORDR" */
 
 
@@ -92,13 +93,9 @@ trainer_nets(maas_trainer_t *t, maas_err_t *err)
                               .weighted = t->o.feed->weigh != NULL };
 
     MAAS_TRY(maas_fitnet_create(&t->fit, &s, err));
+    s.train = false;
 
-    if (t->o.n_validation != 0) {
-        s.train = false;
-        MAAS_TRY(maas_fitnet_create(&t->check, &s, err));
-    }
-
-    return MAAS_OK;
+    return maas_fitnet_create(&t->check, &s, err);
 }
 
 
@@ -214,7 +211,7 @@ trainer_history(maas_trainer_t *t)
     for (int v = 0; v < 2; v++) {
         m.validation = v == 1;
 
-        if (m.validation && t->check == NULL) {
+        if (m.validation && t->o.n_validation == 0) {
             break;
         }
 
@@ -329,26 +326,31 @@ trainer_step(maas_trainer_t *t, maas_err_t *err)
 
 /* -- epochs -------------------------------------------------------------- */
 
-static maas_status_t
-trainer_validate(maas_trainer_t *t, maas_err_t *err)
+maas_status_t
+maas_trainer_evaluate(maas_trainer_t *t, const int64_t *row, int64_t n,
+    maas_fit_sums_t *sums, maas_err_t *err)
 {
-    int64_t        n;
-    maas_status_t  rc;
+    int64_t  k;
 
-    memset(&t->st.validation, 0, sizeof(t->st.validation));
-
-    for (int64_t at = 0; t->check != NULL && at < t->o.n_validation; at += n)
-    {
-        n = maas_min(t->items, t->o.n_validation - at);
-        rc = trainer_batch(t, t->check, t->o.validation + at, n,
-                           &t->st.validation, err);
-
-        if (rc != MAAS_OK) {
-            return isfinite(t->loss) ? rc : trainer_diverged(t, err);
-        }
+    for (int64_t at = 0; at < n; at += k) {
+        k = maas_min(t->items, n - at);
+        MAAS_TRY(trainer_batch(t, t->check, row + at, k, sums, err));
     }
 
     return MAAS_OK;
+}
+
+
+static maas_status_t
+trainer_validate(maas_trainer_t *t, maas_err_t *err)
+{
+    maas_status_t  rc;
+
+    memset(&t->st.validation, 0, sizeof(t->st.validation));
+    rc = maas_trainer_evaluate(t, t->o.validation, t->o.n_validation,
+                               &t->st.validation, err);
+
+    return rc == MAAS_OK || isfinite(t->loss) ? rc : trainer_diverged(t, err);
 }
 
 
@@ -397,18 +399,21 @@ trainer_judge(maas_trainer_t *t)
 }
 
 
+/* At the end of an epoch, unless the last one is not a second old. */
 static maas_status_t
-trainer_save(maas_trainer_t *t, bool epoch, maas_err_t *err)
+trainer_save(maas_trainer_t *t, bool epoch, bool now_or_never,
+    maas_err_t *err)
 {
+    bool      due;
     uint64_t  now = maas_now_ns();
+    uint64_t  age = now - (t->saved != 0 ? t->saved : t->started);
 
-    if (t->o.checkpoint == NULL
-        || !(epoch || (t->o.every_steps != 0
-                       && t->st.step % t->o.every_steps == 0)
-             || (t->o.every_ns != 0
-                 && now - (t->saved != 0 ? t->saved : t->started)
-                    > t->o.every_ns)))
-    {
+    due = now_or_never || (epoch && age > TRAINER_SECOND)
+          || (t->o.every_ns != 0 && age > t->o.every_ns)
+          || (t->o.every_steps != 0
+              && (epoch || t->st.step % t->o.every_steps == 0));
+
+    if (t->o.checkpoint == NULL || !due) {
         return MAAS_OK;
     }
 
@@ -456,13 +461,13 @@ trainer_epoch(maas_trainer_t *t, maas_err_t *err)
         }
 
         if (t->o.cancel != NULL && *t->o.cancel) {
-            MAAS_TRY(trainer_save(t, true, err));
+            MAAS_TRY(trainer_save(t, false, true, err));
             return maas_err(err, MAAS_ECANCEL, "stopped at step %lld, in "
                             "epoch %lld", (long long) t->st.step,
                             (long long) t->st.epoch + 1);
         }
 
-        MAAS_TRY(trainer_save(t, false, err));
+        MAAS_TRY(trainer_save(t, false, false, err));
     }
 
     MAAS_TRY(trainer_validate(t, err));
@@ -484,7 +489,7 @@ trainer_epoch(maas_trainer_t *t, maas_err_t *err)
         memset(&t->st.train, 0, sizeof(t->st.train));
     }
 
-    return trainer_save(t, true, err);
+    return trainer_save(t, true, t->o.keep && t->st.done, err);
 }
 
 

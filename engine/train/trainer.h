@@ -18,24 +18,11 @@
 #include <stdatomic.h>
 
 #include "base/team.h"
+#include "train/feed.h"
 #include "train/fit_metrics.h"
 #include "train/fitnet.h"
 #include "train/optim.h"
 
-
-/* Rows of data as tensors.  x and y: type and shape; dims[0] is the batch. */
-typedef struct {
-    void           *ctx;
-    maas_tensor_t   x;
-    maas_tensor_t   y;
-    /* train: rows may be augmented, by epoch. */
-    maas_status_t (*rows)(void *ctx, const int64_t *row, int64_t n,
-                          bool train, uint64_t epoch, void *x, void *y,
-                          maas_err_t *err);
-    /* Weight of each item of a batch by its target; NULL: all 1. */
-    void          (*weigh)(void *ctx, const void *y, int64_t n,
-                           float *weight);
-} maas_feed_t;
 
 typedef struct maas_trainer_s  maas_trainer_t;
 
@@ -79,6 +66,7 @@ typedef struct {
     uint64_t                 every_ns;
     const uint8_t           *digest;        /* of specification and data */
     bool                     resume;
+    bool                     keep;      /* a last one when all is done */
 
     maas_team_t             *team;
     const atomic_bool       *cancel;        /* NULL, or polled each step */
@@ -142,6 +130,10 @@ void maas_trainer_destroy(maas_trainer_t *t);
  * ends it (MAAS_EINVAL); the last checkpoint stays as it was.
  */
 maas_status_t maas_trainer_run(maas_trainer_t *t, maas_err_t *err);
+
+/* Adds rows to sums with the weights as they are, as when it is served. */
+maas_status_t maas_trainer_evaluate(maas_trainer_t *t, const int64_t *row,
+    int64_t n, maas_fit_sums_t *sums, maas_err_t *err);
 
 /* "validation_accuracy" and the like; out of the last epoch's sums. */
 void maas_monitor_name(const maas_monitor_t *m, char out[64]);

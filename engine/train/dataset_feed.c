@@ -1,0 +1,805 @@
+/*
+ * dataset_feed.c: columns, splits and batches.  See dataset_feed.h.
+ */
+
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "train/augment.h"
+#include "train/dataset.h"
+#include "train/dataset_feed.h"
+
+
+#define SHOW(s)  (int) maas_min((s).len, 100u), (s).data
+
+typedef struct {
+    maas_str_t          path;
+    maas_param_texts_t  target;
+    maas_param_texts_t  features;
+    const json_t       *split;
+    const json_t       *augment;
+} source_json_t;
+
+typedef struct {
+    double      validation;
+    double      test;
+    int64_t     by;
+    maas_str_t  column;
+    bool        stratify;
+} source_split_t;
+
+struct maas_data_s {
+    maas_data_spec_t    spec;
+    maas_dataset_t       *ds;
+    source_json_t         j;
+    source_split_t        split;
+    int                  *feature;
+    int                  *target;
+    maas_classes_t        classes;
+    maas_data_info_t    info;
+    uint64_t             *skip;         /* rows without a target; or NULL */
+    maas_augment_t        augment;
+    bool                  augmented;
+    /* Of the feed: */
+    bool                  integers;
+    bool                  labels;       /* y: int64 classes */
+    bool                  zero_one;     /* y: float32, class 1 of two */
+    const double         *factor;
+    int64_t               cap;          /* rows that the scratch holds */
+    double               *wide;
+    uint8_t              *pixels;
+    int32_t              *code;
+    uint8_t              *copy[2];      /* one image each */
+};
+
+static const char *const  source_by[] = { "random", "group", "time", NULL };
+
+const maas_param_t  maas_data_params[] = {
+    { .name = "path", .type = MAAS_PARAM_TEXT, .required = true,
+      .off = offsetof(source_json_t, path),
+      .about = "a dataset, or a file or folder that can be imported" },
+    { .name = "target", .type = MAAS_PARAM_TEXTS,
+      .off = offsetof(source_json_t, target),
+      .about = "column, or columns, to be predicted" },
+    { .name = "features", .type = MAAS_PARAM_TEXTS,
+      .off = offsetof(source_json_t, features),
+      .about = "columns to predict from; all others" },
+    { .name = "split", .type = MAAS_PARAM_JSON,
+      .off = offsetof(source_json_t, split),
+      .about = "shares for validation and test" },
+    { .name = "augment", .type = MAAS_PARAM_JSON,
+      .off = offsetof(source_json_t, augment),
+      .about = "changed copies of images while training" }
+};
+
+const size_t  maas_data_n_params = maas_nelts(maas_data_params);
+
+const maas_param_t  maas_data_split_params[] = {
+    { .name = "validation", .type = MAAS_PARAM_NUMBER,
+      .off = offsetof(source_split_t, validation), .min = 0, .max = 0.999,
+      .about = "share of the rows to judge epochs by" },
+    { .name = "test", .type = MAAS_PARAM_NUMBER,
+      .off = offsetof(source_split_t, test), .min = 0, .max = 0.999,
+      .about = "share that training never sees" },
+    { .name = "by", .type = MAAS_PARAM_WORD,
+      .off = offsetof(source_split_t, by), .words = source_by,
+      .about = "rows at random, whole groups, or the latest" },
+    { .name = "column", .type = MAAS_PARAM_TEXT,
+      .off = offsetof(source_split_t, column),
+      .about = "of the group or the time" },
+    { .name = "stratify", .type = MAAS_PARAM_BOOL,
+      .off = offsetof(source_split_t, stratify),
+      .about = "equal shares of the classes of the target" }
+};
+
+const size_t  maas_data_n_split = maas_nelts(maas_data_split_params);
+
+
+maas_status_t
+maas_data_path(maas_arena_t *a, const json_t *data, maas_str_t *path,
+    maas_err_t *err)
+{
+    source_json_t  j = { 0 };
+
+    MAAS_TRY(maas_params_parse(a, data, maas_data_params,
+                               maas_data_n_params, NULL, "data", &j, err));
+    *path = j.path;
+
+    return MAAS_OK;
+}
+
+
+/* -- opening ------------------------------------------------------------- */
+
+static bool
+source_is_dataset(const char *path)
+{
+    size_t  n = strlen(path);
+
+    return n >= 7 && strcmp(path + n - 7, ".maasds") == 0;
+}
+
+
+/* A file that is imported once has a name by what it was then. */
+static maas_status_t
+source_cached(const maas_data_spec_t *spec, char path[4096],
+    bool *fresh, maas_err_t *err)
+{
+    char          text[4400], hex[17];
+    uint8_t       digest[MAAS_DIGEST];
+    maas_sha_t   *sha;
+    struct stat   st;
+
+    if (stat(spec->path, &st) != 0) {
+        return maas_err(err, errno == ENOENT ? MAAS_ENOENT : MAAS_EIO,
+                        "data: %.300s: %s", spec->path, strerror(errno));
+    }
+
+    sha = maas_sha_create();
+    if (sha == NULL) {
+        return maas_err_nomem(err);
+    }
+
+    snprintf(text, sizeof(text), "%lld %lld.%09ld %.4000s",
+             (long long) st.st_size, (long long) st.st_mtim.tv_sec,
+             st.st_mtim.tv_nsec, spec->path);
+    maas_sha_update(sha, text, strlen(text));
+    maas_sha_final(sha, digest);
+    maas_hex(hex, digest, 8);
+    snprintf(path, 4096, "%.4000s/data-%s.maasds", spec->cache, hex);
+
+    /* The time of a folder says nothing of the files below it. */
+    *fresh = S_ISREG(st.st_mode) && access(path, R_OK) == 0;
+    return MAAS_OK;
+}
+
+
+static maas_status_t
+source_dataset(maas_data_t *s, maas_err_t *err)
+{
+    bool                        fresh = false;
+    char                        path[4096];
+    const maas_data_spec_t   *spec = &s->spec;
+    maas_dataset_import_t       opts = { .header = -1,
+                                         .cancel = spec->cancel,
+                                         .progress = spec->progress,
+                                         .progress_ctx = spec->progress_ctx };
+
+    if (source_is_dataset(spec->path)) {
+        return maas_dataset_open(&s->ds, spec->host, spec->path, err);
+    }
+
+    MAAS_TRY(source_cached(spec, path, &fresh, err));
+
+    if (fresh && maas_dataset_open(&s->ds, spec->host, path, err) == MAAS_OK)
+    {
+        return MAAS_OK;
+    }
+
+    MAAS_TRY(maas_dataset_import(spec->host, &spec->path, 1, path, &opts,
+                                 err));
+
+    return maas_dataset_open(&s->ds, spec->host, path, err);
+}
+
+
+/* -- columns ------------------------------------------------------------- */
+
+static maas_status_t
+source_list(maas_data_t *s, const maas_param_texts_t *names, int **list,
+    const char *key, maas_err_t *err)
+{
+    *list = maas_arena_array(s->spec.arena, maas_max(names->n, 1u),
+                             sizeof(int));
+    if (*list == NULL) {
+        return maas_err_nomem(err);
+    }
+
+    for (size_t i = 0; i < names->n; i++) {
+        if (maas_dataset_find(s->ds, names->v[i], &(*list)[i], err)
+            != MAAS_OK)
+        {
+            return maas_err_prefix(err, "data: \"%s\"", key);
+        }
+    }
+
+    return MAAS_OK;
+}
+
+
+static bool
+source_taken(const maas_data_t *s, int column)
+{
+    const maas_column_t  *c = maas_dataset_column(s->ds, column);
+
+    for (int i = 0; i < s->info.n_target_column; i++) {
+        if (s->target[i] == column) {
+            return true;
+        }
+    }
+
+    return s->split.column.len != 0 && maas_str_eq(c->name, s->split.column);
+}
+
+
+/* All columns but the target's and the one that rows are split by. */
+static maas_status_t
+source_others(maas_data_t *s, maas_err_t *err)
+{
+    int  n = maas_dataset_columns(s->ds);
+
+    s->feature = maas_arena_array(s->spec.arena, (size_t) n + 1,
+                                  sizeof(int));
+    if (s->feature == NULL) {
+        return maas_err_nomem(err);
+    }
+
+    for (int i = 0; i < n; i++) {
+        if (!source_taken(s, i)) {
+            s->feature[s->info.n_column++] = i;
+        }
+    }
+
+    return MAAS_OK;
+}
+
+
+static maas_status_t
+source_features(maas_data_t *s, maas_err_t *err)
+{
+    maas_str_t           *name;
+    const maas_column_t  *c;
+
+    if (s->j.features.n != 0) {
+        MAAS_TRY(source_list(s, &s->j.features, &s->feature, "features",
+                             err));
+        s->info.n_column = (int) s->j.features.n;
+
+    } else {
+        MAAS_TRY(source_others(s, err));
+    }
+
+    if (s->info.n_column == 0) {
+        return maas_err(err, MAAS_EINVAL, "data: there is no column to "
+                        "predict from");
+    }
+
+    name = maas_arena_array(s->spec.arena, (size_t) s->info.n_column,
+                            sizeof(*name));
+    if (name == NULL) {
+        return maas_err_nomem(err);
+    }
+
+    for (int i = 0; i < s->info.n_column; i++) {
+        c = maas_dataset_column(s->ds, s->feature[i]);
+        name[i] = c->name;
+        s->info.n_feature += (int64_t) c->width;
+
+        if (c->kind == MAAS_COL_TENSOR && c->image && s->info.n_column == 1)
+        {
+            s->info.image = true;
+            s->info.height = c->dims[0];
+            s->info.width = c->dims[1];
+            s->info.channels = c->rank > 2 ? c->dims[2] : 1;
+        }
+    }
+
+    s->info.column = name;
+    return MAAS_OK;
+}
+
+
+/* One column of few values is classes; what else has numbers is numbers. */
+static maas_status_t
+source_target(maas_data_t *s, maas_err_t *err)
+{
+    maas_err_t            ignored;
+    const maas_column_t  *c;
+
+    s->info.n_target_column = (int) s->j.target.n;
+    MAAS_TRY(source_list(s, &s->j.target, &s->target, "target", err));
+
+    for (int i = 0; i < s->info.n_target_column; i++) {
+        c = maas_dataset_column(s->ds, s->target[i]);
+        s->info.n_target += (int64_t) c->width;
+
+        if (i == 0) {
+            s->info.target = c->name;
+        }
+    }
+
+    if (s->info.n_target_column == 1
+        && maas_dataset_classes(s->ds, s->target[0], 0, s->spec.arena,
+                                &s->classes, &ignored) == MAAS_OK)
+    {
+        s->info.n_class = s->classes.n;
+        s->info.class_name = s->classes.name;
+        s->info.class_int = s->classes.integer;
+        s->info.class_count = s->classes.count;
+    }
+
+    return MAAS_OK;
+}
+
+
+/* Rows without a target are left out of every part. */
+static maas_status_t
+source_skip(maas_data_t *s, maas_err_t *err)
+{
+    bool                  any = false;
+    int64_t               n = maas_dataset_rows(s->ds);
+    const maas_column_t  *c;
+
+    for (int i = 0; i < s->info.n_target_column; i++) {
+        c = maas_dataset_column(s->ds, s->target[i]);
+        any = any || c->stats.missing != 0;
+    }
+
+    if (!any) {
+        return MAAS_OK;
+    }
+
+    s->skip = maas_arena_array(s->spec.arena, (size_t) n / 64 + 1,
+                               sizeof(uint64_t));
+    if (s->skip == NULL) {
+        return maas_err_nomem(err);
+    }
+
+    for (int i = 0; i < s->info.n_target_column; i++) {
+        c = maas_dataset_column(s->ds, s->target[i]);
+
+        for (int64_t r = 0; r < n; r++) {
+            if (!maas_column_has(c, r)) {
+                s->skip[r / 64] |= UINT64_C(1) << (r % 64);
+            }
+        }
+    }
+
+    return MAAS_OK;
+}
+
+
+static maas_status_t
+source_augment(maas_data_t *s, maas_err_t *err)
+{
+    if (s->j.augment == NULL) {
+        return MAAS_OK;
+    }
+
+    MAAS_TRY(maas_params_parse(s->spec.arena, s->j.augment,
+                               maas_augment_params, maas_augment_n_params,
+                               NULL, "data: augment", &s->augment, err));
+
+    if (!s->info.image) {
+        return maas_err(err, MAAS_EINVAL, "data: \"augment\" is for one "
+                        "column of images");
+    }
+
+    s->augmented = !maas_augment_none(&s->augment);
+    return MAAS_OK;
+}
+
+
+static maas_status_t
+source_read(maas_data_t *s, maas_err_t *err)
+{
+    maas_arena_t  *a = s->spec.arena;
+
+    MAAS_TRY(maas_params_parse(a, s->spec.data, maas_data_params,
+                               maas_data_n_params, NULL, "data", &s->j,
+                               err));
+    MAAS_TRY(maas_params_parse(a, s->j.split, maas_data_split_params,
+                               maas_data_n_split, NULL, "data: split",
+                               &s->split, err));
+
+    if (s->split.by != MAAS_SPLIT_RANDOM && s->split.column.len == 0) {
+        return maas_err(err, MAAS_EINVAL, "data: split: \"by\" is \"%s\": "
+                        "which \"column\"?", source_by[s->split.by]);
+    }
+
+    MAAS_TRY(source_dataset(s, err));
+
+    s->info.rows = maas_dataset_rows(s->ds);
+    s->info.digest = maas_dataset_digest(s->ds);
+
+    MAAS_TRY(source_target(s, err));
+    MAAS_TRY(source_features(s, err));
+    MAAS_TRY(source_skip(s, err));
+
+    return source_augment(s, err);
+}
+
+
+maas_status_t
+maas_data_open(maas_data_t **out, const maas_data_spec_t *spec,
+    maas_err_t *err)
+{
+    maas_status_t   rc;
+    maas_data_t  *s = maas_calloc(spec->host, 1, sizeof(*s));
+
+    *out = NULL;
+
+    if (s == NULL) {
+        return maas_err_nomem(err);
+    }
+
+    s->spec = *spec;
+    rc = source_read(s, err);
+
+    if (rc != MAAS_OK) {
+        maas_data_close(s);
+        return rc;
+    }
+
+    *out = s;
+    return MAAS_OK;
+}
+
+
+void
+maas_data_close(maas_data_t *s)
+{
+    if (s == NULL) {
+        return;
+    }
+
+    maas_free(s->spec.host, s->wide);
+    maas_free(s->spec.host, s->pixels);
+    maas_free(s->spec.host, s->code);
+    maas_free(s->spec.host, s->copy[0]);
+    maas_free(s->spec.host, s->copy[1]);
+    maas_dataset_close(s->ds);
+    maas_free(s->spec.host, s);
+}
+
+
+const maas_data_info_t *
+maas_data_info(const maas_data_t *s)
+{
+    return &s->info;
+}
+
+
+maas_status_t
+maas_data_split(maas_data_t *s, int64_t fold, maas_data_rows_t *rows,
+    maas_err_t *err)
+{
+    maas_split_t       split;
+    maas_status_t      rc;
+    maas_split_spec_t  spec = { .by = (maas_split_by_t) s->split.by,
+                                .validation = s->split.validation,
+                                .test = s->split.test, .column = -1,
+                                .stratify = -1, .seed = s->spec.seed,
+                                .skip = s->skip };
+
+    if (s->split.column.len != 0) {
+        if (maas_dataset_find(s->ds, s->split.column, &spec.column, err)
+            != MAAS_OK)
+        {
+            return maas_err_prefix(err, "data: split: \"column\"");
+        }
+    }
+
+    if (s->split.stratify && s->info.n_class != 0) {
+        spec.stratify = s->target[0];
+    }
+
+    if (fold >= 0) {
+        rc = maas_dataset_fold(s->ds, &spec, (int) s->spec.folds, (int) fold,
+                               s->spec.arena, &split, err);
+
+    } else {
+        rc = maas_dataset_split(s->ds, &spec, s->spec.arena, &split, err);
+    }
+
+    if (rc != MAAS_OK) {
+        return maas_err_prefix(err, "data: split");
+    }
+
+    rows->train = split.train;
+    rows->validation = split.validation;
+    rows->test = split.test;
+    rows->n_train = split.n_train;
+    rows->n_validation = split.n_validation;
+    rows->n_test = split.n_test;
+
+    return MAAS_OK;
+}
+
+
+/* -- batches ------------------------------------------------------------- */
+
+static maas_status_t
+source_room(maas_data_t *s, int64_t n, maas_err_t *err)
+{
+    size_t              item = (size_t) maas_max(s->info.n_feature, 1);
+    const maas_host_t  *h = s->spec.host;
+
+    if (n <= s->cap) {
+        return MAAS_OK;
+    }
+
+    maas_free(h, s->wide);
+    maas_free(h, s->pixels);
+    maas_free(h, s->code);
+    s->wide = NULL;
+    s->pixels = NULL;
+    s->cap = 0;
+
+    s->code = maas_calloc(h, (size_t) n, sizeof(int32_t));
+
+    if (s->info.image) {
+        s->pixels = maas_calloc(h, (size_t) n, item);
+
+    } else {
+        s->wide = maas_calloc(h, (size_t) n, item * sizeof(double));
+    }
+
+    if (s->augmented && s->copy[0] == NULL) {
+        s->copy[0] = maas_calloc(h, 1, item);
+        s->copy[1] = maas_calloc(h, 1, item);
+    }
+
+    if (s->code == NULL || (s->pixels == NULL && s->wide == NULL)
+        || (s->augmented && (s->copy[0] == NULL || s->copy[1] == NULL)))
+    {
+        return maas_err_nomem(err);
+    }
+
+    s->cap = n;
+    return MAAS_OK;
+}
+
+
+/* uint8 [H,W,C] -> float32 [C,H,W] / 255 */
+static void
+source_planes(const maas_data_t *s, const uint8_t *p, float *x)
+{
+    int64_t  c = s->info.channels, n = s->info.height * s->info.width;
+
+    for (int64_t k = 0; k < c; k++) {
+        for (int64_t i = 0; i < n; i++) {
+            x[k * n + i] = (float) p[i * c + k] / 255;
+        }
+    }
+}
+
+
+static maas_status_t
+source_images(maas_data_t *s, const int64_t *row, int64_t n, bool train,
+    uint64_t epoch, float *x, maas_err_t *err)
+{
+    uint8_t                    *p;
+    int64_t                     item = s->info.n_feature;
+    const maas_rows_t           rows = { row, 0, n };
+    const maas_augment_image_t  im = { .dtype = MAAS_U8,
+                                       .height = s->info.height,
+                                       .width = s->info.width,
+                                       .channels = s->info.channels,
+                                       .range = 255 };
+
+    MAAS_TRY(maas_dataset_items(s->ds, s->feature[0], &rows, s->pixels,
+                                err));
+
+    for (int64_t i = 0; i < n; i++) {
+        p = s->pixels + i * item;
+
+        if (train && s->augmented) {
+            maas_augment_apply(&s->augment, &im, s->spec.seed, epoch,
+                               (uint64_t) row[i], p, s->copy[0],
+                               s->copy[1]);
+            p = s->copy[0];
+        }
+
+        source_planes(s, p, x + i * item);
+    }
+
+    return MAAS_OK;
+}
+
+
+static maas_status_t
+source_missing(const maas_data_t *s, int64_t row, int64_t at,
+    maas_err_t *err)
+{
+    const maas_column_t  *c;
+
+    for (int i = 0; i < s->info.n_column; i++) {
+        c = maas_dataset_column(s->ds, s->feature[i]);
+
+        if (at < (int64_t) c->width) {
+            return maas_err(err, MAAS_EINVAL, "data: row %lld has no value "
+                            "in column \"%.*s\"; a pipeline with "
+                            "{\"type\":\"impute\"} fills them",
+                            (long long) row + 1, SHOW(c->name));
+        }
+
+        at -= (int64_t) c->width;
+    }
+
+    return MAAS_OK;
+}
+
+
+static maas_status_t
+source_table(maas_data_t *s, const int64_t *row, int64_t n, void *x,
+    maas_err_t *err)
+{
+    double             v;
+    float             *f = x;
+    int64_t           *k = x, item = s->info.n_feature;
+    const maas_rows_t  rows = { row, 0, n };
+
+    MAAS_TRY(maas_dataset_numbers(s->ds, s->feature, s->info.n_column, &rows,
+                                  s->wide, (size_t) item, err));
+
+    for (int64_t i = 0; i < n * item; i++) {
+        v = s->wide[i];
+
+        if (isnan(v)) {
+            return source_missing(s, row[i / item], i % item, err);
+        }
+
+        if (!s->integers) {
+            f[i] = (float) v;
+            continue;
+        }
+
+        if (!(fabs(v) <= 9007199254740992.0) || v != floor(v)) {
+            return maas_err(err, MAAS_EINVAL, "data: row %lld: %g is no "
+                            "integer, but the network takes int64",
+                            (long long) row[i / item] + 1, v);
+        }
+
+        k[i] = (int64_t) v;
+    }
+
+    return MAAS_OK;
+}
+
+
+static maas_status_t
+source_y(maas_data_t *s, const int64_t *row, int64_t n, void *y,
+    maas_err_t *err)
+{
+    float             *f = y;
+    int64_t           *k = y;
+    const maas_rows_t  rows = { row, 0, n };
+
+    if (!s->labels && !s->zero_one) {
+        return maas_dataset_floats(s->ds, s->target,
+                                   s->info.n_target_column, &rows, y,
+                                   (size_t) s->info.n_target, err);
+    }
+
+    MAAS_TRY(maas_dataset_labels(s->ds, &s->classes, &rows, s->code, err));
+
+    for (int64_t i = 0; i < n; i++) {
+        if (s->labels) {
+            k[i] = s->code[i];
+
+        } else {
+            f[i] = (float) s->code[i];
+        }
+    }
+
+    return MAAS_OK;
+}
+
+
+static maas_status_t
+source_rows(void *ctx, const int64_t *row, int64_t n, bool train,
+    uint64_t epoch, void *x, void *y, maas_err_t *err)
+{
+    maas_data_t  *s = ctx;
+
+    MAAS_TRY(source_room(s, n, err));
+
+    if (s->info.image) {
+        MAAS_TRY(source_images(s, row, n, train, epoch, x, err));
+
+    } else {
+        MAAS_TRY(source_table(s, row, n, x, err));
+    }
+
+    return source_y(s, row, n, y, err);
+}
+
+
+/* Texts and categories have no numbers that mean anything to a network. */
+static maas_status_t
+source_numeric(const maas_data_t *s, maas_err_t *err)
+{
+    const maas_column_t  *c;
+
+    for (int i = 0; i < s->info.n_column; i++) {
+        c = maas_dataset_column(s->ds, s->feature[i]);
+
+        if (c->kind == MAAS_COL_TEXT || c->kind == MAAS_COL_CATEGORY) {
+            return maas_err(err, MAAS_EINVAL, "data: column \"%.*s\" is %s, "
+                            "a network takes numbers; name \"features\"",
+                            SHOW(c->name), maas_col_kind_name(c->kind));
+        }
+    }
+
+    return MAAS_OK;
+}
+
+
+maas_status_t
+maas_data_feed(maas_data_t *s, const maas_tensor_t *x,
+    const maas_tensor_t *y, bool classes, maas_feed_t *feed,
+    maas_err_t *err)
+{
+    MAAS_TRY(source_numeric(s, err));
+
+    memset(feed, 0, sizeof(*feed));
+    feed->ctx = s;
+    feed->x = *x;
+    feed->y = *y;
+    feed->rows = source_rows;
+    s->integers = x->dtype == MAAS_I64;
+    s->labels = classes && y->dtype == MAAS_I64;
+    s->zero_one = classes && y->dtype == MAAS_F32;
+
+    return MAAS_OK;
+}
+
+
+static void
+source_factors(void *ctx, const void *y, int64_t n, float *weight)
+{
+    int64_t               c;
+    const maas_data_t  *s = ctx;
+
+    for (int64_t i = 0; i < n; i++) {
+        c = s->labels ? ((const int64_t *) y)[i]
+                      : (int64_t) ((const float *) y)[i];
+        weight[i] = c < 0 ? 0 : (float) s->factor[c];
+    }
+}
+
+
+void
+maas_data_weigh(maas_data_t *s, const double *factor, maas_feed_t *feed)
+{
+    s->factor = factor;
+    feed->weigh = source_factors;
+}
+
+
+/* -- matrices ------------------------------------------------------------ */
+
+maas_status_t
+maas_data_matrix(maas_data_t *s, const int64_t *row, int64_t n,
+    double *x, maas_err_t *err)
+{
+    const maas_rows_t  rows = { row, 0, n };
+
+    return maas_dataset_numbers(s->ds, s->feature, s->info.n_column, &rows,
+                                x, (size_t) s->info.n_feature, err);
+}
+
+
+maas_status_t
+maas_data_numbers(maas_data_t *s, const int64_t *row, int64_t n,
+    double *y, maas_err_t *err)
+{
+    const maas_rows_t  rows = { row, 0, n };
+
+    return maas_dataset_numbers(s->ds, s->target, s->info.n_target_column,
+                                &rows, y, (size_t) s->info.n_target, err);
+}
+
+
+maas_status_t
+maas_data_labels(maas_data_t *s, const int64_t *row, int64_t n,
+    int32_t *label, maas_err_t *err)
+{
+    const maas_rows_t  rows = { row, 0, n };
+
+    return maas_dataset_labels(s->ds, &s->classes, &rows, label, err);
+}

@@ -1,0 +1,265 @@
+/*
+ * train_run.c: the frame of a run: folders, lock, data, then a network or an
+ * estimator, then the version.  See train_run.h.
+ */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "maas.h"
+#include "train/estimator.h"
+#include "train/train_run.h"
+
+
+void
+maas_train_event(maas_train_t *t, maas_train_event_kind_t kind,
+    const maas_trainer_t *trainer, int64_t fold, maas_str_t text)
+{
+    maas_train_event_t  e = { .kind = kind, .trainer = trainer,
+                              .fold = fold, .text = text };
+
+    if (trainer != NULL) {
+        e.resumed = trainer->resumed;
+    }
+
+    if (t->job->event != NULL) {
+        t->job->event(t->job->ctx, &e);
+    }
+}
+
+
+void
+maas_train_put(maas_buf_t *b, const char *name, double v)
+{
+    if (b->len != 0) {
+        maas_buf_puts(b, ",");
+    }
+
+    if (isfinite(v)) {
+        maas_buf_printf(b, "\"%s\":%.9g", name, v);
+
+    } else {
+        maas_buf_printf(b, "\"%s\":null", name);
+    }
+}
+
+
+/* -- folders ------------------------------------------------------------- */
+
+static maas_status_t
+train_errno(maas_train_t *t, const char *path)
+{
+    return maas_err(t->err, MAAS_EIO, "%.300s: %s", path, strerror(errno));
+}
+
+
+/* The work folder and all above it; a lock that ends with the process. */
+static maas_status_t
+train_folders(maas_train_t *t)
+{
+    int   n;
+    char  path[3300];
+
+    n = snprintf(t->work, sizeof(t->work), "%s/%.*s/.train", t->store,
+                 (int) t->job->spec->name.len, t->job->spec->name.data);
+
+    if (n < 0 || (size_t) n >= sizeof(t->work) - 64) {
+        return maas_err(t->err, MAAS_EINVAL, "%.100s: the path is too long",
+                        t->store);
+    }
+
+    for (char *p = t->work + 1; ; p++) {
+        char  c = *p;
+
+        if (c != '/' && c != '\0') {
+            continue;
+        }
+
+        *p = '\0';
+
+        if (mkdir(t->work, 0777) != 0 && errno != EEXIST) {
+            return train_errno(t, t->work);
+        }
+
+        *p = c;
+
+        if (c == '\0') {
+            break;
+        }
+    }
+
+    snprintf(path, sizeof(path), "%s/lock", t->work);
+    t->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+
+    if (t->lock < 0) {
+        return train_errno(t, path);
+    }
+
+    if (flock(t->lock, LOCK_EX | LOCK_NB) != 0) {
+        return maas_err(t->err, MAAS_EBUSY, "%.300s: another process trains "
+                        "this model", t->work);
+    }
+
+    return MAAS_OK;
+}
+
+
+/* -- data ---------------------------------------------------------------- */
+
+static void
+train_imported(void *ctx, uint64_t done, uint64_t of)
+{
+    maas_train_t        *t = ctx;
+    maas_train_event_t   e = { .kind = MAAS_TRAIN_IMPORT, .done = done,
+                               .of = of };
+
+    if (t->job->event != NULL) {
+        t->job->event(t->job->ctx, &e);
+    }
+}
+
+
+static maas_status_t
+train_data(maas_train_t *t)
+{
+    maas_sha_t          *sha;
+    maas_str_t           path;
+    maas_spec_t         *s = t->job->spec;
+    maas_data_spec_t   spec = { .data = s->data, .cache = t->work,
+                                  .host = t->job->host, .arena = &t->arena,
+                                  .seed = (uint64_t) s->seed,
+                                  .folds = s->folds,
+                                  .cancel = t->job->cancel,
+                                  .progress = train_imported,
+                                  .progress_ctx = t };
+
+    MAAS_TRY(maas_data_path(&t->arena, s->data, &path, t->err));
+
+    spec.path = maas_spec_path(s, path);
+    if (spec.path == NULL) {
+        return maas_err_nomem(t->err);
+    }
+
+    MAAS_TRY(maas_data_open(&t->source, &spec, t->err));
+    t->info = maas_data_info(t->source);
+
+    sha = maas_sha_create();
+    t->text = maas_spec_text(s);
+
+    if (sha == NULL || t->text == NULL) {
+        return maas_err_nomem(t->err);
+    }
+
+    maas_sha_update(sha, t->text, strlen(t->text));
+    maas_sha_update(sha, t->info->digest, MAAS_DIGEST);
+    maas_sha_final(sha, t->digest);
+
+    return maas_data_split(t->source, -1, &t->rows, t->err);
+}
+
+
+/* -- the run ------------------------------------------------------------- */
+
+static maas_status_t
+train_type(maas_train_t *t, bool *network)
+{
+    char                     near[MAAS_NEAR_TEXT];
+    maas_near_t              guess = { 0 };
+    const json_t            *type;
+    const maas_estimator_t  *e = NULL;
+
+    type = json_object_get(t->job->spec->model, "type");
+
+    if (!json_is_string(type)) {
+        return maas_err(t->err, MAAS_EINVAL, "model: no \"type\"; "
+                        "\"network\", or an estimator");
+    }
+
+    guess.word = (maas_str_t) { json_string_value(type),
+                                json_string_length(type) };
+    *network = maas_str_is(guess.word, "network");
+
+    if (*network || maas_estimator_find(guess.word) != NULL) {
+        return MAAS_OK;
+    }
+
+    maas_near(&guess, maas_str("network"));
+
+    while ((e = maas_estimator_next(e)) != NULL) {
+        maas_near(&guess, (maas_str_t) { e->name, strlen(e->name) });
+    }
+
+    return maas_err(t->err, MAAS_EINVAL, "model: unknown type \"%.60s\"%s",
+                    guess.word.data, guess.best.data != NULL
+                    ? maas_near_text(&guess, near)
+                    : "; maas train --describe lists all");
+}
+
+
+static maas_status_t
+train_all(maas_train_t *t)
+{
+    bool         network;
+    char         path[3300];
+    maas_cpu_t   level = MAAS_CPU_REF;
+
+    (void) maas_cpu_by_name(maas_cpu(), &level);
+    t->k = maas_kernels(level);
+    t->store = t->job->store != NULL
+               ? t->job->store : maas_spec_path(t->job->spec,
+                                                t->job->spec->store);
+    if (t->store == NULL) {
+        return maas_err_nomem(t->err);
+    }
+
+    MAAS_TRY(train_type(t, &network));
+    MAAS_TRY(train_folders(t));
+    MAAS_TRY(train_data(t));
+    MAAS_TRY(network ? maas_train_network(t) : maas_train_estimator(t));
+    MAAS_TRY(maas_train_write(t));
+
+    /* Nothing is left to resume. */
+    for (int64_t i = 0; i <= t->job->spec->folds; i++) {
+        snprintf(path, sizeof(path), "%s/checkpoint%s%.0lld", t->work,
+                 i != 0 ? "." : "", (long long) i);
+        (void) unlink(path);
+    }
+
+    return MAAS_OK;
+}
+
+
+maas_status_t
+maas_train_run(maas_train_job_t *job, maas_err_t *err)
+{
+    maas_status_t  rc;
+    maas_train_t   t = { .job = job, .lock = -1, .err = err };
+
+    maas_arena_init(&t.arena, job->host, 0);
+    maas_buf_init(&t.metrics, job->host);
+    maas_buf_init(&t.training, job->host);
+    maas_buf_init(&t.history, job->host);
+
+    rc = train_all(&t);
+
+    maas_weights_destroy(&t.weights);
+    maas_data_close(t.source);
+
+    if (t.lock >= 0) {
+        close(t.lock);
+    }
+
+    free(t.text);
+    maas_buf_destroy(&t.metrics);
+    maas_buf_destroy(&t.training);
+    maas_buf_destroy(&t.history);
+    maas_arena_destroy(&t.arena);
+
+    return rc;
+}
