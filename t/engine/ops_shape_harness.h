@@ -216,7 +216,7 @@ __attribute__((unused))
 static maas_status_t
 call_run(call_t *c)
 {
-    maas_slot_t    slot = { 0, NULL, &c->err };
+    maas_slot_t    slot = { .err = &c->err };
     maas_step_t    s = { 0 };
     maas_setup_t   u = { 0 };
     maas_status_t  rc;
