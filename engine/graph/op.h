@@ -264,12 +264,12 @@ typedef struct {
 typedef struct {
     int          index;             /* of the thread in this step */
     void        *scratch;           /* aligned to MAAS_ALIGN */
+    maas_err_t  *err;
     /*
      * -1 when a step begins, and kept for this thread until it ends: which
      * of its contents the scratch holds.  NULL: nothing is kept.
      */
     int64_t     *keep;
-    maas_err_t  *err;
 } maas_slot_t;
 
 /* Computes units [first, last).  No allocation, no log, no lock. */
