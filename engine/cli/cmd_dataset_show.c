@@ -10,6 +10,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 
 #include "base/number.h"
 #include "cli/cli_dataset.h"
@@ -486,11 +487,20 @@ int
 cli_dataset_export(const cli_dataset_t *o)
 {
     int              rc;
+    struct stat      a, b;
     maas_dataset_t  *ds;
 
     rc = cli_dataset_open(o, &ds);
     if (rc != -1) {
         return rc;
+    }
+
+    if (o->output != NULL && stat(o->output, &a) == 0
+        && stat(o->rest.v[1], &b) == 0 && a.st_dev == b.st_dev
+        && a.st_ino == b.st_ino)
+    {
+        maas_dataset_close(ds);
+        return cli_fail("%s would be written over itself", o->output);
     }
 
     cli_progress_begin(cli_base(o->rest.v[1]));

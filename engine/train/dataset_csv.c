@@ -301,22 +301,23 @@ csv_fill(csv_t *c)
 
 
 /* How many records in a row have as many fields, above 1, as the first. */
-static int
-csv_score(csv_t *c, char sep, size_t *n_field)
+static csv_rc_t
+csv_score(csv_t *c, char sep, int *score, size_t *n_field)
 {
-    int        n = 0;
     char      *p = c->text.pos, *behind;
     csv_rc_t   rc;
     uint64_t   line = 1;
 
     csv_separator(c, sep);
     *n_field = 0;
+    *score = 0;
 
-    while (n < CSV_SNIFF_ROWS && p < c->text.end) {
+    while (*score < CSV_SNIFF_ROWS && p < c->text.end) {
         rc = csv_split(c, p, c->text.end, &behind, &line);
 
         if (rc != CSV_RECORD) {
-            return rc == CSV_MORE ? n : 0;
+            *score = rc == CSV_BAD ? 0 : *score;
+            return rc;
         }
 
         p = behind;
@@ -325,34 +326,35 @@ csv_score(csv_t *c, char sep, size_t *n_field)
             continue;
         }
 
-        if (n == 0) {
+        if (*score == 0) {
             *n_field = c->n;
 
         } else if (c->n != *n_field) {
-            return n;
+            break;
         }
 
-        n++;
+        (*score)++;
     }
 
-    return n;
+    return CSV_RECORD;
 }
 
 
 /* The separator by which most records have the same number of fields. */
-static void
+static maas_status_t
 csv_sniff(csv_t *c)
 {
     int                score, best = 0;
     char               sep = ',';
     size_t             n, most = 1;
+    csv_rc_t           rc = CSV_RECORD;
     maas_err_t        *err = c->job->err, ignored;
     static const char  known[] = ",;\t";
 
     c->job->err = &ignored;
 
-    for (const char *s = known; *s != '\0'; s++) {
-        score = csv_score(c, *s, &n);
+    for (const char *s = known; *s != '\0' && rc != CSV_NOMEM; s++) {
+        rc = csv_score(c, *s, &score, &n);
 
         if (n > 1 && (score > best || (score == best && n > most))) {
             best = score;
@@ -363,6 +365,8 @@ csv_sniff(csv_t *c)
 
     c->job->err = err;
     csv_separator(c, sep);
+
+    return rc == CSV_NOMEM ? maas_err_nomem(err) : MAAS_OK;
 }
 
 
@@ -523,7 +527,7 @@ csv_begin(csv_t *c, bool first)
     if (c->job->o->separator != '\0') {
         csv_separator(c, c->job->o->separator);
     } else {
-        csv_sniff(c);
+        MAAS_TRY(csv_sniff(c));
     }
 
     MAAS_TRY(csv_record(c, &got));

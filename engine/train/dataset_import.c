@@ -146,6 +146,29 @@ import_format(maas_import_job_t *j, maas_import_format_t *format)
 }
 
 
+/* A source may not be what it is written to. */
+static maas_status_t
+import_apart(const maas_import_job_t *j)
+{
+    struct stat  a, b;
+
+    if (stat(j->path, &a) != 0) {
+        return MAAS_OK;
+    }
+
+    for (int i = 0; i < j->n_source; i++) {
+        if (stat(j->source[i], &b) == 0 && a.st_dev == b.st_dev
+            && a.st_ino == b.st_ino)
+        {
+            return maas_err(j->err, MAAS_EINVAL, "%s would be written over "
+                            "itself", j->path);
+        }
+    }
+
+    return MAAS_OK;
+}
+
+
 static maas_status_t
 import_one(const maas_import_job_t *j, const char *what)
 {
@@ -166,6 +189,8 @@ maas_dataset_import(const maas_host_t *host, const char *const *source,
     if (n_source < 1) {
         return maas_err(err, MAAS_EINVAL, "there is no source");
     }
+
+    MAAS_TRY(import_apart(&j));
 
     if (format == MAAS_IMPORT_AUTO) {
         MAAS_TRY(import_format(&j, &format));

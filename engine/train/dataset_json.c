@@ -14,6 +14,8 @@
 
 
 #define JS_SAMPLE  1000         /* rows that the first guess sees */
+#define JS_SPARSE  1000         /* times more cells than there are values */
+#define JS_CELLS   (UINT64_C(1) << 26)  /* from so many on */
 
 typedef enum { JS_ROWS = 0, JS_COLUMNS, JS_LINES } js_form_t;
 
@@ -25,6 +27,7 @@ typedef struct {
     js_form_t           form;
     uint64_t            line;           /* of text.pos */
     uint64_t            rows;
+    uint64_t            given, all;     /* cells that were there, or not */
     double             *list;
     size_t              n_list, cap_list;
     json_t             *value;          /* the one at hand */
@@ -368,6 +371,16 @@ js_row(js_t *j)
         column++;
     }
 
+    /* A small file of ever new names would fill a disk with nothing. */
+    j->given += json_object_size(j->value);
+    j->all += (uint64_t) j->cells.n;
+
+    if (j->all > JS_CELLS && j->all / JS_SPARSE > j->given) {
+        return maas_err(j->job->err, MAAS_ELIMIT, "%s: row %llu: there are %d "
+                        "columns, and nearly all cells are empty", j->path,
+                        (unsigned long long) j->rows, j->cells.n);
+    }
+
     return maas_cells_row(&j->cells);
 }
 
@@ -540,6 +553,7 @@ js_begin(js_t *j)
     MAAS_TRY(maas_text_rewind(t));
     j->line = 1;
     j->rows = 0;
+    j->given = j->all = 0;
 
     while (t->end - t->pos < 3 && !t->eof) {
         MAAS_TRY(js_more(j));

@@ -520,7 +520,7 @@ npy_spec(const npy_column_t *c, maas_column_spec_t *spec)
 }
 
 
-static void
+static maas_status_t
 npy_put_text(npy_t *s, int i, const char *p)
 {
     char                 *q, *text;
@@ -535,12 +535,12 @@ npy_put_text(npy_t *s, int i, const char *p)
             maas_dataset_put_text(s->w, i, (maas_str_t) { p, n });
         }
 
-        return;
+        return MAAS_OK;
     }
 
     text = q = maas_alloc(s->job->host, c->chars * 4 + 1);
     if (q == NULL) {
-        return;
+        return maas_err_nomem(s->job->err);
     }
 
     for (size_t k = 0; k < c->chars; k++) {
@@ -578,6 +578,7 @@ npy_put_text(npy_t *s, int i, const char *p)
     }
 
     maas_free(s->job->host, text);
+    return MAAS_OK;
 }
 
 
@@ -681,7 +682,8 @@ npy_rows(npy_t *s, char *item)
 
             if (c->text != 0) {
                 size = c->chars * (size_t) c->text;
-                npy_put_text(s, i, (char *) c->t.data + (size_t) r * size);
+                MAAS_TRY(npy_put_text(s, i, (char *) c->t.data
+                                            + (size_t) r * size));
                 continue;
             }
 

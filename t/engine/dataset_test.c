@@ -622,6 +622,100 @@ test_damage(void)
 }
 
 
+/* -- refused memory ------------------------------------------------------ */
+
+static struct {
+    long  left;                 /* allocations until one is refused */
+    long  live;
+} refuse;
+
+
+static void *
+refuse_alloc(void *ctx, size_t size)
+{
+    void  *p;
+
+    (void) ctx;
+    p = refuse.left-- == 0 ? NULL : malloc(size);
+    refuse.live += p != NULL;
+
+    return p;
+}
+
+
+static void
+refuse_free(void *ctx, void *p)
+{
+    (void) ctx;
+    refuse.live -= p != NULL;
+    free(p);
+}
+
+
+/* Each allocation of an import is refused once. */
+static void
+test_refused(const char *name, maas_import_format_t format, const char *text,
+    size_t len)
+{
+    char                   source[80];
+    FILE                  *f;
+    int                    bad = 0;
+    long                   n;
+    maas_host_t            host = { refuse_alloc, refuse_free, NULL };
+    maas_status_t          rc = MAAS_ENOMEM;
+    const char            *sources = source;
+    maas_dataset_import_t  o = { .format = format, .header = -1,
+                                 .budget = 2000 };
+
+    snprintf(source, sizeof(source), "%s.src", path);
+    f = fopen(source, "wb");
+    fwrite(text, 1, len, f);
+    fclose(f);
+
+    for (n = 0; rc == MAAS_ENOMEM && n < 5000; n++) {
+        refuse.left = n;
+        rc = maas_dataset_import(&host, &sources, 1, path, &o, &err);
+        bad += refuse.live != 0 || (rc != MAAS_OK && rc != MAAS_ENOMEM);
+    }
+
+    if (!ok(bad == 0 && rc == MAAS_OK && n > 5, "%s: each of %ld "
+            "allocations was refused once, nothing leaks", name, n))
+    {
+        printf("# %d bad, %ld live, %d %s\n", bad, refuse.live, rc, err.text);
+    }
+
+    unlink(source);
+}
+
+
+static void
+test_all_refused(void)
+{
+    char                csv[2000] = "n,i,c,t\n";
+    size_t              at = strlen(csv);
+    static const char   json[] = "[{\"a\":1,\"v\":[[1,2],[3,4]]},"
+                                 "{\"b\":\"x\",\"a\":2.5}]";
+    char                npy[80 + 16] = "\x93NUMPY\1\0\x46\0{'descr': '<U2', "
+                                       "'fortran_order': False, "
+                                       "'shape': (2,), }";
+
+    for (int i = 0; i < 40; i++) {
+        at += (size_t) snprintf(csv + at, sizeof(csv) - at,
+                                "%d.5,%d,\"c \"\"%d\",text %d\n", i, i, i % 3,
+                                i);
+    }
+
+    snprintf(csv + at, sizeof(csv) - at, "x,1,2,3\n");
+    memset(npy + 10 + strlen(npy + 10), ' ', 70 - strlen(npy + 10));
+    npy[80] = 'a';
+    npy[84] = 'b';
+    npy[88] = 'c';
+    test_refused("CSV", MAAS_IMPORT_CSV, csv, strlen(csv));
+    test_refused("JSON", MAAS_IMPORT_JSON, json, strlen(json));
+    test_refused("npy", MAAS_IMPORT_NPY, npy, sizeof(npy));
+}
+
+
 /* -- augmented images ---------------------------------------------------- */
 
 enum { H = 5, W = 7, C = 3, IMAGE = H * W * C };
@@ -793,6 +887,7 @@ main(void)
     test_labels();
     test_splits();
     test_damage();
+    test_all_refused();
     test_flips();
     test_moves();
     test_same();

@@ -117,6 +117,8 @@ wrong('uneven.json', '{"a":[1,2],"b":[1]}', 'column "a" has 2 rows, column '
 wrong('none.json', '[]', 'there is no row')
 wrong('void.json', ' ', 'void.json: the file is empty')
 wrong('tail.json', '[{"a":1}] x', 'something stands behind the rows')
+wrong('sparse.jsonl', ''.join('{"k%d":1}\n' % i for i in range(20000)),
+      'columns, and nearly all cells are empty')
 wrong('double.json', '[{"a":1,"a":2}]', 'duplicate object key')
 
 
@@ -194,6 +196,9 @@ refused(T + '/none.csv', OUT, 'none.csv: No such file or directory')
 r = maas('import', T + '/a.csv', '-o', T + '/nowhere/x.maasds')
 ok(r.returncode == 1 and 'nowhere/x.maasds: No such file' in r.stderr,
    'no folder for the output', r.stderr)
+r = maas('import', T + '/a.csv', '-o', T + '/a.csv')
+ok(r.returncode == 1 and 'would be written over itself' in r.stderr
+   and open(T + '/a.csv').read() == 'a,b\n1,2\n', 'the source as the output')
 r = maas('show', T + '/a.csv')
 ok(r.returncode == 1 and 'not a dataset' in r.stderr, 'no dataset', r.stderr)
 load(T + '/a.csv', OUT)
