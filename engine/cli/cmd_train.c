@@ -103,7 +103,7 @@ train_step_event(train_cli_t *c, const maas_train_event_t *e)
         printf("{\"event\":\"step\",\"step\":%lld,\"epoch\":%lld,"
                "\"loss\":%.9g,\"learning_rate\":%.9g,\"gradient\":%.9g}\n",
                (long long) t->st.step, (long long) t->st.epoch + 1,
-               (double) t->loss, t->rate, t->norm);
+               (double) t->loss, t->st.rate, t->norm);
     }
 
     if (!c->bar || now - c->last < TRAIN_BAR_NS) {

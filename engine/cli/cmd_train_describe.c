@@ -222,6 +222,23 @@ describe_estimators(maas_buf_t *b)
 
 
 static void
+describe_steps(maas_buf_t *b)
+{
+    int                     i = 0;
+    const maas_pipe_row_t  *r = NULL;
+
+    maas_buf_puts(b, ",\n\"steps\":[");
+
+    while ((r = maas_pipe_next(r)) != NULL) {
+        describe_row(b, i++, r->name, r->about, r->param, r->n_param);
+        maas_buf_puts(b, "}");
+    }
+
+    maas_buf_puts(b, "]");
+}
+
+
+static void
 describe_objects(maas_buf_t *b)
 {
     const struct {
@@ -264,6 +281,7 @@ cli_train_describe(void)
     describe_layers(&b);
     describe_losses(&b);
     describe_optimizers(&b);
+    describe_steps(&b);
     describe_estimators(&b);
     maas_buf_puts(&b, "}\n");
 

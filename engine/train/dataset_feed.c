@@ -273,10 +273,14 @@ source_features(maas_data_t *s, maas_err_t *err)
         return maas_err_nomem(err);
     }
 
+    s->info.plain = true;
+
     for (int i = 0; i < s->info.n_column; i++) {
         c = maas_dataset_column(s->ds, s->feature[i]);
         name[i] = c->name;
         s->info.n_feature += (int64_t) c->width;
+        s->info.plain = s->info.plain && c->kind != MAAS_COL_TEXT
+                        && c->kind != MAAS_COL_CATEGORY;
 
         if (c->kind == MAAS_COL_TENSOR && c->image && s->info.n_column == 1)
         {
@@ -709,33 +713,10 @@ source_rows(void *ctx, const int64_t *row, int64_t n, bool train,
 }
 
 
-/* Texts and categories have no numbers that mean anything to a network. */
-static maas_status_t
-source_numeric(const maas_data_t *s, maas_err_t *err)
-{
-    const maas_column_t  *c;
-
-    for (int i = 0; i < s->info.n_column; i++) {
-        c = maas_dataset_column(s->ds, s->feature[i]);
-
-        if (c->kind == MAAS_COL_TEXT || c->kind == MAAS_COL_CATEGORY) {
-            return maas_err(err, MAAS_EINVAL, "data: column \"%.*s\" is %s, "
-                            "a network takes numbers; name \"features\"",
-                            SHOW(c->name), maas_col_kind_name(c->kind));
-        }
-    }
-
-    return MAAS_OK;
-}
-
-
-maas_status_t
+void
 maas_data_feed(maas_data_t *s, const maas_tensor_t *x,
-    const maas_tensor_t *y, bool classes, maas_feed_t *feed,
-    maas_err_t *err)
+    const maas_tensor_t *y, bool classes, maas_feed_t *feed)
 {
-    MAAS_TRY(source_numeric(s, err));
-
     memset(feed, 0, sizeof(*feed));
     feed->ctx = s;
     feed->x = *x;
@@ -744,8 +725,6 @@ maas_data_feed(maas_data_t *s, const maas_tensor_t *x,
     s->integers = x->dtype == MAAS_I64;
     s->labels = classes && y->dtype == MAAS_I64;
     s->zero_one = classes && y->dtype == MAAS_F32;
-
-    return MAAS_OK;
 }
 
 
@@ -773,14 +752,27 @@ maas_data_weigh(maas_data_t *s, const double *factor, maas_feed_t *feed)
 
 /* -- matrices ------------------------------------------------------------ */
 
-maas_status_t
-maas_data_matrix(maas_data_t *s, const int64_t *row, int64_t n,
-    double *x, maas_err_t *err)
+const maas_dataset_t *
+maas_data_dataset(const maas_data_t *s)
 {
-    const maas_rows_t  rows = { row, 0, n };
+    return s->ds;
+}
 
-    return maas_dataset_numbers(s->ds, s->feature, s->info.n_column, &rows,
-                                x, (size_t) s->info.n_feature, err);
+
+const int *
+maas_data_columns(const maas_data_t *s)
+{
+    return s->feature;
+}
+
+
+maas_status_t
+maas_data_targets(maas_data_t *s, const int64_t *row, int64_t n, void *y,
+    maas_err_t *err)
+{
+    MAAS_TRY(source_room(s, n, err));
+
+    return source_y(s, row, n, y, err);
 }
 
 

@@ -11,6 +11,7 @@
 
 #include <stdatomic.h>
 
+#include "train/dataset.h"
 #include "train/feed.h"
 #include "train/params.h"
 
@@ -51,6 +52,7 @@ typedef struct {
     int64_t            n_feature;       /* numbers of a row, all columns */
     int                n_column;        /* feature columns */
     const maas_str_t  *column;          /* their names */
+    bool               plain;           /* neither texts nor categories */
     /* One image column: uint8 [H,W,C]; its input is [C,H,W] / 255. */
     bool               image;
     int64_t            height, width, channels;
@@ -79,18 +81,22 @@ maas_status_t maas_data_split(maas_data_t *s, int64_t fold,
  * Batches for a network: x of `x` (float32 or int64, dims[0] the batch, as
  * many elements as n_feature); y: int64 classes [N], or float32 of `y`.
  */
-maas_status_t maas_data_feed(maas_data_t *s, const maas_tensor_t *x,
-    const maas_tensor_t *y, bool classes, maas_feed_t *feed,
-    maas_err_t *err);
+void maas_data_feed(maas_data_t *s, const maas_tensor_t *x,
+    const maas_tensor_t *y, bool classes, maas_feed_t *feed);
 
 /* Factors of the loss by class; y is of classes, or 0 and 1. */
 void maas_data_weigh(maas_data_t *s, const double *factor,
     maas_feed_t *feed);
 
-/* Features of rows as doubles [n, n_feature] (missing: NaN), for estimators. */
-maas_status_t maas_data_matrix(maas_data_t *s, const int64_t *row,
-    int64_t n, double *x, maas_err_t *err);
-/* Their targets: numbers [n, n_target], or classes. */
+/* What batches are made of. */
+const maas_dataset_t *maas_data_dataset(const maas_data_t *s);
+const int *maas_data_columns(const maas_data_t *s);    /* n_column */
+
+/* y of rows as the feed gives it. */
+maas_status_t maas_data_targets(maas_data_t *s, const int64_t *row,
+    int64_t n, void *y, maas_err_t *err);
+
+/* Targets of rows for estimators: numbers [n, n_target], or classes. */
 maas_status_t maas_data_numbers(maas_data_t *s, const int64_t *row,
     int64_t n, double *y, maas_err_t *err);
 maas_status_t maas_data_labels(maas_data_t *s, const int64_t *row,

@@ -101,6 +101,25 @@ network_input(maas_layers_t *l, const network_json_t *j,
 }
 
 
+/* A value of a model that is there already gets type and shape. */
+static void
+network_fit(maas_layers_t *l, const maas_layer_value_t *in)
+{
+    maas_raw_attr_t  to = maas_build_attr_int("to", MAAS_I64);
+
+    if (l->at.dtype != in->dtype) {
+        l->at.value = maas_build_node(l->build, &(maas_build_node_t) {
+            .op = "Cast", .in = &l->at.value, .n_in = 1, .attr = &to,
+            .n_attr = 1 });
+    }
+
+    if (l->at.rank != in->rank) {
+        l->at.value = maas_layer_reshape(l, l->at.value, l->at.dims,
+                                         l->at.rank);
+    }
+}
+
+
 /* The last node's output, and all that reads it, get another name. */
 static const char *
 network_name(maas_raw_model_t *m, maas_str_t value)
@@ -173,7 +192,7 @@ network_segments(maas_network_t *n, const maas_layers_t *l, maas_err_t *err)
 
 maas_status_t
 maas_network_build(maas_network_t *n, maas_arena_t *a,
-    const maas_host_t *host, const json_t *model,
+    const maas_host_t *host, const json_t *model, maas_build_t *b,
     const maas_layer_value_t *in, uint64_t seed, maas_err_t *err)
 {
     maas_layers_t             l = { .arena = a, .host = host, .seed = seed,
@@ -187,15 +206,21 @@ maas_network_build(maas_network_t *n, maas_arena_t *a,
                                err));
     MAAS_TRY(network_input(&l, &j, in, err));
 
-    l.build = maas_build_create(a);
+    l.build = b != NULL ? b : maas_build_create(a);
     if (l.build == NULL) {
         return maas_err_nomem(err);
     }
 
-    l.at.value = maas_build_input(l.build, l.at.rank == 4 ? "image"
-                                  : "features", l.at.dtype, l.at.rank,
-                                  l.at.dims);
-    n->in = l.at;
+    if (b == NULL) {
+        l.at.value = maas_build_input(l.build, l.at.rank == 4 ? "image"
+                                      : "features", l.at.dtype, l.at.rank,
+                                      l.at.dims);
+        n->in = l.at;
+
+    } else {
+        n->in = *in;
+        network_fit(&l, in);
+    }
 
     if (maas_layers_build(&l, j.layers) != MAAS_OK) {
         return maas_err_prefix(err, "model");

@@ -29,13 +29,14 @@ extern const maas_param_t  maas_network_input_params[];
 extern const size_t        maas_network_n_input;
 
 /*
- * in: shape and type that the data have; "input" of the object may give
+ * b: a model that makes in->value, which the network goes on from; NULL: one
+ * of its own.  in: shape and type that the data have; "input" of the object may give
  * another shape of as many elements, and int64.  The input is called
  * "features" or "image", the output "probabilities" after a last Softmax or
  * Sigmoid, else "prediction".
  */
 maas_status_t maas_network_build(maas_network_t *n, maas_arena_t *a,
-    const maas_host_t *host, const json_t *model,
+    const maas_host_t *host, const json_t *model, maas_build_t *b,
     const maas_layer_value_t *in, uint64_t seed, maas_err_t *err);
 
 #endif

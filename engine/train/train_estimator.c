@@ -4,11 +4,17 @@
  * estimator.h.
  */
 
+#include <math.h>
 #include <stdio.h>
 
 #include "train/estimator.h"
 #include "train/train_run.h"
 
+
+#define EST_FOLD     (64u << 20)        /* bytes of folded constants */
+#define EST_ROWS     1024               /* that are measured at a time */
+#define EST_NUMBERS  (1u << MAAS_FIT_MAE | 1u << MAAS_FIT_RMSE                \
+                      | 1u << MAAS_FIT_R2)
 
 typedef struct {
     maas_train_t            *t;
@@ -77,19 +83,19 @@ est_task(train_est_t *n)
 static maas_status_t
 est_matrix(train_est_t *n)
 {
-    double                    *x, *y = NULL;
-    int32_t                   *label = NULL;
-    int64_t                    rows = n->t->rows.n_train;
-    maas_train_t              *t = n->t;
+    double                  *y = NULL;
+    int32_t                 *label = NULL;
+    int64_t                  rows = n->t->rows.n_train;
+    maas_train_t            *t = n->t;
+    maas_pipeline_t          p;
     const maas_data_info_t  *i = t->info;
 
-    x = maas_arena_array(&t->arena, (size_t) rows * (size_t) i->n_feature
-                         + 1, sizeof(*x));
-    if (x == NULL) {
+    n->build = maas_build_create(&t->arena);
+    if (n->build == NULL) {
         return maas_err_nomem(t->err);
     }
 
-    MAAS_TRY(maas_data_matrix(t->source, t->rows.train, rows, x, t->err));
+    MAAS_TRY(maas_train_pipe_matrix(&p, t, n->build, n->e->missing));
 
     if (n->task == MAAS_TASK_REGRESSION) {
         y = maas_arena_array(&t->arena, (size_t) rows
@@ -112,9 +118,10 @@ est_matrix(train_est_t *n)
                                     t->err));
     }
 
-    n->f.x = x;
+    n->f.x = p.x;
     n->f.n = rows;
-    n->f.p = i->n_feature;
+    n->f.p = p.p;
+    n->f.in = p.value;
     n->f.y = y;
     n->f.n_target = i->n_target;
     n->f.label = label;
@@ -131,13 +138,10 @@ est_fit(train_est_t *n)
 {
     void                      *param;
     maas_train_t              *t = n->t;
-    const int64_t              dims[2] = { -1, t->info->n_feature };
     static const char *const   skip[] = { "type", NULL };
 
     param = maas_arena_alloc(&t->arena, n->e->param_size + 1u);
-    n->build = maas_build_create(&t->arena);
-
-    if (param == NULL || n->build == NULL) {
+    if (param == NULL) {
         return maas_err_nomem(t->err);
     }
 
@@ -152,7 +156,6 @@ est_fit(train_est_t *n)
     n->f.progress = est_progress;
     n->f.progress_ctx = n;
     n->f.build = n->build;
-    n->f.in = maas_build_input(n->build, "features", MAAS_F32, 2, dims);
     n->f.arena = &t->arena;
     n->f.host = t->job->host;
     n->f.summary = &t->training;
@@ -202,11 +205,269 @@ est_outputs(train_est_t *n)
 }
 
 
+/* -- measures ------------------------------------------------------------ */
+
+static maas_status_t
+est_net(train_est_t *n, maas_arena_t *a, maas_net_t **net,
+    maas_tensor_t **out)
+{
+    maas_graph_t      *g;
+    maas_train_t      *t = n->t;
+    maas_pass_opts_t   opts = { .host = t->job->host, .k = t->k,
+                                .fold_budget = EST_FOLD };
+
+    MAAS_TRY(maas_graph_import(&g, a, t->model, t->err));
+    MAAS_TRY(maas_passes_run(g, &opts, t->err));
+
+    *out = maas_arena_array(a, g->n_out + 1u, sizeof(**out));
+    if (*out == NULL) {
+        return maas_err_nomem(t->err);
+    }
+
+    return maas_net_create(net, g, t->k, t->job->host, t->err);
+}
+
+
+/* The targets of rows, as the sums want them. */
+static maas_status_t
+est_targets(train_est_t *n, const int64_t *row, int64_t k, maas_arena_t *a,
+    maas_tensor_t *y)
+{
+    float         *f;
+    double        *d;
+    int32_t       *c;
+    int64_t       *l, each = n->t->info->n_target;
+    maas_train_t  *t = n->t;
+
+    memset(y, 0, sizeof(*y));
+    y->rank = 1;
+    y->dims[0] = k;
+
+    if (n->task == MAAS_TASK_CLASSIFICATION) {
+        c = maas_arena_array(a, (size_t) k, sizeof(*c));
+        l = maas_arena_array(a, (size_t) k, sizeof(*l));
+
+        if (c == NULL || l == NULL) {
+            return maas_err_nomem(t->err);
+        }
+
+        MAAS_TRY(maas_data_labels(t->source, row, k, c, t->err));
+
+        for (int64_t i = 0; i < k; i++) {
+            l[i] = c[i];
+        }
+
+        y->dtype = MAAS_I64;
+        y->data = l;
+        return MAAS_OK;
+    }
+
+    d = maas_arena_array(a, (size_t) (k * each), sizeof(*d));
+    f = maas_arena_array(a, (size_t) (k * each), sizeof(*f));
+
+    if (d == NULL || f == NULL) {
+        return maas_err_nomem(t->err);
+    }
+
+    MAAS_TRY(maas_data_numbers(t->source, row, k, d, t->err));
+
+    for (int64_t i = 0; i < k * each; i++) {
+        f[i] = (float) d[i];
+    }
+
+    y->dtype = MAAS_F32;
+    y->data = f;
+    return MAAS_OK;
+}
+
+
+static maas_status_t
+est_batch(train_est_t *n, maas_net_t *net, maas_tensor_t *out,
+    const int64_t *row, int64_t k, maas_arena_t *a, maas_fit_sums_t *sums)
+{
+    int                 n_in;
+    maas_train_t       *t = n->t;
+    maas_tensor_t      *in, y;
+    const maas_rows_t   rows = { row, 0, k };
+
+    in = maas_arena_array(a, (size_t) t->info->n_column + 1, sizeof(*in));
+    if (in == NULL) {
+        return maas_err_nomem(t->err);
+    }
+
+    MAAS_TRY(maas_pipeline_inputs(maas_data_dataset(t->source),
+                                  maas_data_columns(t->source),
+                                  t->info->n_column, &rows, a, in, &n_in,
+                                  t->err));
+    MAAS_TRY(maas_net_run(net, in, t->job->team, out, t->err));
+    MAAS_TRY(est_targets(n, row, k, a, &y));
+
+    maas_fit_sums_add(sums, n->task == MAAS_TASK_CLASSIFICATION
+                      ? 1u << MAAS_FIT_ACCURACY : EST_NUMBERS,
+                      n->task == MAAS_TASK_CLASSIFICATION
+                      ? MAAS_TARGET_CLASSES : MAAS_TARGET_NUMBERS, true, 0,
+                      &out[0], &y);
+    return MAAS_OK;
+}
+
+
+static maas_status_t
+est_sums(train_est_t *n, const int64_t *row, int64_t rows,
+    maas_fit_sums_t *sums)
+{
+    int64_t         k;
+    maas_net_t     *net = NULL;
+    maas_arena_t    a, batch;
+    maas_tensor_t  *out = NULL;
+    maas_status_t   rc;
+
+    memset(sums, 0, sizeof(*sums));
+    maas_arena_init(&a, n->t->job->host, 0);
+    rc = est_net(n, &a, &net, &out);
+
+    for (int64_t at = 0; at < rows && rc == MAAS_OK; at += k) {
+        k = maas_min(rows - at, EST_ROWS);
+        maas_arena_init(&batch, n->t->job->host, 0);
+        rc = est_batch(n, net, out, row + at, k, &batch, sums);
+        maas_arena_destroy(&batch);
+    }
+
+    maas_net_destroy(net);
+    maas_arena_destroy(&a);
+
+    return rc;
+}
+
+
+static void
+est_put(const train_est_t *n, const char *prefix,
+    const maas_fit_sums_t *sums, maas_buf_t *b)
+{
+    char      name[96];
+    unsigned  wanted = n->task == MAAS_TASK_CLASSIFICATION
+                       ? 1u << MAAS_FIT_ACCURACY : EST_NUMBERS;
+
+    for (int m = 0; m < MAAS_FIT_METRICS; m++) {
+        if (wanted >> m & 1) {
+            snprintf(name, sizeof(name), "%s%s", prefix,
+                     maas_fit_metric_rows[m].name);
+            maas_train_put(b, name, maas_fit_metric(sums, m));
+        }
+    }
+}
+
+
+static maas_status_t
+est_measure(train_est_t *n, const char *prefix, const int64_t *row,
+    int64_t rows)
+{
+    maas_fit_sums_t  sums;
+
+    if (rows == 0 || (n->task != MAAS_TASK_CLASSIFICATION
+                      && n->task != MAAS_TASK_REGRESSION))
+    {
+        return MAAS_OK;
+    }
+
+    MAAS_TRY(est_sums(n, row, rows, &sums));
+    est_put(n, prefix, &sums, &n->t->metrics);
+
+    return MAAS_OK;
+}
+
+
+/* -- the run ------------------------------------------------------------- */
+
+static maas_status_t
+est_once(train_est_t *n)
+{
+    n->t->training.len = 0;
+    MAAS_TRY(est_matrix(n));
+    MAAS_TRY(est_fit(n));
+
+    return est_outputs(n);
+}
+
+
+static maas_status_t
+est_fold(train_est_t *n, int64_t fold, const maas_data_rows_t *rows,
+    maas_fit_sums_t *sums)
+{
+    maas_buf_t  b;
+
+    n->t->rows = *rows;
+    MAAS_TRY(est_once(n));
+    MAAS_TRY(est_sums(n, rows->validation, rows->n_validation, sums));
+
+    maas_buf_init(&b, n->t->job->host);
+    maas_buf_printf(&b, "{\"fold\":%lld", (long long) fold);
+    est_put(n, "validation_", sums, &b);
+    maas_buf_puts(&b, "}");
+    maas_train_event(n->t, MAAS_TRAIN_FOLD, NULL, fold,
+                     (maas_str_t) { b.data, b.len });
+    maas_buf_destroy(&b);
+
+    return MAAS_OK;
+}
+
+
+/* Each fold is judged by rows that it did not see; then all are learned. */
+static maas_status_t
+est_folds(train_est_t *n)
+{
+    int64_t                 k = n->t->job->spec->folds;
+    double                  v, sum[MAAS_FIT_METRICS] = { 0 };
+    double                  sum2[MAAS_FIT_METRICS] = { 0 };
+    unsigned                wanted = n->task == MAAS_TASK_CLASSIFICATION
+                                     ? 1u << MAAS_FIT_ACCURACY : EST_NUMBERS;
+    maas_fit_sums_t         sums;
+    maas_data_rows_t        rows;
+    const maas_data_rows_t  all = n->t->rows;
+
+    if (n->task != MAAS_TASK_CLASSIFICATION
+        && n->task != MAAS_TASK_REGRESSION)
+    {
+        return maas_err(n->t->err, MAAS_EINVAL, "\"folds\": %s learns "
+                        "without a target, which nothing can be measured by",
+                        n->e->name);
+    }
+
+    for (int64_t i = 0; i < k; i++) {
+        MAAS_TRY(maas_data_split(n->t->source, i, &rows, n->t->err));
+        MAAS_TRY(est_fold(n, i + 1, &rows, &sums));
+
+        for (int m = 0; m < MAAS_FIT_METRICS; m++) {
+            v = maas_fit_metric(&sums, m);
+            sum[m] += v / (double) k;
+            sum2[m] += v * v / (double) k;
+        }
+    }
+
+    n->t->rows = all;
+
+    for (int m = 0; m < MAAS_FIT_METRICS; m++) {
+        char  name[96];
+
+        if (wanted >> m & 1) {
+            snprintf(name, sizeof(name), "folds_%s",
+                     maas_fit_metric_rows[m].name);
+            maas_train_put(&n->t->metrics, name, sum[m]);
+            snprintf(name, sizeof(name), "folds_%s_std",
+                     maas_fit_metric_rows[m].name);
+            maas_train_put(&n->t->metrics, name,
+                           sqrt(maas_max(sum2[m] - sum[m] * sum[m], 0)));
+        }
+    }
+
+    return maas_train_all_rows(n->t);
+}
+
+
 maas_status_t
 maas_train_estimator(maas_train_t *t)
 {
-    train_est_t   n = { .t = t };
-    const json_t *type = json_object_get(t->job->spec->model, "type");
+    train_est_t    n = { .t = t };
+    const json_t  *type = json_object_get(t->job->spec->model, "type");
 
     n.e = maas_estimator_find((maas_str_t) { json_string_value(type),
                                              json_string_length(type) });
@@ -216,19 +477,21 @@ maas_train_estimator(maas_train_t *t)
                         "pipeline", n.e->name);
     }
 
-    if (t->job->spec->pipeline != NULL) {
-        return maas_err(t->err, MAAS_EUNSUPPORTED, "\"pipeline\" is not "
-                        "served by this build");
+    MAAS_TRY(est_task(&n));
+
+    if (t->job->spec->folds != 0) {
+        MAAS_TRY(est_folds(&n));
     }
 
-    MAAS_TRY(est_task(&n));
-    MAAS_TRY(est_matrix(&n));
-    MAAS_TRY(est_fit(&n));
-    MAAS_TRY(est_outputs(&n));
-
+    MAAS_TRY(est_once(&n));
     maas_train_put(&t->training, "seconds",
                    (double) (maas_now_ns() - n.start) / 1e9);
     maas_train_put(&t->training, "threads", t->job->threads);
+
+    MAAS_TRY(est_measure(&n, "test_", t->rows.test, t->rows.n_test));
+    MAAS_TRY(est_measure(&n, "", t->rows.train, t->rows.n_train));
+    MAAS_TRY(est_measure(&n, "validation_", t->rows.validation,
+                         t->rows.n_validation));
 
     return t->training.failed ? maas_err_nomem(t->err) : MAAS_OK;
 }

@@ -164,6 +164,34 @@ train_data(maas_train_t *t)
 }
 
 
+/* After folds: the rows of validation are learned too. */
+maas_status_t
+maas_train_all_rows(maas_train_t *t)
+{
+    int64_t            *all;
+    maas_data_rows_t   *r = &t->rows;
+
+    all = maas_arena_array(&t->arena, (size_t) (r->n_train + r->n_validation)
+                           + 1, sizeof(*all));
+    if (all == NULL) {
+        return maas_err_nomem(t->err);
+    }
+
+    memcpy(all, r->train, (size_t) r->n_train * sizeof(*all));
+
+    if (r->n_validation != 0) {
+        memcpy(all + r->n_train, r->validation,
+               (size_t) r->n_validation * sizeof(*all));
+    }
+
+    r->train = all;
+    r->n_train += r->n_validation;
+    r->n_validation = 0;
+
+    return MAAS_OK;
+}
+
+
 /* -- the run ------------------------------------------------------------- */
 
 static maas_status_t

@@ -14,6 +14,7 @@
 
 #include "train/dataset_feed.h"
 #include "train/network.h"
+#include "train/pipeline.h"
 #include "train/spec.h"
 #include "train/trainer.h"
 #include "train/version_write.h"
@@ -74,6 +75,8 @@ typedef struct {
     /* What was learned, for model.json and lineage.json. */
     const maas_raw_model_t  *model;
     maas_weights_t           weights;   /* of a network: what model points to */
+    const maas_str_t        *feature;   /* of one input of numbers, ... */
+    int64_t                  n_feature;         /* ... 0: it is another */
     bool                     classes;   /* output 0 is scores of classes */
     bool                     labels;    /* names of classes are known */
     bool                     softmax;   /* they are logits */
@@ -83,8 +86,30 @@ typedef struct {
     maas_err_t              *err;
 } maas_train_t;
 
+/*
+ * The steps before a network: fitted to rows, then run on each batch.  Steps
+ * and layers are one model; core() cuts the layers out of it.
+ */
+typedef struct maas_train_pipe_s  maas_train_pipe_t;
+
+maas_status_t maas_train_pipe_fit(maas_train_pipe_t **out, maas_train_t *t,
+    maas_build_t *b, const maas_data_rows_t *rows, maas_layer_value_t *value);
+maas_status_t maas_train_pipe_core(maas_train_pipe_t *p, maas_train_t *t,
+    const maas_raw_model_t *model, const maas_raw_model_t **core);
+/* x: n rows of what the steps make. */
+maas_status_t maas_train_pipe_run(maas_train_pipe_t *p, maas_train_t *t,
+    const int64_t *row, int64_t n, float *x);
+void maas_train_pipe_free(maas_train_pipe_t *p, maas_train_t *t);
+
+/* Before an estimator; missing: it takes NaN.  In t's arena. */
+maas_status_t maas_train_pipe_matrix(maas_pipeline_t *p, maas_train_t *t,
+    maas_build_t *b, bool missing);
+
 maas_status_t maas_train_network(maas_train_t *t);
 maas_status_t maas_train_estimator(maas_train_t *t);
+
+/* Rows of validation become rows of training. */
+maas_status_t maas_train_all_rows(maas_train_t *t);
 
 /* The version's files; sets job->version and job->path. */
 maas_status_t maas_train_write(maas_train_t *t);

@@ -60,12 +60,12 @@ write_input(const maas_train_t *t, maas_buf_t *b)
                         (long long) i->width, (long long) i->height,
                         i->channels == 1 ? "GRAY" : "RGB");
 
-    } else if (i->n_column == i->n_feature && t->model->graph.n_in == 1) {
+    } else if (t->n_feature != 0) {
         maas_buf_puts(b, ",\"features\":[");
 
-        for (int k = 0; k < i->n_column; k++) {
+        for (int64_t k = 0; k < t->n_feature; k++) {
             maas_buf_puts(b, k == 0 ? "" : ",");
-            maas_buf_json(b, i->column[k].data, i->column[k].len);
+            maas_buf_json(b, t->feature[k].data, t->feature[k].len);
         }
 
         maas_buf_puts(b, "]");

@@ -223,7 +223,7 @@ trainer_history(maas_trainer_t *t)
         }
     }
 
-    trainer_put(&t->history, "learning_rate", t->rate);
+    trainer_put(&t->history, "learning_rate", t->st.rate);
     maas_buf_puts(&t->history, "}\n");
 }
 
@@ -295,7 +295,7 @@ trainer_step(maas_trainer_t *t, maas_err_t *err)
     int64_t        at, n, items = 0, k = t->o.optim->common.accumulate;
     maas_status_t  rc;
 
-    t->rate = maas_schedule_rate(&t->o.schedule[0], &t->st.schedule,
+    t->st.rate = maas_schedule_rate(&t->o.schedule[0], &t->st.schedule,
                                  t->o.optim->common.rate, t->st.epoch,
                                  (double) (t->st.batch + 1)
                                  / (double) t->batches, t->o.epochs);
@@ -318,7 +318,7 @@ trainer_step(maas_trainer_t *t, maas_err_t *err)
         t->st.batch++;
     }
 
-    rc = maas_trainer_update(t, summed, items, t->rate, err);
+    rc = maas_trainer_update(t, summed, items, t->st.rate, err);
 
     return rc == MAAS_OK ? rc : trainer_diverged(t, err);
 }

@@ -87,6 +87,7 @@ typedef struct {
     int64_t                done;        /* 1: nothing is left to do */
     double                 best;
     double                 seconds;     /* of all runs */
+    double                 rate;        /* of the last step */
     maas_fit_sums_t        train;       /* of the epoch so far */
     maas_fit_sums_t        validation;  /* of the last one */
     maas_schedule_state_t  schedule;
@@ -98,7 +99,6 @@ struct maas_trainer_s {
     int64_t                batches;     /* of an epoch */
     int64_t                items;       /* of a full batch */
     float                  loss;        /* of the last batch */
-    double                 rate;        /* of the last step */
     double                 norm;        /* of the last gradient */
     bool                   resumed;
     /* A JSON object a line, one an epoch. */

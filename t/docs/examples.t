@@ -157,7 +157,8 @@ sub shell {
 
 
 for my $file (qw(README.md docs/http-api.md docs/command.md
-                 docs/datasets.md docs/operators.md docs/evaluation.md))
+                 docs/datasets.md docs/operators.md docs/evaluation.md
+                 docs/training.md))
 {
     for my $b (blocks($file)) {
         my $want = $b->{next};
