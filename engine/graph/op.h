@@ -337,6 +337,7 @@ typedef struct {
     /* given: bit i: input i is a constant or a parameter */
     uint32_t     constant;
     bool         plain;         /* its outputs are plain all the same */
+    bool         first;         /* those but the first are */
     bool         fast;          /* given: `numerics fast` */
 } maas_blocked_t;
 

@@ -35,6 +35,10 @@ maas_status_t maas_grad_reduce(maas_grad_t *c);     /* by the op's name */
 maas_status_t maas_grad_conv(maas_grad_t *c);
 maas_status_t maas_grad_convtranspose(maas_grad_t *c);
 
+/* norm_train.c: in both modes; Instance- and GroupNormalization */
+maas_status_t maas_grad_batch_norm(maas_grad_t *c);
+maas_status_t maas_grad_group_norm(maas_grad_t *c);
+
 /* pool_grad.c: windows and whole planes, by the op's name */
 maas_status_t maas_grad_pool(maas_grad_t *c);
 

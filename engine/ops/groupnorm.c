@@ -12,6 +12,7 @@
 
 #include <math.h>
 
+#include "ops/grads.h"
 #include "ops/norm.h"
 
 
@@ -362,6 +363,7 @@ const maas_op_t  maas_ops_groupnorm[] = {
         MAAS_ATTRS(gn_attrs, norm_attr_t),
         .infer = gn_infer,
         MAAS_KERNELS(gn_kernels),
+        .grad = maas_grad_group_norm,
         .cases = gn_cases, .bad = gn_bad
     },
     {

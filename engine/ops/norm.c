@@ -333,6 +333,7 @@ const maas_op_t  maas_ops_norm[] = {
         MAAS_ATTRS(in_attrs, norm_attr_t),
         .infer = in_infer,
         MAAS_KERNELS(in_kernels),
+        .grad = maas_grad_group_norm,
         .cases = in_cases, .bad = in_bad
     },
     {

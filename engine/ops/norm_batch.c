@@ -10,6 +10,7 @@
 #include <math.h>
 
 #include "ops/blocked.h"
+#include "ops/grads.h"
 #include "ops/norm.h"
 
 
@@ -407,6 +408,7 @@ const maas_op_t  maas_ops_norm_batch[] = {
         .upgrade = bn_upgrade, .first = 6,
         .infer = bn_infer,
         MAAS_KERNELS(bn_kernels),
+        .grad = maas_grad_batch_norm,
         .cases = bn_cases, .bad = bn_bad
     },
     {

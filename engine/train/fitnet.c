@@ -169,7 +169,7 @@ fit_batchnorm(maas_fitnet_t *f, uint32_t i)
     maas_vid_t       in[5], out[3];
     const float     *m;
     maas_node_t     *n = &f->g->node[i];
-    maas_raw_attr_t  a[3];
+    maas_raw_attr_t  a[2];
 
     if (n->n_formal < 5) {
         return MAAS_OK;
@@ -191,7 +191,6 @@ fit_batchnorm(maas_fitnet_t *f, uint32_t i)
 
     a[0] = maas_pass_float("epsilon", epsilon);
     a[1] = maas_pass_float("momentum", momentum);
-    a[2] = maas_pass_int("training_mode", 1);
     memcpy(in, n->in, sizeof(in));
     out[0] = n->out[0];
 
@@ -205,7 +204,7 @@ fit_batchnorm(maas_fitnet_t *f, uint32_t i)
         f->stat[f->n_stat++].out = out[k + 1];      /* a value, for now */
     }
 
-    MAAS_TRY(maas_pass_become(&f->p, i, "", "BatchNormalization", a, 3, in,
+    MAAS_TRY(maas_pass_become(&f->p, i, "maas", "BatchNormTrain", a, 2, in,
                               5));
 
     n = &f->g->node[i];

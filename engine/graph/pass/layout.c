@@ -106,12 +106,13 @@ layout_read(layout_t *l, uint32_t i, int j)
 }
 
 
+/* n: of its outputs, from the first. */
 static maas_status_t
-layout_write(layout_t *l, uint32_t i)
+layout_write(layout_t *l, uint32_t i, int n)
 {
     maas_vid_t  v;
 
-    for (int j = 0; j < l->p->g->node[i].n_out; j++) {
+    for (int j = 0; j < n; j++) {
         v = l->p->g->node[i].out[j];
 
         if (v != MAAS_NOVAL) {
@@ -163,7 +164,7 @@ layout_form(const layout_t *l, const maas_node_t *n, maas_blocked_t *b)
         }
     }
 
-    for (int j = 0; j < n->n_out && !b->plain; j++) {
+    for (int j = 0; j < (b->first ? 1 : n->n_out) && !b->plain; j++) {
         if (n->out[j] != MAAS_NOVAL && !layout_fits(l, n->out[j])) {
             return false;
         }
@@ -193,7 +194,8 @@ layout_op(layout_t *l, uint32_t i, bool *done)
     }
 
     if (!b.plain) {
-        MAAS_TRY(layout_write(l, i));
+        MAAS_TRY(layout_write(l, i, b.first ? 1
+                                            : l->p->g->node[i].n_out));
     }
 
     return maas_pass_pack_node(l->p, i);
@@ -228,7 +230,7 @@ static maas_status_t
 layout_append(layout_t *l, uint32_t i, const maas_node_t *from,
     const maas_post_t *post, maas_vid_t operand)
 {
-    maas_vid_t     out, *in;
+    maas_vid_t    *in;
     maas_node_t    fused = *from;
     maas_post_t   *list;
     maas_graph_t  *g = l->p->g;
@@ -251,17 +253,19 @@ layout_append(layout_t *l, uint32_t i, const maas_node_t *from,
         in[fused.n_in++] = operand;
     }
 
-    out = g->node[i].out[0];
     fused.n_post++;
     fused.in = in;
     fused.post = list;
-    fused.out = maas_arena_dup(g->arena, &out, sizeof(out));
+    fused.out = maas_arena_dup(g->arena, from->out,
+                               from->n_out * sizeof(maas_vid_t));
     if (fused.out == NULL) {
         return maas_err_nomem(l->p->err);
     }
 
+    fused.out[0] = g->node[i].out[0];
+
     g->node[i] = fused;
-    return layout_write(l, i);
+    return layout_write(l, i, 1);
 }
 
 
@@ -295,7 +299,7 @@ layout_map(layout_t *l, uint32_t i, int j, const maas_post_t *post)
 
     map.op = layout_row("Map");
     map.n_in = map.n_formal = map.n_out = 1;
-    map.in = &l->twin[v];
+    map.in = map.out = &l->twin[v];
     map.name = g->node[i].name;
 
     return layout_append(l, i, &map, post, operand);
@@ -447,7 +451,7 @@ layout_shuffle(layout_t *l, uint32_t i, bool *done)
     maas_pass_delete(n);
     *done = true;
 
-    return layout_write(l, (uint32_t) (last - l->p->g->node));
+    return layout_write(l, (uint32_t) (last - l->p->g->node), 1);
 }
 
 
