@@ -92,8 +92,8 @@ grad_node(maas_grad_t *c, const maas_op_t *op, const void *attr,
         return maas_err_nomem(c->err);
     }
 
-    /* Errors of the backward node name the forward node. */
-    n->name = c->n->name.len != 0 ? c->n->name
+    /* Errors of the backward node name the forward node, where one is. */
+    n->name = c->n != NULL && c->n->name.len != 0 ? c->n->name
               : (maas_str_t) { op->name, strlen(op->name) };
 
     return MAAS_OK;
