@@ -46,6 +46,8 @@ maas_status_t maas_grad_pool(maas_grad_t *c);
 maas_status_t maas_grad_view(maas_grad_t *c);       /* Reshape and the like */
 maas_status_t maas_grad_cast(maas_grad_t *c);
 maas_status_t maas_grad_transpose(maas_grad_t *c);
+maas_status_t maas_grad_depth(maas_grad_t *c);      /* DepthToSpace */
+maas_status_t maas_grad_space(maas_grad_t *c);      /* SpaceToDepth */
 maas_status_t maas_grad_concat(maas_grad_t *c);
 maas_status_t maas_grad_split(maas_grad_t *c);
 maas_status_t maas_grad_expand(maas_grad_t *c);

@@ -144,3 +144,68 @@ maas_grad_expand(maas_grad_t *c)
                                       c->n->in[0]);
     return c->rc;
 }
+
+
+static maas_raw_attr_t
+vg_block(const maas_grad_t *c)
+{
+    int64_t  n = 1;
+
+    maas_pass_attr_int(c->n, "blocksize", &n);
+    return maas_pass_int("blocksize", n);
+}
+
+
+maas_status_t
+maas_grad_space(maas_grad_t *c)
+{
+    maas_raw_attr_t  a = vg_block(c);
+
+    c->din[0] = maas_grad_emit(c, "", "DepthToSpace", &a, 1, c->dout, 1);
+    return c->rc;
+}
+
+
+/*
+ * Mode CRD takes channels as [C, b, b]: dY as [N, C, H, b, W, b] has its
+ * blocks moved behind C.
+ */
+maas_status_t
+maas_grad_depth(maas_grad_t *c)
+{
+    int64_t                mode = 0, d[6], b;
+    maas_vid_t             v;
+    maas_raw_attr_t        a = vg_block(c);
+    const maas_type_t     *y = maas_grad_type(c, c->n->out[0]);
+    static const int64_t   perm[] = { 0, 1, 3, 5, 2, 4 };
+    const maas_raw_attr_t  order = { .name = maas_str("perm"), .ints = perm,
+                                     .n = 6, .type = MAAS_ATTR_INTS };
+
+    maas_pass_attr_int(c->n, "mode", &mode);
+
+    if (mode == 0) {
+        c->din[0] = maas_grad_emit(c, "", "SpaceToDepth", &a, 1, c->dout, 1);
+        return c->rc;
+    }
+
+    b = a.i;
+
+    if (y->rank != 4 || !maas_dim_known(y->dims[1])
+        || !maas_dim_known(y->dims[2]) || !maas_dim_known(y->dims[3]))
+    {
+        return maas_err(c->err, MAAS_EUNSUPPORTED, "channels, height and "
+                        "width must be known in mode CRD");
+    }
+
+    d[0] = 0;                   /* as it is */
+    d[1] = y->dims[1];
+    d[2] = y->dims[2] / b;
+    d[3] = b;
+    d[4] = y->dims[3] / b;
+    d[5] = b;
+
+    v = maas_grad_op2(c, "Reshape", c->dout[0], maas_grad_ints(c, d, 6));
+    v = maas_grad_emit(c, "", "Transpose", &order, 1, &v, 1);
+    c->din[0] = maas_grad_reshape_like(c, v, c->n->in[0]);
+    return c->rc;
+}

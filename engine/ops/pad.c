@@ -4,6 +4,7 @@
  * be: its middle is one copy, its ends are filled or looked up.
  */
 
+#include "ops/grads.h"
 #include "ops/move.h"
 
 
@@ -391,6 +392,136 @@ pad_upgrade(maas_import_t *im, maas_raw_node_t *n, int opset,
 static const char *const  pad_modes[] = { "constant", "reflect", "edge",
                                           "wrap", NULL };
 
+/* -- PadGrad ------------------------------------------------------------- */
+
+/*
+ * dX: what every position of dY that was copied from one of X holds, added
+ * up.  A unit is an index of axis 0 of dX.
+ */
+typedef struct {
+    int      rank;
+    int      mode;
+    int64_t  begin[MAAS_RANK_MAX];
+    int64_t  ss[MAAS_RANK_MAX];         /* strides of dX, in elements */
+    int64_t  ds[MAAS_RANK_MAX];         /* of dY */
+} padgrad_t;
+
+
+/* Axes from d on; dx and dy are elements of both. */
+static void
+padgrad_axis(const padgrad_t *g, const maas_tensor_t *tx,
+    const maas_tensor_t *ty, int d, int64_t dx, int64_t dy, int64_t only)
+{
+    int64_t  p;
+
+    if (d == g->rank) {
+        if (tx->dtype == MAAS_F64) {
+            ((double *) tx->data)[dx] += ((const double *) ty->data)[dy];
+
+        } else {
+            ((float *) tx->data)[dx] += ((const float *) ty->data)[dy];
+        }
+
+        return;
+    }
+
+    for (int64_t i = 0; i < ty->dims[d]; i++) {
+        p = pad_source(g->mode, i - g->begin[d], tx->dims[d]);
+
+        if (p >= 0 && (d > 0 || p == only)) {
+            padgrad_axis(g, tx, ty, d + 1, dx + p * g->ss[d],
+                         dy + i * g->ds[d], only);
+        }
+    }
+}
+
+
+static bool
+padgrad_setup(maas_setup_t *u)
+{
+    u->units = u->out[0].rank > 0 ? maas_max(u->out[0].dims[0], 1) : 1;
+    u->cost = (double) u->in[0].bytes;
+    return true;
+}
+
+
+static maas_status_t
+padgrad_run(const maas_step_t *s, maas_slot_t *slot, int64_t first,
+    int64_t last)
+{
+    size_t                row;
+    int64_t               end, nx = 1, ny = 1;
+    padgrad_t             g = { .rank = s->out[0].rank };
+    const pad_attr_t     *a = s->attr;
+    const maas_tensor_t  *x = &s->out[0], *y = &s->in[0];
+
+    g.mode = (int) a->mode;
+
+    for (int i = g.rank - 1; i >= 0; i--) {
+        pad_amounts(s, i, &g.begin[i], &end);
+
+        if (x->dims[i] + g.begin[i] + end != y->dims[i]) {
+            return maas_err(slot->err, MAAS_EINVAL, "pads of axis %d are not "
+                            "what was planned", i);
+        }
+
+        g.ss[i] = nx;
+        g.ds[i] = ny;
+        nx *= x->dims[i];
+        ny *= y->dims[i];
+    }
+
+    if (nx == 0) {
+        return MAAS_OK;
+    }
+
+    row = (size_t) (g.rank > 0 ? g.ss[0] : 1) * maas_dtype_size(x->dtype);
+
+    for (int64_t u = first; u < last; u++) {
+        memset((char *) x->data + (size_t) u * row, 0, row);
+        padgrad_axis(&g, x, y, 0, 0, 0, u);
+    }
+
+    return MAAS_OK;
+}
+
+
+/* Inputs dY, pads, X for its shape, axes. */
+static maas_status_t
+padgrad_infer(maas_infer_t *c)
+{
+    const maas_type_t  *x = c->in[2].type;
+
+    if (x->rank != c->in[0].type->rank) {
+        return maas_err(c->err, MAAS_EINVAL, "dY has rank %d and X has rank "
+                        "%d, expected the same", c->in[0].type->rank,
+                        x->rank);
+    }
+
+    maas_infer_set(c, 0, x->dtype, x->rank, x->dims);
+    return MAAS_OK;
+}
+
+
+static maas_status_t
+pad_grad(maas_grad_t *c)
+{
+    maas_vid_t  in[] = { c->dout[0], c->n->in[1], c->n->in[0],
+                         maas_grad_in(c, PAD_AXES) };
+
+    if (maas_grad_need(c, PAD_VALUE)) {
+        return maas_err(c->err, MAAS_EUNSUPPORTED, "constant_value has no "
+                        "gradient");
+    }
+
+    maas_grad_emit_same(c, "maas", "PadGrad", in,
+                        in[3] == MAAS_NOVAL ? 3 : 4, &c->din[0], 1);
+    return c->rc;
+}
+
+
+/* -- rows ---------------------------------------------------------------- */
+
 static const maas_formal_t  pad_in[] = {
     { "data", MAAS_D_FIXED, 'T', 0 },
     { "pads", MAAS_D(I64), 0, 0 },
@@ -405,6 +536,26 @@ static const maas_formal_t  pad_out[] = {
 static const maas_attr_row_t  pad_attrs[] = {
     { .name = "mode", .type = MAAS_ATTR_STRING,
       .off = offsetof(pad_attr_t, mode), .words = pad_modes }
+};
+
+static const maas_formal_t  padgrad_in[] = {
+    { "dY", MAAS_D_FLOAT, 'T', 0 },
+    { "pads", MAAS_D(I64), 0, 0 },
+    { "X", MAAS_D_FLOAT, 'T', 0 },
+    { "axes", MAAS_D(I32) | MAAS_D(I64), 0, MAAS_OPT }
+};
+
+static const maas_formal_t  padgrad_out[] = {
+    { "dX", MAAS_D_FLOAT, 'T', 0 }
+};
+
+static const maas_kernel_row_t  padgrad_kernel[] = {
+    { .id = "padgrad.axes", .setup = padgrad_setup, .run = padgrad_run }
+};
+
+static const maas_case_t  padgrad_bad[] = {
+    { "| f32[3,4] =i64[4]{0,1,0,1} f32[3]", "rank 1" },
+    { NULL, NULL }
 };
 
 static const maas_kernel_row_t  pad_kernel[] = {
@@ -451,7 +602,17 @@ const maas_op_t  maas_ops_pad[] = {
         .upgrade = pad_upgrade,
         .infer = pad_infer,
         MAAS_KERNELS(pad_kernel),
+        .grad = pad_grad,
         .cases = pad_cases, .bad = pad_bad
+    },
+    {
+        .name = "PadGrad", .domain = "maas", .since = 1,
+        .flags = MAAS_OP_PURE | MAAS_OP_INTERNAL,
+        MAAS_IO(padgrad_in, padgrad_out),
+        MAAS_ATTRS(pad_attrs, pad_attr_t),
+        .infer = padgrad_infer,
+        MAAS_KERNELS(padgrad_kernel),
+        .bad = padgrad_bad
     },
     { .name = NULL }
 };

@@ -476,6 +476,7 @@ const maas_op_t  maas_ops_transpose[] = {
         MAAS_ATTRS(depth_attrs, depth_attr_t),
         .infer = depth_infer,
         MAAS_KERNELS(depth_kernel),
+        .grad = maas_grad_depth,
         .cases = depth_cases, .bad = depth_bad
     },
     {
@@ -485,6 +486,7 @@ const maas_op_t  maas_ops_transpose[] = {
         MAAS_ATTRS(space_attrs, depth_attr_t),
         .infer = space_infer,
         MAAS_KERNELS(space_kernel),
+        .grad = maas_grad_space,
         .cases = space_cases, .bad = space_bad
     },
     { .name = NULL }
