@@ -642,7 +642,8 @@ cb_setup(maas_setup_t *u, bool back)
     const maas_window_attr_t  *a = u->attr;
 
     if (u->in[1].format != MAAS_FMT_P16
-        || conv_w_depthwise(a, u->in[1].dims) || !conv_w_aligned(a, u->in[1].dims))
+        || conv_w_depthwise(a, u->in[1].dims)
+        || !conv_w_aligned(a, u->in[1].dims))
     {
         return false;
     }

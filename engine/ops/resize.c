@@ -6,6 +6,7 @@
 #include <math.h>
 
 #include "ops/ops_common.h"
+#include "ops/grads.h"
 #include "ops/resize.h"
 
 
@@ -389,6 +390,49 @@ upsample_upgrade(maas_import_t *im, maas_raw_node_t *n, int opset,
 
 /* -- the operator -------------------------------------------------------- */
 
+/*
+ * The forward operator's shape rule on X says what dY is, so that the
+ * kernel's tables reach no further.
+ */
+static maas_status_t
+rs_grad_infer(maas_infer_t *c)
+{
+    maas_infer_t        f = *c;
+    maas_dim_t          ival[MAAS_IVAL_MAX];
+    maas_infer_in_t     in[4];
+    maas_infer_out_t    out = { .ival = ival, .n_ival = -1, .wanted = true };
+    const maas_type_t  *dy = c->in[0].type, *x = c->in[4].type;
+
+    if (x->rank != dy->rank) {
+        return maas_err(c->err, MAAS_EINVAL, "dY has rank %d and X has rank "
+                        "%d, expected the same", dy->rank, x->rank);
+    }
+
+    memcpy(in, c->in, sizeof(in));
+    in[RS_X] = c->in[4];
+    out.type.rank = -1;
+    f.in = in;
+    f.n_in = 4;
+    f.out = &out;
+    f.n_out = 1;
+    MAAS_TRY(rs_infer(&f));
+
+    for (int i = 0; i < x->rank; i++) {
+        if (maas_dim_known(out.type.dims[i]) && maas_dim_known(dy->dims[i])
+            && out.type.dims[i] != dy->dims[i])
+        {
+            return maas_err(c->err, MAAS_EINVAL, "axis %d of dY is %lld, "
+                            "expected %lld: the shape of dY is not that of "
+                            "the output", i, (long long) dy->dims[i],
+                            (long long) out.type.dims[i]);
+        }
+    }
+
+    maas_infer_set(c, 0, x->dtype, x->rank, x->dims);
+    return MAAS_OK;
+}
+
+
 #define RS_TYPES  (MAAS_D_NUM | MAAS_D(BOOL))
 
 static const maas_formal_t  rs_in[] = {
@@ -396,6 +440,19 @@ static const maas_formal_t  rs_in[] = {
     { "roi", MAAS_D_FLOAT, 0, MAAS_OPT },
     { "scales", MAAS_D(F32), 0, MAAS_OPT },
     { "sizes", MAAS_D(I64), 0, MAAS_OPT }
+};
+
+/* X: for its shape. */
+static const maas_formal_t  rs_grad_in[] = {
+    { "dY", MAAS_D_FLOAT, 'T', 0 },
+    { "roi", MAAS_D_FLOAT, 0, MAAS_OPT },
+    { "scales", MAAS_D(F32), 0, MAAS_OPT },
+    { "sizes", MAAS_D(I64), 0, MAAS_OPT },
+    { "X", MAAS_D_FLOAT, 'T', 0 }
+};
+
+static const maas_formal_t  rs_grad_out[] = {
+    { "dX", MAAS_D_FLOAT, 'T', 0 }
 };
 
 static const maas_formal_t  rs_out[] = { { "Y", RS_TYPES, 'T', 0 } };
@@ -423,6 +480,10 @@ static const maas_attr_row_t  rs_attrs[] = {
 
 static const maas_kernel_row_t  rs_kernels[] = {
     { "resize.rows", MAAS_CPU_REF, 0, 0, rs_setup, rs_run }
+};
+
+static const maas_kernel_row_t  rs_grad_kernels[] = {
+    { "resizegrad.rows", MAAS_CPU_REF, 0, 0, rs_grad_setup, rs_grad_run }
 };
 
 static const maas_case_t  rs_cases[] = {
@@ -467,6 +528,25 @@ static const maas_case_t  rs_bad[] = {
     { NULL, NULL }
 };
 
+static const maas_case_t  rs_grad_bad[] = {
+    { "| f32[4,6] - =f32[2]{2,2} - f32[2,3,1]", "rank 3" },
+    { "| f32[4,6] - =f32[2]{2,2} - f32[2,4]", "the shape of dY" },
+    { NULL, NULL }
+};
+
+
+static maas_status_t
+rs_grad(maas_grad_t *c)
+{
+    maas_vid_t  in[] = { c->dout[0], maas_grad_in(c, RS_ROI),
+                         maas_grad_in(c, RS_SCALES),
+                         maas_grad_in(c, RS_SIZES), c->n->in[0] };
+
+    maas_grad_emit_same(c, "maas", "ResizeGrad", in, 5, &c->din[0], 1);
+    return c->rc;
+}
+
+
 /* Ended with opset 9; upgraded to Resize. */
 static const maas_formal_t  upsample_in[] = {
     { "X", RS_TYPES, 'T', 0 },
@@ -483,7 +563,17 @@ const maas_op_t  maas_ops_resize[] = {
         .upgrade = rs_upgrade, .first = 10,
         .infer = rs_infer,
         MAAS_KERNELS(rs_kernels),
+        .grad = rs_grad,
         .cases = rs_cases, .bad = rs_bad
+    },
+    {
+        .name = "ResizeGrad", .domain = "maas", .since = 1,
+        .flags = MAAS_OP_PURE | MAAS_OP_INTERNAL,
+        MAAS_IO(rs_grad_in, rs_grad_out),
+        MAAS_ATTRS(rs_attrs, rs_attr_t),
+        .infer = rs_grad_infer,
+        MAAS_KERNELS(rs_grad_kernels),
+        .bad = rs_grad_bad
     },
     {
         .name = "Upsample", .domain = "", .since = 10, .until = 9,

@@ -50,6 +50,10 @@ int rs_place(const rs_attr_t *a, int d, int rank, int *count);
 float rs_policy_scale(const rs_attr_t *a, const maas_dim_t *in, int rank,
     const maas_dim_t *sizes);
 
+bool rs_grad_setup(maas_setup_t *u);
+maas_status_t rs_grad_run(const maas_step_t *s, maas_slot_t *slot,
+    int64_t first, int64_t last);
+
 bool rs_setup(maas_setup_t *u);
 maas_status_t rs_run(const maas_step_t *s, maas_slot_t *slot, int64_t first,
     int64_t last);

@@ -590,21 +590,17 @@ rs_setup(maas_setup_t *u)
 }
 
 
-maas_status_t
-rs_run(const maas_step_t *s, maas_slot_t *slot, int64_t first, int64_t last)
+/* The tables of all axes; returns the number of rows. */
+static int64_t
+rs_tables(const maas_step_t *s, maas_slot_t *slot, rs_t *r)
 {
     int                   d;
-    rs_t                  r;
     char                 *pool;
-    int64_t               o, rows = 1, mul = 1;
+    int64_t               rows = 1, mul = 1;
     rs_tap_t             *t;
     const maas_tensor_t  *x = &s->in[RS_X], *y = &s->out[0];
 
-    if (maas_tensor_count(y) == 0) {
-        return MAAS_OK;
-    }
-
-    r.row = slot->scratch;
+    r->row = slot->scratch;
     t = (rs_tap_t *) ((char *) slot->scratch
                       + maas_align((size_t) x->dims[x->rank - 1]
                                    * sizeof(double), 16));
@@ -615,21 +611,166 @@ rs_run(const maas_step_t *s, maas_slot_t *slot, int64_t first, int64_t last)
         pool += (size_t) y->dims[d] * sizeof(rs_tap_t);
     }
 
-    r.last = x->rank - 1;
-    r.in_row = x->dims[r.last];
-    r.out_row = y->dims[r.last];
+    r->last = x->rank - 1;
+    r->in_row = x->dims[r->last];
+    r->out_row = y->dims[r->last];
 
-    for (d = r.last; d >= 0; d--) {
-        r.stride[d] = mul;
+    for (d = r->last; d >= 0; d--) {
+        r->stride[d] = mul;
         mul *= x->dims[d];
-        r.tap[d] = t;
+        r->tap[d] = t;
         rs_axis(s, d, t, &pool);
         t += y->dims[d];
-        rows *= d < r.last ? y->dims[d] : 1;
+        rows *= d < r->last ? y->dims[d] : 1;
     }
+
+    return rows;
+}
+
+
+maas_status_t
+rs_run(const maas_step_t *s, maas_slot_t *slot, int64_t first, int64_t last)
+{
+    rs_t     r;
+    int64_t  o, rows;
+
+    if (maas_tensor_count(&s->out[0]) == 0) {
+        return MAAS_OK;
+    }
+
+    rows = rs_tables(s, slot, &r);
 
     for (o = first * RS_ROWS; o < rows && o < last * RS_ROWS; o++) {
         rs_row(s, &r, o);
+    }
+
+    return MAAS_OK;
+}
+
+
+/* -- the gradient: the same sums, backwards ------------------------------ */
+
+/* only: the index of axis 0 that is written; -1: all. */
+#define RS_BACK(T, fn)                                                        \
+                                                                              \
+static void                                                                   \
+fn(const rs_t *r, T *dx, const T *dy, const rs_tap_t *const *t,               \
+    int64_t only)                                                             \
+{                                                                             \
+    int              j, c[MAAS_RANK_MAX] = { 0 };                             \
+    T               *row = r->row, *p;                                        \
+    float            w;                                                       \
+    int64_t          i;                                                       \
+    const rs_tap_t  *l;                                                       \
+                                                                              \
+    for (j = 0, i = only < 0; r->last > 0 && j < t[0]->n; j++) {              \
+        i += t[0]->at[j] == only;                                             \
+    }                                                                         \
+                                                                              \
+    if (i == 0) {                                                             \
+        return;                                                               \
+    }                                                                         \
+                                                                              \
+    memset(row, 0, (size_t) r->in_row * sizeof(T));                           \
+                                                                              \
+    for (i = 0, l = r->tap[r->last]; i < r->out_row; i++, l++) {              \
+        for (j = 0; j < l->n && !l->outside; j++) {                           \
+            row[l->at[j]] += (T) l->w[j] * dy[i];                             \
+        }                                                                     \
+    }                                                                         \
+                                                                              \
+    do {                                                                      \
+        p = dx + rs_source(r, t, c, &w);                                      \
+                                                                              \
+        for (i = 0; i < r->in_row                                             \
+                    && (only < 0 || t[0]->at[c[0]] == only); i++)             \
+        {                                                                     \
+            p[i] += (T) w * row[i];                                           \
+        }                                                                     \
+    } while (rs_next(r, t, c));                                               \
+}
+
+
+RS_BACK(float, rs_back_f32)
+
+
+RS_BACK(double, rs_back_f64)
+
+
+/* Inputs dY, roi, scales, sizes, X: as the forward step had them. */
+static void
+rs_forward(const maas_tensor_t *in, const maas_tensor_t *dx,
+    maas_tensor_t *x)
+{
+    memcpy(x, in, 4 * sizeof(*x));
+    x[RS_X] = *dx;
+}
+
+
+bool
+rs_grad_setup(maas_setup_t *u)
+{
+    maas_setup_t   f = *u;
+    maas_tensor_t  in[4];
+
+    rs_forward(u->in, &u->out[0], in);
+    f.in = in;
+    f.out = u->in;
+    f.n_formal = 4;
+
+    if (!rs_setup(&f)) {
+        return false;
+    }
+
+    u->units = u->out[0].rank > 1 ? maas_max(u->out[0].dims[0], 1) : 1;
+    u->scratch = f.scratch;
+    u->cost = f.cost;
+    return true;
+}
+
+
+maas_status_t
+rs_grad_run(const maas_step_t *s, maas_slot_t *slot, int64_t first,
+    int64_t last)
+{
+    rs_t                  r;
+    size_t                size = maas_dtype_size(s->out[0].dtype), slice;
+    int64_t               o, rows, u;
+    maas_step_t           f = *s;
+    maas_tensor_t         in[4], *dx = &s->out[0];
+    const rs_tap_t       *t[MAAS_RANK_MAX];
+    const maas_tensor_t  *dy = &s->in[0];
+
+    if (maas_tensor_count(dx) == 0) {
+        return MAAS_OK;
+    }
+
+    rs_forward(s->in, dx, in);
+    f.in = in;
+    f.out = s->in;
+    f.n_formal = 4;
+    rows = rs_tables(&f, slot, &r);
+    slice = (size_t) (maas_tensor_count(dx) / s->units) * size;
+
+    for (u = first; u < last; u++) {
+        memset((char *) dx->data + (size_t) u * slice, 0, slice);
+
+        for (o = 0; o < rows && r.out_row != 0; o++) {
+            if (!rs_row_taps(&r, dy, o, t)) {
+                continue;
+            }
+
+            if (dx->dtype == MAAS_F64) {
+                rs_back_f64(&r, dx->data, (const double *) dy->data
+                                          + o * r.out_row, t,
+                            r.last > 0 ? u : -1);
+
+            } else {
+                rs_back_f32(&r, dx->data, (const float *) dy->data
+                                          + o * r.out_row, t,
+                            r.last > 0 ? u : -1);
+            }
+        }
     }
 
     return MAAS_OK;

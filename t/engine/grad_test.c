@@ -304,7 +304,13 @@ grad_open(grad_case_t *q, const maas_op_t *op, const char *args,
         if (!q->c.in[i].absent) {
             q->c.in[i].constant = q->c.in[i].constant
                                   || !is_float(&q->c.in[i].t);
-            convert(q, &q->c.in[i].t);
+
+            /* Not what has a dtype of its own, as Resize's scales. */
+            if (!q->c.in[i].constant
+                || op->in[maas_min(i, op->n_in - 1u)].var != 0)
+            {
+                convert(q, &q->c.in[i].t);
+            }
         }
     }
 
