@@ -143,7 +143,8 @@ $(B)/bench_train: bench/bench_train.c $(B)/libmaas.a
 
 bench: deps
 	@$(MAKE) --no-print-directory all
-	@$(MAKE) --no-print-directory $(B)/bench_json $(DRIVER)
+	@$(MAKE) --no-print-directory $(B)/bench_json $(B)/bench_train \
+	    $(DRIVER)
 	@bench/run.sh $(B) $(if $(filter command,$(origin T)),$(T))
 
 install: all
@@ -155,7 +156,7 @@ clean:
 	@tools/run.sh stop $(B) 2>/dev/null || true
 	rm -rf $(B)
 
--include $(UNIT:=.d) $(REPLAY:=.d) $(DRIVER:=.d) $(B)/bench_json.d
+-include $(UNIT:=.d) $(REPLAY:=.d) $(DRIVER:=.d) $(B)/bench_json.d $(B)/bench_train.d
 
 .PHONY: all engine module tests deps run stop test test-models asan fuzz \
         fuzz-run bench install clean

@@ -13,7 +13,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from bench_base import (PAIRS, ROOT, SECONDS, SLICE, START, Skip, report, say)
 
 PARTS = ['engine', 'start', 'trees', 'json', 'http', 'peers', 'batch',
-         'texts', 'fit']
+         'texts', 'fit', 'train']
 
 
 def cpu_name():
@@ -122,6 +122,9 @@ def main():
     if 'fit' in what:
         import bench_fit
         part('fit', bench_fit.main)
+    if 'train' in what:
+        import bench_train
+        part('train', bench_train.main)
 
     say()
     say('The whole took %.0f s; load %.2f at the end.'

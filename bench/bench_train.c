@@ -6,7 +6,8 @@
  * DATA: raw float32, the inputs of one batch after the other; the batches
  * are taken in turn.  losses: the losses of N steps, one a line, then the
  * peak of memory in KB.  paced: for every line read, steps for so many
- * seconds, then { "steps": of a second, "flops": of a step }.  profile: the
+ * seconds, then { "steps": of a second, "flops": of a step, "peak": what
+ * registers of one core can do }.  profile: the
  * time of each node, of 20 steps.
  *
  * For bench_train.py, and for whoever looks where a step's time goes.
@@ -250,10 +251,30 @@ losses(train_t *t, int n)
 }
 
 
+/* Multiply-adds of registers of one core, a second. */
+static double
+peak(const train_t *t)
+{
+    int       ops = 0;
+    double    best = 1;
+    uint64_t  ns;
+
+    for (int i = 0; i < 20; i++) {
+        ns = maas_now_ns();
+        ops = maas_kernels_peak(t->k->level, 100000);
+        ns = maas_now_ns() - ns;
+        best = maas_max(best, 1e5 * ops * 1e9 / (double) maas_max(ns, 1));
+    }
+
+    return best;
+}
+
+
 static void
 paced(train_t *t, double seconds)
 {
     char      line[16];
+    double    most = peak(t);
     uint64_t  n, start, now;
 
     step(t);
@@ -269,9 +290,9 @@ paced(train_t *t, double seconds)
             now = maas_now_ns();
         } while ((double) (now - start) < seconds * 1e9);
 
-        printf("{\"steps\": %.6g, \"flops\": %.6g}\n",
+        printf("{\"steps\": %.6g, \"flops\": %.6g, \"peak\": %.6g}\n",
                (double) n * 1e9 / (double) (now - start),
-               maas_net_flops(t->net));
+               maas_net_flops(t->net), most);
         fflush(stdout);
     }
 }

@@ -1,5 +1,5 @@
-"""PyTorch's side of the training bench: peer_torch.py NAME THREADS losses N |
-paced SECONDS.  The protocol is bench_train's."""
+"""PyTorch's side of the training bench: peer_torch.py NAME THREADS losses N
+[plain] | paced SECONDS; plain: without oneDNN.  The protocol is bench_train's."""
 
 import json
 import resource
@@ -14,6 +14,7 @@ import train_nets
 def main():
     name, threads, mode, n = sys.argv[1:5]
     torch.set_num_threads(int(threads))
+    torch.backends.mkldnn.enabled = 'plain' not in sys.argv
     torch.set_flush_denormal(True)
     net = train_nets.torch_net(name)
     sgd = torch.optim.SGD(net.parameters(), lr=train_nets.RATE)

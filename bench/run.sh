@@ -2,8 +2,8 @@
 # Figures of this machine: bench/run.sh [BUILD] [PART|CASE]...
 # Beside ONNX Runtime, and nginx with the model beside nginx without.  Prints
 # tables; when all is asked for, writes them to docs/benchmarks.md.  Parts:
-# engine start trees json http peers batch texts fit; or how names of networks
-# begin (bench_cases.py).
+# engine start trees json http peers batch texts fit train; or how names of
+# networks begin (bench_cases.py).
 # $BENCH_PAIRS (9) pairs of runs of $BENCH_SLICE (0.3) seconds, of servers
 # $BENCH_SECONDS (2); networks that are not begun after $BENCH_MINUTES (13)
 # are left out.  Nothing is asserted: a neighbour on the machine moves any
