@@ -17,6 +17,9 @@
 
 typedef struct {
     const maas_conv16_t  *c;
+    const float          *x0;       /* of the first pixel */
+    const float          *add0;
+    float                *y0;
     const float          *x;
     const float          *w;
     const float          *bias;
@@ -190,14 +193,13 @@ V_INL void
 kb_pixels(kb_tile_t *t, int64_t r, int64_t p, int64_t r0, int64_t r1, int W)
 {
     int64_t               at;
-    kb_tile_t             u = *t;
     const maas_conv16_t  *c = t->c;
 
     at = r * c->yrow + p * MAAS_C16;
-    u.x += r * c->xrow + p * c->xcol;
-    u.y += at;
-    u.add = t->add != NULL ? t->add + at : NULL;
-    kb_tiles[W - 1][r0][r1](&u);
+    t->x = t->x0 + r * c->xrow + p * c->xcol;
+    t->y = t->y0 + at;
+    t->add = t->add0 != NULL ? t->add0 + at : NULL;
+    kb_tiles[W - 1][r0][r1](t);
     t->fetch += t->pass;
 }
 
@@ -264,10 +266,10 @@ MAAS_K(conv16)(const maas_conv16_t *c)
 
     for (n = 0; n < c->n; n += step) {
         at = n / MAAS_C16 * c->yblock;
-        t.x = c->x;
+        t.x0 = c->x;
         t.w = c->w + n / MAAS_C16 * c->wblock;
-        t.y = c->y + at;
-        t.add = c->add != NULL && !c->more ? c->add + at : NULL;
+        t.y0 = c->y + at;
+        t.add0 = c->add != NULL && !c->more ? c->add + at : NULL;
         t.bias = c->bias != NULL ? c->bias + n : NULL;
         t.n = (int) maas_min(c->n - n, step);
 
