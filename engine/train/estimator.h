@@ -80,7 +80,7 @@ typedef struct {
  *                   out[1] "distances"      float32 [N,k]
  *   OUTLIERS        out[0] "label"          int64 [N]: 1, or -1 outside
  *                   out[1] "scores"         float32 [N,1]
- *   TRANSFORM       out[0] "features"       float32 [N,q]
+ *   TRANSFORM       out[0], a fresh name    float32 [N,q]
  * Features are float32 when served: learned thresholds are rounded so that
  * every float32 falls on the side where its double falls.
  */
