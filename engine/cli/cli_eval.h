@@ -87,6 +87,37 @@ maas_status_t cli_eval_rows_npy(cli_rows_t *rows, const cli_model_t *m,
 
 
 /*
+ * Rows of a dataset, or of what becomes one (CSV, JSON, npz, a folder of
+ * images; in a file without a name).  Columns are inputs by name, or side by
+ * side where the model has one input of numbers.
+ */
+typedef struct {
+    const char  *path;
+    const char  *target;        /* "a" or "a,b"; NULL: label, target, class */
+    const char  *features;      /* "a,b"; NULL: as the model names them, or
+                                   all others in order */
+    const char  *weight;        /* a column, NULL: none */
+    bool         no_target;     /* the truth comes from elsewhere */
+} cli_table_spec_t;
+
+typedef struct cli_table_s  cli_table_t;
+
+maas_status_t cli_table_open(cli_table_t **t, cli_eval_t *e,
+    const cli_table_spec_t *spec, maas_err_t *err);
+void cli_table_close(cli_table_t *t);
+
+/* Is there a column of this name? */
+bool cli_table_has(const cli_table_t *t, const char *name);
+
+/* Rows that have a truth; those without are left out and counted. */
+maas_status_t cli_table_rows(cli_table_t *t, const cli_model_t *m,
+    cli_rows_t *rows, int64_t *left_out, maas_err_t *err);
+
+/* Truth, weights and, for clusters, rows; after the model's classes. */
+maas_status_t cli_table_truth(cli_table_t *t, maas_err_t *err);
+
+
+/*
  * One page with everything inside: curves, tables, and the plotting library,
  * whose file is at chart.  log: lines of JSON of a training; NULL: none.
  */

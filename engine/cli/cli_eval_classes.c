@@ -448,9 +448,42 @@ classes_positive(const cli_eval_t *e, maas_eval_job_t *job, maas_err_t *err)
 }
 
 
+/*
+ * Classes in ascending order are a guess where nobody names them: labels
+ * that come with scores must be those of the largest ones, by and large.
+ */
+static maas_status_t
+classes_guessed(const cli_eval_t *e, const maas_eval_job_t *job,
+    maas_err_t *err)
+{
+    int64_t  other = 0;
+
+    if (e->label.n == 0 || e->score.n == 0 || e->score.width != e->n_class) {
+        return MAAS_OK;
+    }
+
+    for (int64_t i = 0; i < e->score.n; i++) {
+        other += job->label[i] != maas_eval_argmax(e->score.number
+                                                   + i * e->score.width,
+                                                   e->n_class, 1, 0);
+    }
+
+    return other <= e->score.n / 2 ? MAAS_OK
+           : maas_err(err, MAAS_EINVAL, "the labels of %lld of %lld rows are "
+                      "not those of the largest scores, were \"%.*s\" the "
+                      "first class: a file of the classes' names in order "
+                      "(--labels) says which is which", (long long) other,
+                      (long long) e->score.n,
+                      (int) maas_min(e->class_name[0].len, 60u),
+                      e->class_name[0].data);
+}
+
+
 static maas_status_t
 classes_job(cli_eval_t *e, maas_eval_job_t *job, maas_err_t *err)
 {
+    bool  guess = e->n_class == 0;
+
     MAAS_TRY(classes_check(&e->truth, err));
 
     if (e->label.n != 0) {
@@ -475,6 +508,10 @@ classes_job(cli_eval_t *e, maas_eval_job_t *job, maas_err_t *err)
 
     if (e->label.n != 0) {
         MAAS_TRY(classes_index(e, &e->label, &job->label, err));
+    }
+
+    if (guess) {
+        MAAS_TRY(classes_guessed(e, job, err));
     }
 
     MAAS_TRY(classes_positive(e, job, err));

@@ -15,17 +15,22 @@
 
 
 static const char  evaluate_help[] =
-    "usage: maas evaluate MODEL X.npy --truth Y.npy [OPTION]...\n"
+    "usage: maas evaluate MODEL DATA [--target COLUMN] [OPTION]...\n"
+    "       maas evaluate MODEL X.npy --truth Y.npy [OPTION]...\n"
     "       maas evaluate --predictions P.npy --truth Y.npy [OPTION]...\n\n"
-    "Runs MODEL over all rows of X.npy and compares with the truth.  P.npy:\n"
-    "classes (integers), scores of each class (a column each), the score of\n"
-    "the second of two classes, or numbers.\n\n"
+    "Runs MODEL over all rows and compares with the truth.  DATA: a dataset\n"
+    "or what maas dataset imports (CSV, JSON, npz, a folder of images).\n"
+    "P.npy: classes (integers), scores of each class (a column each), the\n"
+    "score of the second of two classes, or numbers.\n\n"
+    "  --target a          the column that is true; several with commas.\n"
+    "                      Default: label, target or class\n"
+    "  --features a,b      columns of the model's input, in its order\n"
+    "  --weight-column a   of the rows; --weights W.npy: from a file\n"
     "  --metrics a,b       these alone\n"
     "  --task T            classification, regression or clustering\n"
     "  --labels FILE       names of the classes, one a line, in the order of\n"
     "                      the scores\n"
     "  --positive NAME     of two classes the one that is looked for\n"
-    "  --weights W.npy     of the rows\n"
     "  --output NAME       the model's output that is measured\n"
     "  --logits            scores become probabilities by softmax or sigmoid\n"
     "  --top-k K, --bins N of top_k_accuracy; of the calibration curve (10)\n"
@@ -40,6 +45,7 @@ static const char  evaluate_help[] =
 
 typedef struct {
     const char    *truth, *predictions, *labels, *weights, *rows;
+    const char    *target, *features, *weight_column;
     const char    *task, *metrics, *output, *numerics, *report;
     cli_report_t   page;
     int64_t        threads, batch, top_k, bins;
@@ -147,25 +153,60 @@ evaluate_print(const evaluate_t *o, const maas_eval_t *r, const bool *show,
 
 
 static maas_status_t
-evaluate_model(cli_eval_t *e, const evaluate_t *o, maas_err_t *err)
+evaluate_npy(cli_eval_t *e, const evaluate_t *o, cli_eval_run_t *run,
+    maas_err_t *err)
+{
+    cli_rows_t  rows;
+
+    run->rows = &rows;
+    MAAS_TRY(cli_eval_rows_npy(&rows, run->m, e, o->page.data, err));
+    MAAS_TRY(cli_eval_model(e, run, err));
+
+    return e->truth.n != 0 ? MAAS_OK
+           : cli_eval_npy(e, o->page.data, &e->x, err);
+}
+
+
+static maas_status_t
+evaluate_table(cli_eval_t *e, const evaluate_t *o, cli_eval_run_t *run,
+    cli_table_t **table, maas_err_t *err)
+{
+    int64_t           left_out;
+    cli_rows_t        rows;
+    cli_table_spec_t  spec = { .path = o->page.data, .target = o->target,
+                               .features = o->features,
+                               .weight = o->weight_column,
+                               .no_target = o->truth != NULL };
+
+    MAAS_TRY(cli_table_open(table, e, &spec, err));
+    MAAS_TRY(cli_table_rows(*table, run->m, &rows, &left_out, err));
+
+    if (left_out != 0) {
+        fprintf(stderr, "maas evaluate: rows without a truth that are left "
+                "out: %lld\n", (long long) left_out);
+    }
+
+    run->rows = &rows;
+    MAAS_TRY(cli_eval_model(e, run, err));
+
+    return cli_table_truth(*table, err);
+}
+
+
+static maas_status_t
+evaluate_model(cli_eval_t *e, const evaluate_t *o, cli_table_t **table,
+    maas_err_t *err)
 {
     cli_model_t      m;
-    cli_rows_t       rows;
     maas_status_t    rc;
-    cli_eval_run_t   run = { .m = &m, .rows = &rows, .output = o->output,
+    cli_eval_run_t   run = { .m = &m, .output = o->output,
                              .batch = o->batch, .threads = (int) o->threads };
 
     MAAS_TRY(cli_model_load(&m, o->page.model, o->numerics, false, err));
 
-    rc = cli_eval_rows_npy(&rows, &m, e, o->page.data, err);
-
-    if (rc == MAAS_OK) {
-        rc = cli_eval_model(e, &run, err);
-    }
-
-    if (rc == MAAS_OK && e->truth.n == 0) {
-        rc = cli_eval_npy(e, o->page.data, &e->x, err);
-    }
+    rc = cli_ends(o->page.data, ".npy")
+         ? evaluate_npy(e, o, &run, err)
+         : evaluate_table(e, o, &run, table, err);
 
     cli_model_free(&m);
     return rc;
@@ -195,17 +236,9 @@ evaluate_predictions(cli_eval_t *e, const evaluate_t *o, maas_err_t *err)
 
 
 static maas_status_t
-evaluate_all(cli_eval_t *e, evaluate_t *o, maas_err_t *err)
+evaluate_values(cli_eval_t *e, const evaluate_t *o, cli_table_t **table,
+    maas_err_t *err)
 {
-    bool            show[MAAS_M_COUNT], *some = NULL;
-    maas_eval_t     r;
-    maas_status_t   rc;
-
-    if (o->metrics != NULL) {
-        some = show;
-        MAAS_TRY(evaluate_metrics(o->metrics, show, err));
-    }
-
     if (o->labels != NULL) {
         MAAS_TRY(cli_eval_names(e, o->labels, err));
     }
@@ -218,12 +251,31 @@ evaluate_all(cli_eval_t *e, evaluate_t *o, maas_err_t *err)
         MAAS_TRY(cli_eval_npy(e, o->weights, &e->weight, err));
     }
 
-    MAAS_TRY(o->predictions != NULL ? evaluate_predictions(e, o, err)
-                                    : evaluate_model(e, o, err));
+    return o->predictions != NULL ? evaluate_predictions(e, o, err)
+                                  : evaluate_model(e, o, table, err);
+}
 
-    o->page.values = e;
+
+static maas_status_t
+evaluate_all(cli_eval_t *e, evaluate_t *o, maas_err_t *err)
+{
+    bool            show[MAAS_M_COUNT], *some = NULL;
+    maas_eval_t     r = { 0 };
+    cli_table_t    *table = NULL;
+    maas_status_t   rc = MAAS_OK;
+
+    if (o->metrics != NULL) {
+        some = show;
+        MAAS_TRY(evaluate_metrics(o->metrics, show, err));
+    }
+
     e->max_curves = o->curves || o->report != NULL ? EVALUATE_CURVES : 0;
-    rc = cli_eval_result(e, &r, err);
+    o->page.values = e;
+    rc = evaluate_values(e, o, &table, err);
+
+    if (rc == MAAS_OK) {
+        rc = cli_eval_result(e, &r, err);
+    }
 
     if (rc == MAAS_OK) {
         rc = evaluate_asked(some, &r, err);
@@ -238,6 +290,7 @@ evaluate_all(cli_eval_t *e, evaluate_t *o, maas_err_t *err)
     }
 
     maas_eval_free(&r);
+    cli_table_close(table);
     return rc;
 }
 
@@ -299,6 +352,9 @@ cmd_evaluate(int argc, char **argv)
     maas_err_t    err;
     cli_option_t  opts[] = {
         { "--truth", CLI_TEXT, &o.truth },
+        { "--target", CLI_TEXT, &o.target },
+        { "--features", CLI_TEXT, &o.features },
+        { "--weight-column", CLI_TEXT, &o.weight_column },
         { "--predictions", CLI_TEXT, &o.predictions },
         { "--rows", CLI_TEXT, &o.rows },
         { "--labels", CLI_TEXT, &o.labels },

@@ -39,4 +39,12 @@ maas_status_t maas_image_prepare(const maas_host_t *host, const void *p,
     size_t n, uint64_t max_pixels, const maas_prep_t *prep,
     maas_tensor_t *t, maas_err_t *err);
 
+/*
+ * The same of pixels that are decoded already: 8 bits, rows without gaps,
+ * 1 channel (gray) or 3 (RGB) side by side.
+ */
+maas_status_t maas_image_pixels(const maas_host_t *host, const uint8_t *p,
+    const maas_image_size_t *size, int channels, const maas_prep_t *prep,
+    maas_tensor_t *t, maas_err_t *err);
+
 #endif

@@ -416,15 +416,49 @@ image_check(const maas_prep_t *prep, const maas_image_size_t *size,
 }
 
 
+/* Of pixels, which are freed. */
+static maas_status_t
+image_finish(const maas_host_t *host, maas_pixels_t *px,
+    const maas_image_size_t *size, const maas_prep_t *prep,
+    maas_tensor_t *t, maas_err_t *err)
+{
+    size_t          bytes;
+    image_place_t   place;
+    maas_pixels_t   out;
+    maas_status_t   rc;
+
+    rc = image_check(prep, size, t, err);
+    if (rc == MAAS_OK) {
+        rc = image_place(prep, px, &place, err);
+    }
+
+    if (rc == MAAS_OK) {
+        bytes = (size_t) px->width * px->height * px->channels;
+
+        for (size_t i = 0; prep->invert && i < bytes; i++) {
+            px->data[i] = (uint8_t) (255 - px->data[i]);
+        }
+
+        rc = maas_resample(host, px, &place.window, &out, err);
+    }
+
+    maas_pixels_free(px, host);
+
+    if (rc == MAAS_OK) {
+        image_store(prep, &place, &out, t);
+        maas_pixels_free(&out, host);
+    }
+
+    return rc;
+}
+
+
 maas_status_t
 maas_image_prepare(const maas_host_t *host, const void *p, size_t n,
     uint64_t max_pixels, const maas_prep_t *prep, maas_tensor_t *t,
     maas_err_t *err)
 {
-    size_t             bytes;
-    image_place_t      place;
-    maas_pixels_t      px, out;
-    maas_status_t      rc;
+    maas_pixels_t      px;
     maas_image_size_t  size;
 
     if (prep->kind != MAAS_PREP_IMAGE) {
@@ -435,27 +469,44 @@ maas_image_prepare(const maas_host_t *host, const void *p, size_t n,
     MAAS_TRY(image_read(host, p, n, max_pixels, image_channels(prep), &size,
                         &px, err));
 
-    rc = image_check(prep, &size, t, err);
-    if (rc == MAAS_OK) {
-        rc = image_place(prep, &px, &place, err);
+    return image_finish(host, &px, &size, prep, t, err);
+}
+
+
+maas_status_t
+maas_image_pixels(const maas_host_t *host, const uint8_t *p,
+    const maas_image_size_t *size, int channels, const maas_prep_t *prep,
+    maas_tensor_t *t, maas_err_t *err)
+{
+    int            want;
+    size_t         n;
+    maas_pixels_t  px;
+
+    if (prep->kind != MAAS_PREP_IMAGE) {
+        return maas_err(err, MAAS_EUNSUPPORTED,
+                        "the model has no image preparation (model.json)");
     }
 
-    if (rc == MAAS_OK) {
-        bytes = (size_t) px.width * px.height * px.channels;
+    want = image_channels(prep);
+    MAAS_TRY(maas_pixels_limit(size->width, size->height, 0, err));
+    MAAS_TRY(maas_pixels_alloc(&px, host, size->width, size->height, want,
+                               err));
+    n = (size_t) size->width * size->height;
 
-        for (size_t i = 0; prep->invert && i < bytes; i++) {
-            px.data[i] = (uint8_t) (255 - px.data[i]);
+    for (size_t i = 0; i < n; i++) {
+        const uint8_t  *from = p + i * (size_t) channels;
+        uint8_t        *to = px.data + i * (size_t) want;
+
+        if (want == 1) {
+            to[0] = channels == 1 ? from[0]
+                                  : maas_luma(from[0], from[1], from[2]);
+
+        } else {
+            to[0] = from[0];
+            to[1] = from[channels == 1 ? 0 : 1];
+            to[2] = from[channels == 1 ? 0 : 2];
         }
-
-        rc = maas_resample(host, &px, &place.window, &out, err);
     }
 
-    maas_pixels_free(&px, host);
-
-    if (rc == MAAS_OK) {
-        image_store(prep, &place, &out, t);
-        maas_pixels_free(&out, host);
-    }
-
-    return rc;
+    return image_finish(host, &px, size, prep, t, err);
 }

@@ -118,6 +118,68 @@ like(evaluate('--predictions', $p, '--truth', $t, '--weights', $w,
               '--metrics', 'accuracy')->{out}, qr/^accuracy +1$/m,
      '--weights');
 
+# Datasets: columns side by side, by name, images; several targets.
+
+system('/usr/bin/python3', "$root/t/data/make_evaluate.py", "$tmp/models");
+BAIL_OUT('make_evaluate.py failed') if $?;
+
+spew("$tmp/abc.csv", join "\n", 'a,b,kind,w,same', '1,0,ant,1,1',
+     '0,1,bee,1,1', '0,0,cow,2,1', '0,.9,cow,3,1', '1,0,,1,1', '');
+my @abc = ("$tmp/models/matrix.onnx", "$tmp/abc.csv", '--target', 'kind',
+           '--features', 'a,b');
+my $d = evaluate(@abc, '--json');
+$j = json($d->{out});
+is($j->{metrics}{accuracy}, 0.75, 'rows of a CSV file');
+is_deeply([map { $_->{name} } @{$j->{classes}}], [qw(ant bee cow)],
+          'its classes');
+like($d->{err}, qr/rows without a truth that are left out: 1/,
+     'a row without a truth');
+is(json(evaluate(@abc, '--weight-column', 'w', '--json')->{out})
+       ->{metrics}{accuracy}, 4 / 7, '--weight-column');
+is(maas('dataset', 'import', "$tmp/abc.csv", '-o', "$tmp/abc.maasds")
+       ->{status}, 0, 'a dataset');
+is_deeply(json(evaluate($abc[0], "$tmp/abc.maasds", @abc[2 .. 5], '--json')
+               ->{out})->{metrics}, $j->{metrics}, 'gives the same');
+spew("$tmp/models/model.json",
+     '{"input":{"name":"X","features":["a","b"]}}');
+mkdir "$tmp/models/$_" for qw(m m/1);
+rename "$tmp/models/model.json", "$tmp/models/m/1/model.json";
+system('cp', "$tmp/models/matrix.onnx", "$tmp/models/m/1/model.onnx");
+is_deeply(json(evaluate("$tmp/models/m", "$tmp/abc.csv", '--target', 'kind',
+                        '--json')->{out})->{metrics}, $j->{metrics},
+          'features of model.json');
+
+spew("$tmp/people.csv", "city,age,target\nRome,10,21\nOslo,20,43\n"
+     . "Oslo,1.5,5\nRome,3,7\n");
+for (['--batch', 1], ['--threads', 2, '--batch', 2], []) {
+    my $m = json(evaluate("$tmp/models/columns.onnx", "$tmp/people.csv",
+                          '--json', @$_)->{out})->{metrics};
+    is($m->{mae}, 0.25, "columns by name, @$_");
+}
+like(evaluate("$tmp/models/columns.onnx", "$tmp/people.csv", '--report',
+              "$tmp/n.html")->{out}, qr/^r2 /m, 'with a report')
+    if -e '/usr/share/javascript/chart.js/chart.min.js';
+
+spew("$tmp/sq.csv", "X,y\n1,1\n2,4\n3,9\n4,16\n5,25\n6,37\n");
+is(json(evaluate("$tmp/models/four.onnx", "$tmp/sq.csv", '--target', 'y',
+                 '--json')->{out})->{metrics}{max_error}, 1,
+   'a model of four rows at a time, six rows');
+
+mkdir "$tmp/$_" for qw(images images/1 images/7);
+system('cp', "$digits/sample.png", "$tmp/images/$_") for qw(1/a.png 7/b.png);
+$j = json(evaluate($digits, "$tmp/images", '--json', '--curves')->{out});
+is_deeply([$j->{rows}, $j->{metrics}{accuracy}], [2, 0.5],
+          'a folder of images');
+my $top = json(maas('run', $digits, '--input', "$digits/sample.png",
+                    '--json')->{out})->{outputs}[0]{data}[0];
+my $sum = 0;
+$sum += exp $_ for @$top;
+ok(abs($j->{metrics}{log_loss}
+       - (log($sum) - ($top->[1] + $top->[7]) / 2)) < 1e-6,
+   'prepared as the server does it');
+
+is_deeply([glob '/tmp/maas_*/rows.maasds'], [], 'nothing is left behind');
+
 # The report.  Names of the data stay text.
 
 my $hostile = '</script><script>alert(1)</script>';
@@ -203,6 +265,17 @@ for ([2, [], qr/which model, on which data\?/],
      [1, [@report, '--chart', "$tmp/no.js"], qr/no\.js: No such file/],
      [1, [@report, '--log', "$tmp/bad.jsonl"], qr/bad\.jsonl, line 2: /],
      [1, [@report, '--log', "$tmp/dull.jsonl"], qr/no line has an epoch/],
+     [1, [@abc, '--features', 'a'],
+      qr/abc\.csv: input "X" is float32 \[N,2\], and 1 column of it make 1/],
+     [1, [@abc, '--features', 'a,bb'], qr/abc\.csv: .*"bb"/],
+     [1, [@abc[0, 1]], qr/abc\.csv: which column is true\?  --target/],
+     [1, [@abc[0, 1], '--target', 'kint'], qr/"kint".*"kind"/],
+     [1, [@abc[0 .. 3]], qr/float32 \[N,2\]/],
+     [1, ["$tmp/models/columns.onnx", "$tmp/abc.csv", '--target', 'a'],
+      qr/abc\.csv: an input of the model: .*"age"/],
+     [1, [$abc[0], "$tmp/people.csv", '--target', 'city', '--features',
+          'age,target'], qr/labels of 4 of 4 rows are not those of the largest/],
+     [1, [$abc[0], "$tmp/nowhere.csv"], qr/nowhere\.csv/],
      [1, [$digits, $x, '--truth', $y, '--output', 'score'],
       qr/no output "score"/])
 {
