@@ -551,7 +551,7 @@ boost_fit(maas_fit_job_t *f, maas_task_kind_t task)
 
 const maas_estimator_t  maas_estimators_gradient_boosting[] = {
     { "gradient_boosting", "trees one after the other, each of the errors "
-      "that are left, by histograms; takes missing values",
+      "that are left, by histograms",
       1 << MAAS_TASK_REGRESSION | 1 << MAAS_TASK_CLASSIFICATION,
       MAAS_PARAMS(boost_params, boost_param_t), true, boost_fit },
     { 0 }
