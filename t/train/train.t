@@ -326,6 +326,48 @@ $r = train(spec($iris, name => 'groups',
 is($r->{status}, 0, 'an estimator without a target') or diag($r->{err});
 
 
+# images: a folder a class; bright left or bright right
+
+system($python, '-c', <<'EOP', $tmp) == 0 or BAIL_OUT('PIL');
+import os, random, sys
+from PIL import Image
+random.seed(5)
+for k, name in enumerate(('left', 'right')):
+    os.makedirs('%s/sides/%s' % (sys.argv[1], name))
+    for i in range(40):
+        im = Image.new('RGB', (8, 8))
+        im.putdata([tuple(random.randrange(100) + (120 if (x < 4) == (k == 0)
+                    else 0) for c in range(3))
+                    for y in range(8) for x in range(8)])
+        im.save('%s/sides/%s/%d.png' % (sys.argv[1], name, i))
+EOP
+
+my ($image, $label) = ('image', 'label');
+my $show = maas('dataset', 'import', "$tmp/sides", '-o', "$tmp/sides.maasds");
+my @columns = map { $_->{name} }
+              @{json(maas('dataset', 'show', '--json',
+                          "$tmp/sides.maasds")->{out})->{columns} // []};
+$r = train(spec($iris, name => 'sides', epochs => 12,
+                data => { path => 'sides', features => [$columns[0]],
+                          target => $columns[1],
+                          split => { validation => 0.2 },
+                          augment => { noise => 0.05,
+                                       flip_vertical => 0.5 } },
+                model => { type => 'network', layers => [
+                    { type => 'conv2d', filters => 4, kernel_size => 3,
+                      activation => 'relu' },
+                    { type => 'maxpool' }, { type => 'flatten' },
+                    { type => 'dense', units => 2,
+                      activation => 'softmax' } ] }));
+is($r->{status}, 0, 'images, augmented') or diag($r->{err}, "@columns");
+($done) = events($r, 'done');
+cmp_ok($done->{metrics}{validation_accuracy}, '>', 0.9, '  are learned');
+is($json->encode(json(slurp("$tmp/models/sides/1/model.json"))->{input}),
+   '{"image":{"color":"RGB","height":8,"layout":"NCHW",'
+   . '"scale":0.00392156862745098,"width":8},"name":"image"}',
+   '  and the version takes images');
+
+
 # early stopping
 
 $r = train(spec($iris, name => 'early', epochs => 400,
