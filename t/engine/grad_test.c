@@ -305,9 +305,11 @@ grad_open(grad_case_t *q, const maas_op_t *op, const char *args,
             q->c.in[i].constant = q->c.in[i].constant
                                   || !is_float(&q->c.in[i].t);
 
-            /* Not what has a dtype of its own, as Resize's scales. */
-            if (!q->c.in[i].constant
-                || op->in[maas_min(i, op->n_in - 1u)].var != 0)
+            const maas_formal_t  *f = &op->in[maas_min(i, op->n_in - 1u)];
+
+            /* Resize takes scales and roi as float32 alone. */
+            if (!q->c.in[i].constant || ((f->dtypes >> q->dtype & 1)
+                                         && strcmp(f->name, "roi") != 0))
             {
                 convert(q, &q->c.in[i].t);
             }
