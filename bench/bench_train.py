@@ -92,4 +92,4 @@ def main():
     say()
     table(['network', 'threads', 'samples/s', 'PyTorch', 'ratio (95 %)',
            'share', 'peak MiB', 'losses apart'],
-          [network(name, t) for name in train_nets.LAYERS for t in (1, 2)])
+          [network(name, t) for name in train_nets.NAMES for t in (1, 2)])
