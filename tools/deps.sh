@@ -19,7 +19,7 @@ test="$build curl:curl perl:prove libonnx-testdata nghttp2-client:nghttp
 
 models="$test nodejs:node npm:npm espeak-ng:espeak-ng fonts-dejavu-core
     chromium:chromium
-    python3-pil python3-torch python3-torchvision
+    python3-pil python3-torch python3-torchvision libopenblas0-pthread
     python3-flask gunicorn:gunicorn"
 
 fuzz="$build clang:clang"

@@ -4,9 +4,12 @@
 
 import json
 import math
+import os
 import subprocess
 import sys
 import warnings
+
+os.environ['OMP_NUM_THREADS'] = '1'     # as in lib_fit.py
 
 import numpy as np
 from sklearn import metrics as m

@@ -3,6 +3,9 @@ with the test driver, and running what was written in our own engine.
 
 x is rounded to float32 first, for that is what a served model gets; both
 sides fit the same numbers, in float64.
+
+scikit-learn gets one thread: with the serial OpenBLAS as the system's BLAS
+its own threads multiply wrongly (docs/dependencies.md).
 """
 
 import json
@@ -11,7 +14,9 @@ import subprocess
 import sys
 import tempfile
 
-import numpy as np
+os.environ['OMP_NUM_THREADS'] = '1'
+
+import numpy as np  # noqa: E402
 
 sys.dont_write_bytecode = True
 
