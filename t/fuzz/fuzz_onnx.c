@@ -1,7 +1,8 @@
 /*
  * Fuzz target: bytes -> ONNX reader -> importer -> inference, under a budget
- * of memory, in a folder that holds a file for external data.  What fails as
- * a model is tried as a tensor.
+ * of memory, in a folder that holds a file for external data.  What is read
+ * is written with its first float weight replaced, too.  What fails as a
+ * model is tried as a tensor.
  */
 
 #include <fcntl.h>
@@ -10,6 +11,7 @@
 #include <unistd.h>
 
 #include "formats/onnx.h"
+#include "formats/onnx_patch.h"
 #include "graph/graph.h"
 
 
@@ -99,6 +101,39 @@ fuzz_folder(void)
 }
 
 
+static void
+fuzz_patch(const uint8_t *data, size_t size, const maas_host_t *host,
+    const maas_raw_model_t *m)
+{
+    maas_buf_t              out;
+    maas_err_t             err = { 0 };
+    maas_onnx_dim_t        dim = { .axis = 1, .dim = 3 };
+    maas_onnx_value_t      v;
+    maas_onnx_patch_t      p = { .model = m, .value = &v, .dim = &dim };
+    const maas_raw_init_t *init = m->graph.init;
+
+    if (m->graph.n_init != 0 && init->t.dtype == MAAS_F32) {
+        v = (maas_onnx_value_t) { init->name, init->t };
+        p.n_value = 1;
+    }
+
+    if (m->graph.n_out != 0) {
+        dim.name = m->graph.out[0].name;
+        p.n_dim = 1;
+    }
+
+    maas_buf_init(&out, host);
+
+    if (maas_onnx_patch(data, size, &p, &out, &err) != MAAS_OK
+        && err.text[0] == '\0')
+    {
+        abort();
+    }
+
+    maas_buf_destroy(&out);
+}
+
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -123,6 +158,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     rc = maas_onnx_read(&m, &a, data, size, &opts, &err);
 
     if (rc == MAAS_OK) {
+        fuzz_patch(data, size, &host, m);
         rc = maas_graph_import(&g, &a, m, &err);
 
         if (rc == MAAS_OK) {
