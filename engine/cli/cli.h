@@ -31,6 +31,7 @@ int cmd_conformance(int argc, char **argv);
 int cmd_dataset(int argc, char **argv);
 int cmd_evaluate(int argc, char **argv);
 int cmd_train(int argc, char **argv);
+int cmd_tune(int argc, char **argv);
 
 
 /* -- options ------------------------------------------------------------- */

@@ -7,8 +7,6 @@
  */
 
 #include <math.h>
-#include <semaphore.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -36,14 +34,8 @@ static const char  train_help[] =
     "  --json           an object a line, as when stdout is no terminal\n"
     "  --describe       layers, losses, optimisers, estimators and all keys\n";
 
-static atomic_bool  train_cancel;
-
 typedef struct {
-    maas_task_t        task;
     maas_train_job_t  *job;
-    maas_err_t        *err;
-    maas_status_t      rc;
-    sem_t              done;
     bool               json;
     int64_t            log_steps;
     bool               bar;             /* stderr is a terminal */
@@ -52,14 +44,6 @@ typedef struct {
     int64_t            start_batch;
     uint64_t           last;
 } train_cli_t;
-
-
-static void
-train_signal(int sig)
-{
-    (void) sig;
-    train_cancel = true;
-}
 
 
 /* -- what is told -------------------------------------------------------- */
@@ -256,58 +240,23 @@ train_event(void *ctx, const maas_train_event_t *e)
 
 /* -- the run ------------------------------------------------------------- */
 
-static void
-train_task(maas_task_t *task, maas_team_t *team)
+static maas_status_t
+train_run(void *ctx, maas_team_t *team, maas_err_t *err)
 {
-    train_cli_t  *c = (train_cli_t *) task;
+    train_cli_t  *c = ctx;
 
     c->job->team = team;
-    c->rc = maas_train_run(c->job, c->err);
-}
 
-
-static void
-train_notify(void *ctx)
-{
-    sem_post(ctx);
-}
-
-
-static maas_status_t
-train_on_team(train_cli_t *c, maas_err_t *err)
-{
-    maas_team_t  *team;
-
-    c->task.run = train_task;
-    c->err = err;
-    sem_init(&c->done, 0, 0);
-
-    team = maas_team_create(maas_host_default(), c->job->threads,
-                            train_notify, &c->done);
-    if (team == NULL) {
-        return maas_err(err, MAAS_ENOMEM, "cannot make %d threads",
-                        c->job->threads);
-    }
-
-    maas_team_submit(team, &c->task);
-
-    while (sem_wait(&c->done) != 0 || maas_team_reap(team) == NULL) {
-        /* void */
-    }
-
-    maas_team_destroy(team);
-    return c->rc;
+    return maas_train_run(c->job, err);
 }
 
 
 static int
 train_spec(train_cli_t *c, const char *path, const cli_list_t *set)
 {
-    maas_err_t        err;
-    maas_spec_t       spec;
-    maas_status_t     rc;
-    struct sigaction  sa = { .sa_handler = train_signal,
-                             .sa_flags = SA_RESTART };
+    maas_err_t     err;
+    maas_spec_t    spec;
+    maas_status_t  rc;
 
     if (maas_init(NULL, &err) != MAAS_OK) {
         return cli_fail("%s", err.text);
@@ -319,18 +268,13 @@ train_spec(train_cli_t *c, const char *path, const cli_list_t *set)
         return cli_fail("%s", err.text);
     }
 
-    sigaction(SIGINT, &sa, NULL);
-    sigaction(SIGTERM, &sa, NULL);
-    signal(SIGXFSZ, SIG_IGN);           /* a full disk is an error text */
-
     c->job->spec = &spec;
     c->job->host = maas_host_default();
-    c->job->cancel = &train_cancel;
+    c->job->cancel = cli_train_signals();
     c->job->event = train_event;
     c->job->ctx = c;
 
-    rc = c->job->threads > 1 ? train_on_team(c, &err)
-                             : maas_train_run(c->job, &err);
+    rc = cli_train_on_team(c->job->threads, train_run, c, &err);
     train_wipe(c);
     maas_spec_free(&spec);
 

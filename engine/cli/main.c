@@ -28,6 +28,7 @@ static const cli_command_t  cli_commands[] = {
     { "conformance", cmd_conformance, "run ONNX backend test cases" },
     { "dataset", cmd_dataset, "tables and images into a file to train on" },
     { "train", cmd_train, "specification -> a new version of a model" },
+    { "tune", cmd_tune, "the values of a specification that score best" },
     { NULL, NULL, NULL }
 };
 

@@ -46,6 +46,8 @@ const maas_param_t  maas_spec_params[] = {
       .about = "another order of the rows in every epoch" },
     SPEC_JSON(early, "early_stopping", false, "when to end before that"),
     SPEC_JSON(checkpoint, "checkpoint", false, "how often to write one"),
+    SPEC_JSON(search, "search", false, "what maas tune tries; else passed "
+              "over"),
     { .name = "folds", .type = MAAS_PARAM_INT,
       .off = offsetof(maas_spec_t, folds), .min = 0, .max = 1000,
       .about = "of cross-validation; 0: none" },

@@ -24,6 +24,7 @@ typedef struct {
     const json_t       *schedule;
     const json_t       *early;
     const json_t       *checkpoint;
+    const json_t       *search;         /* of maas tune */
     int64_t             epochs;
     int64_t             batch;          /* 0: all rows */
     bool                shuffle;

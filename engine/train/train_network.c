@@ -153,7 +153,8 @@ net_opts(train_net_t *n, const maas_data_rows_t *rows, const char *path)
         .epochs = n->epochs, .batch = s->batch, .ordered = !s->shuffle,
         .metrics = n->metrics,
         .patience = s->early != NULL ? n->early.patience : -1,
-        .min_delta = n->early.min_delta, .checkpoint = path,
+        .min_delta = n->early.min_delta,
+        .checkpoint = t->job->trial ? NULL : path,
         .every_steps = n->ckpt.steps,
         .every_ns = n->ckpt.steps != 0 ? 0
                     : (uint64_t) (n->ckpt.seconds * 1e9),

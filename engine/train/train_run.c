@@ -134,7 +134,8 @@ train_data(maas_train_t *t)
     maas_data_spec_t   spec = { .data = s->data, .cache = t->work,
                                   .host = t->job->host, .arena = &t->arena,
                                   .seed = (uint64_t) s->seed,
-                                  .folds = s->folds,
+                                  .folds = t->job->folds != 0
+                                           ? t->job->folds : s->folds,
                                   .cancel = t->job->cancel,
                                   .progress = train_imported,
                                   .progress_ctx = t };
@@ -160,7 +161,8 @@ train_data(maas_train_t *t)
     maas_sha_update(sha, t->info->digest, MAAS_DIGEST);
     maas_sha_final(sha, t->digest);
 
-    return maas_data_split(t->source, -1, &t->rows, t->err);
+    return maas_data_split(t->source, t->job->folds != 0 ? t->job->fold : -1,
+                           &t->rows, t->err);
 }
 
 
@@ -230,6 +232,27 @@ train_type(maas_train_t *t, bool *network)
 }
 
 
+/* What was measured, for a search; there is no version. */
+static maas_status_t
+train_measured(maas_train_t *t)
+{
+    maas_buf_t  b;
+
+    maas_buf_init(&b, t->job->host);
+    maas_buf_puts(&b, "{");
+    maas_buf_add(&b, t->metrics.data, t->metrics.len);
+    maas_buf_puts(&b, "}");
+
+    if (!b.failed && !t->metrics.failed) {
+        t->job->metrics = json_loadb(b.data, b.len, 0, NULL);
+    }
+
+    maas_buf_destroy(&b);
+
+    return t->job->metrics != NULL ? MAAS_OK : maas_err_nomem(t->err);
+}
+
+
 static maas_status_t
 train_all(maas_train_t *t)
 {
@@ -250,6 +273,11 @@ train_all(maas_train_t *t)
     MAAS_TRY(train_folders(t));
     MAAS_TRY(train_data(t));
     MAAS_TRY(network ? maas_train_network(t) : maas_train_estimator(t));
+
+    if (t->job->trial) {
+        return train_measured(t);
+    }
+
     MAAS_TRY(maas_train_write(t));
 
     /* Nothing is left to resume. */

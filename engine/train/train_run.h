@@ -49,8 +49,17 @@ typedef struct {
     const atomic_bool       *cancel;
     void                   (*event)(void *ctx, const maas_train_event_t *e);
     void                    *ctx;
+    /*
+     * A trial measures and writes no version.  folds, of a trial: it learns
+     * without the rows of that fold, from 0, which are its validation; 0:
+     * the split of the specification.
+     */
+    bool                     trial;
+    int64_t                  folds, fold;
+    const char              *search;    /* JSON for lineage.json; NULL */
 
     /* Answers. */
+    json_t                  *metrics;   /* of a trial; the caller's */
     int64_t                  version;
     char                     path[3200];        /* of the version */
 } maas_train_job_t;

@@ -174,6 +174,12 @@ write_lineage(maas_train_t *t, maas_version_t *v, maas_buf_t *b)
     maas_buf_printf(b, ",\"training\":{%.*s},\"metrics\":{%.*s}",
                     (int) t->training.len, t->training.data,
                     (int) t->metrics.len, t->metrics.data);
+
+    if (t->job->search != NULL) {
+        maas_buf_puts(b, ",\"search\":");
+        maas_buf_puts(b, t->job->search);
+    }
+
     maas_buf_puts(b, ",\"history\":[");
     maas_buf_add(b, t->history.data, t->history.len);
     maas_buf_puts(b, "],\"specification\":");
