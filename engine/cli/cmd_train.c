@@ -32,7 +32,7 @@ static const char  train_help[] =
     "  --output STORE   folder of models, instead of the specification's\n"
     "  --log-steps N    with JSON: the loss of every N-th step\n"
     "  --json           an object a line, as when stdout is no terminal\n"
-    "  --describe       layers, losses, optimisers, estimators and all keys\n";
+    "  --describe       layers, losses, estimators, agents, ... and all keys\n";
 
 typedef struct {
     maas_train_job_t  *job;
@@ -189,6 +189,23 @@ train_begin_event(train_cli_t *c, const maas_train_event_t *e)
 
 
 static void
+train_episodes_event(train_cli_t *c, const maas_train_event_t *e)
+{
+    char  text[1024];
+
+    if (c->json) {
+        train_line("episodes", e);
+        return;
+    }
+
+    snprintf(text, sizeof(text), "%.*s", (int) e->text.len, e->text.data);
+    printf("episode %llu/%llu", (unsigned long long) e->done,
+           (unsigned long long) e->of);
+    train_values(text);
+}
+
+
+static void
 train_event(void *ctx, const maas_train_event_t *e)
 {
     train_cli_t  *c = ctx;
@@ -226,6 +243,10 @@ train_event(void *ctx, const maas_train_event_t *e)
             train_line("fold", e);
         }
 
+        break;
+
+    case MAAS_TRAIN_EPISODES:
+        train_episodes_event(c, e);
         break;
 
     case MAAS_TRAIN_DONE:
@@ -278,7 +299,7 @@ train_spec(train_cli_t *c, const char *path, const cli_list_t *set)
     train_wipe(c);
     maas_spec_free(&spec);
 
-    if (rc == MAAS_ECANCEL) {
+    if (rc == MAAS_ECANCEL && c->job->resumable) {
         return cli_fail("%s; --resume goes on from here", err.text);
     }
 

@@ -9,6 +9,7 @@
 #include "cli/cli_train.h"
 #include "train/augment.h"
 #include "train/estimator.h"
+#include "train/rl.h"
 #include "train/train_run.h"
 
 
@@ -239,6 +240,31 @@ describe_steps(maas_buf_t *b)
 
 
 static void
+describe_agents(maas_buf_t *b)
+{
+    maas_buf_puts(b, ",\n\"agents\":[");
+
+    for (int i = 0; maas_rl_agent_rows[i] != NULL; i++) {
+        const maas_rl_agent_row_t  *r = maas_rl_agent_rows[i];
+
+        describe_row(b, i, r->name, r->about, r->param, r->n_param);
+        maas_buf_puts(b, "}");
+    }
+
+    maas_buf_puts(b, "],\n\"environments\":[");
+
+    for (int i = 0; maas_rl_env_rows[i] != NULL; i++) {
+        const maas_rl_env_row_t  *r = maas_rl_env_rows[i];
+
+        describe_row(b, i, r->name, r->about, r->param, r->n_param);
+        maas_buf_puts(b, "}");
+    }
+
+    maas_buf_puts(b, "]");
+}
+
+
+static void
 describe_objects(maas_buf_t *b)
 {
     const struct {
@@ -256,7 +282,8 @@ describe_objects(maas_buf_t *b)
         { "schedule", maas_schedule_common, maas_schedule_n_common },
         { "early_stopping", maas_spec_early_params, maas_spec_n_early },
         { "checkpoint", maas_spec_checkpoint_params,
-          maas_spec_n_checkpoint }
+          maas_spec_n_checkpoint },
+        { "epsilon", maas_rl_epsilon_params, maas_rl_n_epsilon }
     };
 
     maas_buf_puts(b, "\"objects\":[");
@@ -283,6 +310,7 @@ cli_train_describe(void)
     describe_optimizers(&b);
     describe_steps(&b);
     describe_estimators(&b);
+    describe_agents(&b);
     maas_buf_puts(&b, "}\n");
 
     if (b.failed) {

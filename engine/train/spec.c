@@ -29,9 +29,10 @@ const maas_param_t  maas_spec_params[] = {
     { .name = "seed", .type = MAAS_PARAM_INT,
       .off = offsetof(maas_spec_t, seed), .min = 0, .max = 9007199254740991.0,
       .about = "of all that is random" },
-    SPEC_JSON(data, "data", true, "where the rows come from"),
+    SPEC_JSON(data, "data", false,
+              "where the rows come from; an agent has none"),
     SPEC_JSON(pipeline, "pipeline", false, "steps before the model"),
-    SPEC_JSON(model, "model", true, "an estimator, or a network"),
+    SPEC_JSON(model, "model", true, "an estimator, a network, or an agent"),
     SPEC_JSON(loss, "loss", false, "of a network; by its target"),
     SPEC_JSON(optimizer, "optimizer", false, "of a network; adam"),
     SPEC_JSON(schedule, "schedule", false, "of the learning rate; constant"),
@@ -208,7 +209,7 @@ spec_fields(maas_spec_t *s, maas_err_t *err)
                         "or at least 2");
     }
 
-    if (!json_is_object(s->data)) {
+    if (s->data != NULL && !json_is_object(s->data)) {
         return maas_err(err, MAAS_EINVAL, "\"data\" must be an object like "
                         "{\"path\":\"iris.csv\",\"target\":\"species\"}");
     }

@@ -14,6 +14,7 @@
 
 #include "maas.h"
 #include "train/estimator.h"
+#include "train/rl.h"
 #include "train/train_run.h"
 
 
@@ -196,8 +197,11 @@ maas_train_all_rows(maas_train_t *t)
 
 /* -- the run ------------------------------------------------------------- */
 
+typedef enum { TRAIN_NETWORK = 0, TRAIN_ESTIMATOR, TRAIN_AGENT } train_kind_t;
+
+
 static maas_status_t
-train_type(maas_train_t *t, bool *network)
+train_type(maas_train_t *t, train_kind_t *kind)
 {
     char                     near[MAAS_NEAR_TEXT];
     maas_near_t              guess = { 0 };
@@ -208,14 +212,16 @@ train_type(maas_train_t *t, bool *network)
 
     if (!json_is_string(type)) {
         return maas_err(t->err, MAAS_EINVAL, "model: no \"type\"; "
-                        "\"network\", or an estimator");
+                        "\"network\", an estimator or an agent");
     }
 
     guess.word = (maas_str_t) { json_string_value(type),
                                 json_string_length(type) };
-    *network = maas_str_is(guess.word, "network");
+    *kind = maas_str_is(guess.word, "network") ? TRAIN_NETWORK
+            : maas_rl_agent_find(guess.word) != NULL ? TRAIN_AGENT
+                                                     : TRAIN_ESTIMATOR;
 
-    if (*network || maas_estimator_find(guess.word) != NULL) {
+    if (*kind != TRAIN_ESTIMATOR || maas_estimator_find(guess.word) != NULL) {
         return MAAS_OK;
     }
 
@@ -223,6 +229,12 @@ train_type(maas_train_t *t, bool *network)
 
     while ((e = maas_estimator_next(e)) != NULL) {
         maas_near(&guess, (maas_str_t) { e->name, strlen(e->name) });
+    }
+
+    for (int i = 0; maas_rl_agent_rows[i] != NULL; i++) {
+        maas_near(&guess, (maas_str_t) {
+            maas_rl_agent_rows[i]->name, strlen(maas_rl_agent_rows[i]->name)
+        });
     }
 
     return maas_err(t->err, MAAS_EINVAL, "model: unknown type \"%.60s\"%s",
@@ -256,9 +268,9 @@ train_measured(maas_train_t *t)
 static maas_status_t
 train_all(maas_train_t *t)
 {
-    bool         network;
-    char         path[3300];
-    maas_cpu_t   level = MAAS_CPU_REF;
+    char          path[3300];
+    maas_cpu_t    level = MAAS_CPU_REF;
+    train_kind_t  kind = TRAIN_NETWORK;
 
     (void) maas_cpu_by_name(maas_cpu(), &level);
     t->k = maas_kernels(level);
@@ -269,10 +281,24 @@ train_all(maas_train_t *t)
         return maas_err_nomem(t->err);
     }
 
-    MAAS_TRY(train_type(t, &network));
+    MAAS_TRY(train_type(t, &kind));
+    t->job->resumable = kind == TRAIN_NETWORK;
+
+    if (kind != TRAIN_AGENT && t->job->spec->data == NULL) {
+        return maas_err(t->err, MAAS_EINVAL, "\"data\" is missing: where the "
+                        "rows come from");
+    }
+
     MAAS_TRY(train_folders(t));
-    MAAS_TRY(train_data(t));
-    MAAS_TRY(network ? maas_train_network(t) : maas_train_estimator(t));
+
+    if (kind == TRAIN_AGENT) {
+        MAAS_TRY(maas_train_rl(t));
+
+    } else {
+        MAAS_TRY(train_data(t));
+        MAAS_TRY(kind == TRAIN_NETWORK ? maas_train_network(t)
+                                       : maas_train_estimator(t));
+    }
 
     if (t->job->trial) {
         return train_measured(t);

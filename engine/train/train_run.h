@@ -27,6 +27,7 @@ typedef enum {
     MAAS_TRAIN_EPOCH,           /* text: a JSON object of the epoch */
     MAAS_TRAIN_FIT,             /* an estimator; done, of */
     MAAS_TRAIN_FOLD,            /* a fold is done; text: its JSON object */
+    MAAS_TRAIN_EPISODES,        /* an agent; done, of; text: an object */
     MAAS_TRAIN_DONE             /* text: the result, a JSON object */
 } maas_train_event_kind_t;
 
@@ -60,6 +61,7 @@ typedef struct {
 
     /* Answers. */
     json_t                  *metrics;   /* of a trial; the caller's */
+    bool                     resumable;         /* checkpoints are written */
     int64_t                  version;
     char                     path[3200];        /* of the version */
 } maas_train_job_t;
@@ -116,6 +118,7 @@ maas_status_t maas_train_pipe_matrix(maas_pipeline_t *p, maas_train_t *t,
 
 maas_status_t maas_train_network(maas_train_t *t);
 maas_status_t maas_train_estimator(maas_train_t *t);
+maas_status_t maas_train_rl(maas_train_t *t);
 
 /* Rows of validation become rows of training. */
 maas_status_t maas_train_all_rows(maas_train_t *t);

@@ -140,6 +140,10 @@ write_data(const maas_train_t *t, maas_buf_t *b)
     char           hex[2 * MAAS_DIGEST + 1];
     const char    *path;
 
+    if (t->job->spec->data == NULL) {
+        return;
+    }
+
     path = json_string_value(json_object_get(t->job->spec->data, "path"));
     maas_hex(hex, t->info->digest, MAAS_DIGEST);
 

@@ -35,11 +35,12 @@ sub default_of {
     my ($p, $r) = @_;
 
     return 'required' if $p->{required};
-    return $r->{learning_rate} // 'by type' if $p->{name} eq 'learning_rate';
+    return $r->{learning_rate} // 'by type'
+        if $p->{name} eq 'learning_rate' && $p->{default} == -1;
     return '' if !exists $p->{default};
 
     my $v = $p->{default};
-    return '' if !JSON::PP::is_bool($v) && $v =~ /^-1e/;
+    return '' if !JSON::PP::is_bool($v) && $v =~ /^-?1e\+?\d{3}/;
     return JSON::PP::is_bool($v) ? ($v ? 'true' : 'false')
            : $p->{type} eq 'word' ? "`$v`" : $v;
 }
@@ -92,6 +93,9 @@ my %made = (
     losses => rows($d->{losses}),
     optimisers => "Every optimiser has:\n\n" . table($object{optimizer})
       . "\n" . rows($d->{optimizers}),
+    agents => rows($d->{agents}) . "\n#### `epsilon`\n\n"
+      . table($object{epsilon}),
+    environments => rows($d->{environments}),
     schedules => "Every schedule has:\n\n" . table($object{schedule}) . "\n"
       . rows($d->{schedules})
 );
