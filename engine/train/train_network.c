@@ -32,6 +32,10 @@ net_plain(train_net_t *n)
         t->n_feature = i->n_feature;
     }
 
+    if (t->tune != NULL) {
+        return maas_train_tune(n, &in);
+    }
+
     MAAS_TRY(maas_network_build(&n->net, &t->arena, t->job->host,
                                 t->job->spec->model, NULL, &in,
                                 (uint64_t) t->job->spec->seed, t->err));
@@ -336,6 +340,11 @@ net_fit(train_net_t *n, const maas_data_rows_t *rows,
     net_training(n, *trainer);
     net_history(n, *trainer);
 
+    if (t->tune != NULL) {
+        t->model = t->tune->shown;
+        return MAAS_OK;
+    }
+
     return maas_weights_model(&n->weights, &t->arena, n->net.model,
                               n->weights.data, &t->model, t->err);
 }
@@ -401,6 +410,7 @@ maas_train_network(maas_train_t *t)
     maas_status_t    rc;
     maas_trainer_t  *trainer = NULL;
 
+    MAAS_TRY(maas_train_tune_open(t));
     rc = t->job->spec->folds != 0 ? net_folds(&n) : MAAS_OK;
 
     if (rc == MAAS_OK) {

@@ -43,6 +43,10 @@ typedef struct {
 /* Loss, target, metrics, optimiser and so on, for the network that is built. */
 maas_status_t maas_train_options(train_net_t *n);
 
+/* Of a model that goes on from another: its source; then its network. */
+maas_status_t maas_train_tune_open(maas_train_t *t);
+maas_status_t maas_train_tune(train_net_t *n, const maas_layer_value_t *in);
+
 /* What is watched; validated: there are rows for it. */
 maas_status_t maas_train_monitor(train_net_t *n, bool validated,
     maas_monitor_t *m);

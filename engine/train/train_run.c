@@ -212,12 +212,13 @@ train_type(maas_train_t *t, train_kind_t *kind)
 
     if (!json_is_string(type)) {
         return maas_err(t->err, MAAS_EINVAL, "model: no \"type\"; "
-                        "\"network\", an estimator or an agent");
+                        "\"network\", \"finetune\", an estimator or an agent");
     }
 
     guess.word = (maas_str_t) { json_string_value(type),
                                 json_string_length(type) };
-    *kind = maas_str_is(guess.word, "network") ? TRAIN_NETWORK
+    *kind = maas_str_is(guess.word, "network")
+            || maas_str_is(guess.word, "finetune") ? TRAIN_NETWORK
             : maas_rl_agent_find(guess.word) != NULL ? TRAIN_AGENT
                                                      : TRAIN_ESTIMATOR;
 
@@ -226,6 +227,7 @@ train_type(maas_train_t *t, train_kind_t *kind)
     }
 
     maas_near(&guess, maas_str("network"));
+    maas_near(&guess, maas_str("finetune"));
 
     while ((e = maas_estimator_next(e)) != NULL) {
         maas_near(&guess, (maas_str_t) { e->name, strlen(e->name) });
@@ -331,6 +333,7 @@ maas_train_run(maas_train_job_t *job, maas_err_t *err)
     rc = train_all(&t);
 
     maas_weights_destroy(&t.weights);
+    maas_finetune_close(t.tune);
     maas_data_close(t.source);
 
     if (t.lock >= 0) {

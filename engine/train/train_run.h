@@ -13,6 +13,7 @@
 #define MAAS_TRAIN_RUN_H
 
 #include "train/dataset_feed.h"
+#include "train/finetune.h"
 #include "train/network.h"
 #include "train/pipeline.h"
 #include "train/spec.h"
@@ -86,6 +87,7 @@ typedef struct {
     /* What was learned, for model.json and lineage.json. */
     const maas_raw_model_t  *model;
     maas_weights_t           weights;   /* of a network: what model points to */
+    maas_finetune_t         *tune;      /* NULL: the model is a new one */
     const maas_str_t        *feature;   /* of one input of numbers, ... */
     int64_t                  n_feature;         /* ... 0: it is another */
     bool                     classes;   /* output 0 is scores of classes */

@@ -35,6 +35,11 @@ write_onnx(maas_train_t *t, maas_version_t *v, maas_buf_t *b)
         { maas_str("description"), s->description }
     };
 
+    if (t->tune != NULL) {
+        MAAS_TRY(maas_finetune_write(t->tune, &t->weights, b));
+        return write_buf(t, v, "model.onnx", b);
+    }
+
     MAAS_TRY(maas_onnx_write(t->model, prop, s->description.len != 0 ? 2 : 1,
                              b, t->err));
 
@@ -157,6 +162,21 @@ write_data(const maas_train_t *t, maas_buf_t *b)
 }
 
 
+/* The model that it is made of. */
+static void
+write_source(const maas_train_t *t, maas_buf_t *b)
+{
+    char  hex[2 * MAAS_DIGEST + 1];
+
+    if (t->tune != NULL) {
+        maas_hex(hex, t->tune->digest, MAAS_DIGEST);
+        maas_buf_puts(b, ",\"source\":{\"path\":");
+        maas_buf_json(b, t->tune->path, strlen(t->tune->path));
+        maas_buf_printf(b, ",\"digest\":\"%s\"}", hex);
+    }
+}
+
+
 static maas_status_t
 write_lineage(maas_train_t *t, maas_version_t *v, maas_buf_t *b)
 {
@@ -175,6 +195,7 @@ write_lineage(maas_train_t *t, maas_version_t *v, maas_buf_t *b)
                     maas_build_id(), maas_cpu(),
                     (long long) t->job->spec->seed);
     write_data(t, b);
+    write_source(t, b);
     maas_buf_printf(b, ",\"training\":{%.*s},\"metrics\":{%.*s}",
                     (int) t->training.len, t->training.data,
                     (int) t->metrics.len, t->metrics.data);
