@@ -278,6 +278,8 @@ describe_objects(maas_buf_t *b)
         { "augment", maas_augment_params, maas_augment_n_params },
         { "network", maas_network_params, maas_network_n_params },
         { "input", maas_network_input_params, maas_network_n_input },
+        { "finetune", maas_finetune_params, maas_finetune_n_params },
+        { "lora", maas_finetune_lora_params, maas_finetune_n_lora },
         { "optimizer", maas_optim_common, maas_optim_n_common },
         { "schedule", maas_schedule_common, maas_schedule_n_common },
         { "early_stopping", maas_spec_early_params, maas_spec_n_early },

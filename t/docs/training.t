@@ -86,6 +86,10 @@ my %made = (
       . "\n#### `metrics`\n\n| name | |\n| --- | --- |\n"
       . join('', map { "| `$_->{name}` | $_->{about} |\n" =~ s/\|x - y\|/\\|x - y\\|/r }
              @{$d->{metrics}}),
+    finetune => join("\n", map {
+        my ($name, $title) = @$_;
+        "#### $title\n\n" . table($object{$name})
+    } ['finetune', '`model` of type `finetune`'], ['lora', '`model.lora`']),
     steps => rows($d->{steps}),
     layers => rows($d->{layers})
       . "\nActivations: " . join(', ', map { "`$_`" } @{$d->{activations}})

@@ -234,4 +234,18 @@ refused({ %digits, pipeline => [{ type => 'scale' }] }, qr/"pipeline"/,
 ok(train(\%digits, source => 'hard.onnx', train => ['after'])->{status} == 0,
    'behind such an operator training goes on');
 
+
+
+# the example of docs/training.md
+
+my ($example) = slurp("$root/docs/training.md")
+                =~ /## Fine-tuning.*?```json\n(.*?)```/s;
+$example = json($example);
+my $model = delete $example->{model};
+delete $model->{type};
+$r = train($example, %$model);
+is($r->{status}, 0, 'the example of the documentation') or diag($r->{err});
+is(other('conv.onnx', $r, 'head'),
+   'conv2.weight conv2.bias fc.weight fc.bias', '  does what it says');
+
 done_testing();
