@@ -322,6 +322,10 @@ finetune_shape(maas_finetune_t *f, maas_raw_port_t *p,
         memset(p->dims, 0xff, sizeof(p->dims));
     }
 
+    /* One symbol for the batch, so that it is known where it goes. */
+    p->dims[0] = -1;
+    p->sym[0] = p->sym[0].len != 0 ? p->sym[0] : maas_str("N");
+
     for (int i = 1; i < p->rank; i++) {
         if (o.shape.n != 0) {
             p->dims[i] = o.shape.v[i - 1];
@@ -417,7 +421,8 @@ finetune_parts(maas_finetune_t *f, const maas_layer_value_t *in)
     int64_t            at = 0, all, sum = 0;
     uint8_t            dtype = MAAS_I64;
     maas_raw_port_t   *p, row = { .name = maas_str("maas.features"),
-                                  .rank = 2, .dims = { -1 } };
+                                  .rank = 2, .dims = { -1 },
+                                  .sym = { maas_str("N") } };
     maas_raw_graph_t  *g = &f->model->graph;
     maas_raw_init_t   *init;
     maas_raw_node_t   *node;
@@ -584,6 +589,7 @@ maas_finetune_build(maas_finetune_t *f, maas_network_t *n,
         return maas_err_prefix(f->err, "model");
     }
 
+    f->graph = g;
     MAAS_TRY(maas_finetune_select(f, g));
     MAAS_TRY(finetune_out(f, g, &n->out));
 

@@ -56,6 +56,7 @@ typedef struct {
 
     /* Of the last maas_finetune_build(): */
     maas_raw_model_t        *model;     /* for training */
+    const maas_graph_t      *graph;     /* the same, inferred */
     const maas_raw_model_t  *shown;     /* what the new file will be */
     uint64_t                 seed;
     int64_t                  labels;

@@ -111,7 +111,7 @@ net_prepare(train_net_t *n, const maas_data_rows_t *rows)
         n->piped.weigh = n->feed.weigh != NULL ? net_pipe_weigh : NULL;
     }
 
-    return MAAS_OK;
+    return t->tune != NULL ? maas_train_tune_cache(n) : MAAS_OK;
 }
 
 
@@ -263,6 +263,12 @@ net_training(const train_net_t *n, const maas_trainer_t *trainer)
     }
 
     maas_train_put(b, "weights", (double) n->net.n_weight);
+
+    if (n->cache != NULL) {
+        maas_train_put(b, "cached",
+                       (double) maas_finetune_cache_each(n->cache));
+    }
+
     maas_train_put(b, "seconds", trainer->st.seconds);
     maas_train_put(b, "threads", n->t->job->threads);
 }
@@ -424,6 +430,7 @@ maas_train_network(maas_train_t *t)
 
     maas_trainer_destroy(trainer);
     maas_train_pipe_free(n.pipe, t);
+    maas_finetune_cache_free(n.cache);
 
     if (rc != MAAS_OK) {
         maas_weights_destroy(&n.weights);

@@ -6,6 +6,7 @@
 #ifndef MAAS_TRAIN_NETWORK_H
 #define MAAS_TRAIN_NETWORK_H
 
+#include "train/finetune_cache.h"
 #include "train/train_run.h"
 
 
@@ -13,6 +14,7 @@ typedef struct {
     maas_train_t           *t;
     maas_network_t          net;
     const maas_raw_model_t *core;       /* without the steps before it */
+    maas_finetune_cache_t  *cache;      /* NULL: there is none */
     maas_train_pipe_t      *pipe;       /* NULL: there are none */
     maas_loss_t             loss;
     maas_optim_t            optim;
@@ -46,6 +48,9 @@ maas_status_t maas_train_options(train_net_t *n);
 /* Of a model that goes on from another: its source; then its network. */
 maas_status_t maas_train_tune_open(maas_train_t *t);
 maas_status_t maas_train_tune(train_net_t *n, const maas_layer_value_t *in);
+
+/* After the feed is known: perhaps another core, and its feed. */
+maas_status_t maas_train_tune_cache(train_net_t *n);
 
 /* What is watched; validated: there are rows for it. */
 maas_status_t maas_train_monitor(train_net_t *n, bool validated,

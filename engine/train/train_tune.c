@@ -47,6 +47,73 @@ maas_train_tune(train_net_t *n, const maas_layer_value_t *in)
 }
 
 
+/* -- a frozen prefix ----------------------------------------------------- */
+
+static maas_status_t
+tune_rows(void *ctx, const int64_t *row, int64_t n, bool train,
+    uint64_t epoch, void *x, void *y, maas_err_t *err)
+{
+    train_net_t  *net = ctx;
+
+    (void) train;
+    return maas_finetune_cache_rows(net->cache, row, n, epoch, x, y, err);
+}
+
+
+static void
+tune_weigh(void *ctx, const void *y, int64_t n, float *weight)
+{
+    train_net_t  *net = ctx;
+
+    net->feed.weigh(net->feed.ctx, y, n, weight);
+}
+
+
+static maas_status_t
+tune_targets(void *ctx, const int64_t *row, int64_t n, void *y,
+    maas_err_t *err)
+{
+    train_net_t  *net = ctx;
+
+    return maas_data_targets(net->t->source, row, n, y, err);
+}
+
+
+/* Rows that are augmented are others in every epoch. */
+maas_status_t
+maas_train_tune_cache(train_net_t *n)
+{
+    maas_train_t                *t = n->t;
+    maas_tensor_t                x;
+    maas_finetune_cache_opts_t   o = { .tune = t->tune, .k = t->k,
+                                       .feed = &n->feed,
+                                       .rows = t->info->rows,
+                                       .folder = t->work,
+                                       .team = t->job->team,
+                                       .targets = tune_targets, .ctx = n };
+
+    maas_finetune_cache_free(n->cache);
+    n->cache = NULL;
+
+    if (!t->tune->j.cache
+        || json_object_get(t->job->spec->data, "augment") != NULL)
+    {
+        return MAAS_OK;
+    }
+
+    MAAS_TRY(maas_finetune_cache_create(&n->cache, &o, &n->core, &x));
+
+    if (n->cache != NULL) {
+        n->piped.ctx = n;
+        n->piped.x = x;
+        n->piped.rows = tune_rows;
+        n->piped.weigh = n->feed.weigh != NULL ? tune_weigh : NULL;
+    }
+
+    return MAAS_OK;
+}
+
+
 /* The digest of a run includes the model that it starts from. */
 maas_status_t
 maas_train_tune_open(maas_train_t *t)

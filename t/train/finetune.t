@@ -198,6 +198,33 @@ is(slurp("$same[0]{path}/model.onnx"), slurp("$same[1]{path}/model.onnx"),
    'the same seed, the same bytes');
 
 
+# a frozen prefix runs once for each row: the same bits as without that
+
+for (['conv.onnx', \%digits, head => $true, train => { last => 1 }],
+     ['conv.onnx', \%digits, train => ['fc*', 'conv2*']],
+     ['conv.onnx', { %digits, folds => 3 }, train => ['fc*']],
+     ['encoder.onnx', \%tokens, head => $true,
+      lora => { targets => ['attention.*'] }],
+     ['encoder.onnx', \%tokens, head => $true, train => ['ln*']])
+{
+    my ($source, $spec, @model) = @$_;
+    my ($with, $without) = map {
+        train({ %$spec, name => "cache$_" }, source => $source, @model,
+              cache => $_ ? $true : $false)
+    } 1, 0;
+
+    is($with->{status}, 0, "$source in two parts") or diag($with->{err});
+    is(join(' ', map { $_->{loss} } @{$with->{step}}),
+       join(' ', map { $_->{loss} } @{$without->{step}}),
+       '  the same loss at each step');
+    is($json->encode($with->{metrics}), $json->encode($without->{metrics}),
+       '  the same measures');
+    is(slurp("$with->{path}/model.onnx"),
+       slurp("$without->{path}/model.onnx"), '  the same file');
+    cmp_ok($with->{done}[0]{training}{cached} // 0, '>', 0, '  kept');
+}
+
+
 # mistakes
 
 refused(\%digits, qr/no weight 'conv2\.wieght'.*conv2\.weight/,
