@@ -627,19 +627,22 @@ static maas_status_t
 finetune_stale(maas_finetune_t *f, maas_onnx_patch_t *p, maas_onnx_dim_t *dim)
 {
     bool                     on;
+    int64_t                  old;
     maas_str_t              *drop;
     size_t                   n = 0, room = 1;
     const maas_raw_graph_t  *g = &f->raw->graph;
     maas_str_t               w;
 
-    if (f->head[0] == UINT32_MAX
-        || f->model->graph.init[f->head[0]].t.dims[f->head_axis[0]]
-           == g->init[f->head[0]].t.dims[f->head_axis[0]])
-    {
+    if (f->head[0] == UINT32_MAX) {
         return MAAS_OK;
     }
 
     w = g->init[f->head[0]].name;
+    old = g->init[f->head[0]].t.dims[f->head_axis[0]];
+
+    if (old == f->labels) {
+        return MAAS_OK;
+    }
 
     for (uint32_t i = 0; i < g->n_node; i++) {
         room += g->node[i].n_out;
@@ -671,7 +674,9 @@ finetune_stale(maas_finetune_t *f, maas_onnx_patch_t *p, maas_onnx_dim_t *dim)
 
     for (uint32_t i = 0; i < g->n_out; i++) {
         for (size_t j = 0; j < n; j++) {
-            if (maas_str_eq(g->out[i].name, drop[j]) && g->out[i].rank > 0) {
+            if (maas_str_eq(g->out[i].name, drop[j]) && g->out[i].rank > 0
+                && g->out[i].dims[g->out[i].rank - 1] == old)
+            {
                 dim[p->n_dim++] = (maas_onnx_dim_t) { drop[j],
                                           g->out[i].rank - 1, f->labels };
             }
