@@ -15,7 +15,8 @@ run="$build curl:curl"
 
 test="$build curl:curl perl:prove libonnx-testdata nghttp2-client:nghttp
     openssl:openssl wrk:wrk python3:/usr/bin/python3 python3-numpy
-    python3-onnx python3-sklearn libjs-chart.js"
+    python3-onnx python3-sklearn libjs-chart.js openmpi-bin:mpirun
+    libopenmpi3"
 
 models="$test nodejs:node npm:npm espeak-ng:espeak-ng fonts-dejavu-core
     chromium:chromium

@@ -25,10 +25,11 @@ static const char  train_help[] =
     "       maas train --describe\n\n"
     "Trains what SPEC (JSON) describes and writes a new version,\n"
     "STORE/NAME/VERSION/, with model.onnx, model.json, labels.txt and\n"
-    "lineage.json.\n\n"
+    "lineage.json.  Processes that mpirun starts share each batch of a\n"
+    "network.\n\n"
     "  --resume         go on from the checkpoint of a run that was ended\n"
     "  --set PATH=VALUE change a member: optimizer.learning_rate=0.01\n"
-    "  --threads N      of compute; all cores by default\n"
+    "  --threads N      of compute; all cores by default, or a rank's share\n"
     "  --output STORE   folder of models, instead of the specification's\n"
     "  --log-steps N    with JSON: the loss of every N-th step\n"
     "  --json           an object a line, as when stdout is no terminal\n"
@@ -272,46 +273,79 @@ train_run(void *ctx, maas_team_t *team, maas_err_t *err)
 }
 
 
-static int
-train_spec(train_cli_t *c, const char *path, const cli_list_t *set)
+/* On the team or alone; then what the other ranks came to. */
+static maas_status_t
+train_ranks(train_cli_t *c, const char *path, const cli_list_t *set,
+    maas_err_t *err)
 {
-    maas_err_t     err;
     maas_spec_t    spec;
     maas_status_t  rc;
 
-    if (maas_init(NULL, &err) != MAAS_OK) {
-        return cli_fail("%s", err.text);
+    rc = maas_spec_read(&spec, maas_host_default(), path, set->v, set->n,
+                        err);
+
+    if (rc == MAAS_OK) {
+        c->job->spec = &spec;
+        rc = cli_train_on_team(c->job->threads, train_run, c, err);
+        maas_spec_free(&spec);
     }
 
-    if (maas_spec_read(&spec, maas_host_default(), path, set->v, set->n,
-                       &err) != MAAS_OK)
-    {
-        return cli_fail("%s", err.text);
+    return maas_ranks_meet(c->job->ranks, rc, NULL, 0, err);
+}
+
+
+static int
+train_end(const train_cli_t *c, maas_status_t rc, const maas_err_t *err)
+{
+    if (!maas_ranks_tells(c->job->ranks)) {
+        return rc == MAAS_OK ? CLI_OK : CLI_FAILED;
     }
 
-    c->job->spec = &spec;
+    if (rc == MAAS_ECANCEL && c->job->resumable) {
+        return cli_fail("%s; --resume goes on from here", err->text);
+    }
+
+    if (rc != MAAS_OK) {
+        return cli_fail("%s", err->text);
+    }
+
+    if (!c->json) {
+        printf("%s\n", c->job->path);
+        fflush(stdout);
+    }
+
+    return CLI_OK;
+}
+
+
+static int
+train_spec(train_cli_t *c, const char *path, const cli_list_t *set)
+{
+    int            code;
+    maas_err_t     err;
+    maas_status_t  rc;
+
+    rc = maas_init(NULL, &err);
+
+    if (rc == MAAS_OK) {
+        rc = maas_ranks_open(&c->job->ranks, &err);
+    }
+
     c->job->host = maas_host_default();
     c->job->cancel = cli_train_signals();
     c->job->event = train_event;
     c->job->ctx = c;
 
-    rc = cli_train_on_team(c->job->threads, train_run, c, &err);
+    if (rc == MAAS_OK) {
+        rc = train_ranks(c, path, set, &err);
+    }
+
     train_wipe(c);
-    maas_spec_free(&spec);
+    code = train_end(c, rc, &err);
 
-    if (rc == MAAS_ECANCEL && c->job->resumable) {
-        return cli_fail("%s; --resume goes on from here", err.text);
-    }
-
-    if (rc != MAAS_OK) {
-        return cli_fail("%s", err.text);
-    }
-
-    if (!c->json) {
-        printf("%s\n", c->job->path);
-    }
-
-    return CLI_OK;
+    /* When one has ended with an error, mpirun ends the others. */
+    maas_ranks_close(c->job->ranks);
+    return code;
 }
 
 
@@ -320,7 +354,8 @@ cmd_train(int argc, char **argv)
 {
     int                rc;
     bool               json = false, resume = false, describe = false;
-    int64_t            threads = maas_cores(), steps = 0;
+    int64_t            threads = maas_ranks_threads(maas_cores());
+    int64_t            steps = 0;
     cli_list_t         rest = { 0 }, set = { 0 };
     const char        *output = NULL;
     train_cli_t        c = { 0 };

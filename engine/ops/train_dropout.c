@@ -1,9 +1,10 @@
 /*
  * train_dropout: maas.Dropout(x, key), Dropout while training: element i
  * becomes 0 with probability `ratio`, else x / (1 - ratio).  key: the seed
- * and the step.  Whether element i stays is a function of seed, step, `node`
- * and i (base/random.h), so the gradient is the same operator on dy, and no
- * mask is kept.
+ * and the step; for rows that are a part of a batch also the first of them
+ * and how many there are.  Whether element i of the batch stays is a function
+ * of seed, step, `node` and i (base/random.h), so the gradient is the same
+ * operator on dy, no mask is kept, and it does not matter how a batch is cut.
  *
  * Srivastava et al., "Dropout: a simple way to prevent neural networks from
  * overfitting", 2014.
@@ -27,7 +28,7 @@ typedef struct {
 
 static void
 drop_block(maas_tensor_t *y, const maas_tensor_t *x, int64_t at, int64_t n,
-    const uint32_t r[4], uint32_t below, double scale)
+    const uint32_t *r, uint32_t below, double scale)
 {
     for (int64_t i = 0; i < n; i++) {
         if (y->dtype == MAAS_F64) {
@@ -42,12 +43,27 @@ drop_block(maas_tensor_t *y, const maas_tensor_t *x, int64_t at, int64_t n,
 }
 
 
+/* Elements of the batch before x, whose axis 0 is rows or more than rows. */
+static uint64_t
+drop_before(const maas_tensor_t *key, int64_t total)
+{
+    const int64_t  *k = key->data;
+
+    if (key->dims[0] != 4 || k[2] <= 0 || k[3] <= 0) {
+        return 0;
+    }
+
+    return (uint64_t) k[2] * (uint64_t) (total / k[3]);
+}
+
+
 static maas_status_t
 drop_run(const maas_step_t *s, maas_slot_t *slot, int64_t first, int64_t last)
 {
     double              keep;
-    int64_t             lo, hi, total = maas_tensor_count(&s->out[0]);
+    int64_t             lo, hi, n, total = maas_tensor_count(&s->out[0]);
     uint32_t            r[4], below;
+    uint64_t            at, before = drop_before(&s->in[1], total);
     const int64_t      *key = s->in[1].data;
     maas_random_t       g;
     const drop_attr_t  *a = s->attr;
@@ -59,11 +75,11 @@ drop_run(const maas_step_t *s, maas_slot_t *slot, int64_t first, int64_t last)
     keep = 1 - (double) a->ratio;
     below = (uint32_t) ((double) a->ratio * 4294967296.0);
 
-    /* A unit is a multiple of 4 elements. */
-    for (int64_t i = lo; i < hi; i += 4) {
-        maas_random_block(&g, (uint64_t) i / 4, r);
-        drop_block(&s->out[0], &s->in[0], i, maas_min(hi - i, 4), r, below,
-                   1 / keep);
+    for (int64_t i = lo; i < hi; i += n) {
+        at = before + (uint64_t) i;
+        n = maas_min(hi - i, 4 - (int64_t) (at % 4));
+        maas_random_block(&g, at / 4, r);
+        drop_block(&s->out[0], &s->in[0], i, n, r + at % 4, below, 1 / keep);
     }
 
     return MAAS_OK;
@@ -88,9 +104,11 @@ drop_infer(maas_infer_t *c)
                         "0 and less than 1", (double) a->ratio);
     }
 
-    if (k->rank != 1 || (maas_dim_known(k->dims[0]) && k->dims[0] != 2)) {
+    if (k->rank != 1 || (maas_dim_known(k->dims[0]) && k->dims[0] != 2
+                         && k->dims[0] != 4))
+    {
         return maas_err(c->err, MAAS_EINVAL, "the key must have the shape "
-                        "[2]");
+                        "[2] or [4]");
     }
 
     return maas_infer_same(c);
@@ -131,6 +149,8 @@ static const maas_case_t  drop_cases[] = {
     { "ratio=0 | f32[7] i64[2]{1,2}", NULL },
     { "ratio=0.25 | f32[40000] i64[2]{1,2}", NULL },
     { "| f32[0,3] i64[2]{1,2}", NULL },
+    { "ratio=0.4 | f32[3,5] i64[4]{42,1,7,3}", NULL },
+    { "| f32[0,3] i64[4]{1,2,5,0}", NULL },
     { NULL, NULL }
 };
 

@@ -139,6 +139,19 @@ source_sweep(const char *folder, const char *keep)
 }
 
 
+/* A folder is imported each time: no fresh one is right too. */
+static maas_status_t
+source_imported(maas_data_t *s, const char *path, maas_err_t *err)
+{
+    maas_status_t  rc = maas_dataset_open(&s->ds, s->spec.host, path, err);
+
+    return rc == MAAS_OK ? rc
+           : maas_err_prefix(err, "what the first rank imported is not here; "
+                             "the folders of data and of models must be the "
+                             "same on all machines");
+}
+
+
 static maas_status_t
 source_dataset(maas_data_t *s, maas_err_t *err)
 {
@@ -159,6 +172,10 @@ source_dataset(maas_data_t *s, maas_err_t *err)
     if (fresh && maas_dataset_open(&s->ds, spec->host, path, err) == MAAS_OK)
     {
         return MAAS_OK;
+    }
+
+    if (spec->imported) {
+        return source_imported(s, path, err);
     }
 
     MAAS_TRY(maas_dataset_import(spec->host, &spec->path, 1, path, &opts,

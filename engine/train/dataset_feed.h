@@ -26,6 +26,7 @@ typedef struct {
     maas_arena_t       *arena;
     uint64_t            seed;
     int64_t             folds;      /* 0: none */
+    bool                imported;   /* by another process: only open it */
     const atomic_bool  *cancel;
     void              (*progress)(void *ctx, uint64_t done, uint64_t of);
     void               *progress_ctx;

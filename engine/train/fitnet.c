@@ -132,7 +132,7 @@ fit_dropout(maas_fitnet_t *f, uint32_t i, maas_vid_t *key)
     float            ratio = 0.5f;
     maas_vid_t       in[2];
     maas_type_t      type = { .kind = MAAS_KIND_TENSOR, .dtype = MAAS_I64,
-                              .rank = 1, .dims = { 2 } };
+                              .rank = 1, .dims = { 4 } };
     maas_node_t     *n = &f->g->node[i];
     maas_raw_attr_t  a[2];
 
@@ -160,6 +160,17 @@ fit_dropout(maas_fitnet_t *f, uint32_t i, maas_vid_t *key)
 }
 
 
+static maas_status_t
+fit_whole(maas_fitnet_t *f, const maas_segment_t *s)
+{
+    return maas_err(f->err, MAAS_EUNSUPPORTED, "batch normalization, whose "
+                    "statistics are \"%.*s\", learns from whole batches, "
+                    "and ranks of mpirun see parts of them: train it in one "
+                    "process, or take layer_norm",
+                    (int) maas_min(s->name.len, 120u), s->name.data);
+}
+
+
 /* Frozen scale, bias and statistics: as when the model is served. */
 static maas_status_t
 fit_batchnorm(maas_fitnet_t *f, uint32_t i)
@@ -182,6 +193,10 @@ fit_batchnorm(maas_fitnet_t *f, uint32_t i)
         || f->w->seg[seg[1]].still)
     {
         return MAAS_OK;
+    }
+
+    if (f->spec->part) {
+        return fit_whole(f, &f->w->seg[seg[0]]);
     }
 
     m = maas_pass_attr(n, "epsilon");
@@ -453,7 +468,8 @@ maas_fitnet_net(const maas_fitnet_t *f)
 maas_status_t
 maas_fitnet_run(maas_fitnet_t *f, maas_fitnet_run_t *r, maas_err_t *err)
 {
-    int64_t        key[2] = { r->seed, r->step };
+    int64_t        key[4] = { r->seed, r->step, r->first,
+                              r->target.dims[0] };
     maas_tensor_t  t = { 0 };
 
     memcpy(f->in_t, r->in, f->n_in * sizeof(*f->in_t));
@@ -470,7 +486,7 @@ maas_fitnet_run(maas_fitnet_t *f, maas_fitnet_run_t *r, maas_err_t *err)
 
     if (f->key != FIT_NONE) {
         t.dtype = MAAS_I64;
-        t.dims[0] = 2;
+        t.dims[0] = 4;
         t.bytes = sizeof(key);
         t.data = key;
         f->in_t[f->key] = t;

@@ -4,7 +4,9 @@
  * buffer as it is.
  *
  * For training, Dropout draws zeros by (seed, step) and BatchNormalization
- * takes the statistics of the batch and gives new running ones.
+ * takes the statistics of the batch and gives new running ones; where a run
+ * is of a part of a batch, Dropout draws as for the whole, and a
+ * BatchNormalization that learns is an error.
  *
  * Ownership: a fitnet owns its graph and net; the weights must outlive it
  *            and stay where they are.
@@ -28,6 +30,7 @@ typedef struct {
     bool                     train;
     bool                     dense;     /* CLASSES as float32 */
     bool                     weighted;  /* an input of weights of items */
+    bool                     part;      /* runs are of parts of a batch */
 } maas_fitnet_spec_t;
 
 typedef struct maas_fitnet_s  maas_fitnet_t;
@@ -45,6 +48,7 @@ typedef struct {
     const float          *weight;       /* of each item, when weighted */
     int64_t               seed;
     int64_t               step;
+    int64_t               first;        /* rows of the batch before these */
     maas_team_t          *team;
     /* Answers; data until the next run. */
     float                 loss;

@@ -164,7 +164,7 @@ net_opts(train_net_t *n, const maas_data_rows_t *rows, const char *path)
                     : (uint64_t) (n->ckpt.seconds * 1e9),
         .digest = t->digest, .resume = t->job->resume,
         .keep = n->fold != 0,
-        .team = t->job->team, .cancel = t->job->cancel,
+        .team = t->job->team, .ranks = t->job->ranks, .cancel = t->job->cancel,
         .step = net_step, .epoch = net_epoch, .ctx = n
     };
 
@@ -271,6 +271,10 @@ net_training(const train_net_t *n, const maas_trainer_t *trainer)
 
     maas_train_put(b, "seconds", trainer->st.seconds);
     maas_train_put(b, "threads", n->t->job->threads);
+
+    if (n->t->job->ranks != NULL) {
+        maas_train_put(b, "ranks", n->t->job->ranks->n);
+    }
 }
 
 

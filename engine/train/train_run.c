@@ -18,6 +18,13 @@
 #include "train/train_run.h"
 
 
+static bool
+train_first(const maas_train_t *t)
+{
+    return t->job->ranks == NULL || t->job->ranks->rank == 0;
+}
+
+
 void
 maas_train_event(maas_train_t *t, maas_train_event_kind_t kind,
     const maas_trainer_t *trainer, int64_t fold, maas_str_t text)
@@ -29,7 +36,7 @@ maas_train_event(maas_train_t *t, maas_train_event_kind_t kind,
         e.resumed = trainer->resumed;
     }
 
-    if (t->job->event != NULL) {
+    if (t->job->event != NULL && train_first(t)) {
         t->job->event(t->job->ctx, &e);
     }
 }
@@ -73,6 +80,10 @@ train_folders(maas_train_t *t)
     if (n < 0 || (size_t) n >= sizeof(t->work) - 64) {
         return maas_err(t->err, MAAS_EINVAL, "%.100s: the path is too long",
                         t->store);
+    }
+
+    if (!train_first(t)) {
+        return MAAS_OK;
     }
 
     for (char *p = t->work + 1; ; p++) {
@@ -126,6 +137,27 @@ train_imported(void *ctx, uint64_t done, uint64_t of)
 }
 
 
+/* All ranks have the first one's specification and data. */
+static maas_status_t
+train_same(maas_train_t *t)
+{
+    uint8_t        digest[MAAS_DIGEST];
+    maas_ranks_t  *r = t->job->ranks;
+
+    if (r == NULL) {
+        return MAAS_OK;
+    }
+
+    MAAS_TRY(maas_ranks_meet(r, MAAS_OK, NULL, 0, t->err));
+    memcpy(digest, t->digest, MAAS_DIGEST);
+    maas_ranks_share(r, 0, digest, MAAS_DIGEST);
+
+    return memcmp(digest, t->digest, MAAS_DIGEST) == 0 ? MAAS_OK
+           : maas_err(t->err, MAAS_EINVAL, "rank %d has another "
+                      "specification or other data than rank 0", r->rank);
+}
+
+
 static maas_status_t
 train_data(maas_train_t *t)
 {
@@ -137,6 +169,7 @@ train_data(maas_train_t *t)
                                   .seed = (uint64_t) s->seed,
                                   .folds = t->job->folds != 0
                                            ? t->job->folds : s->folds,
+                                  .imported = !train_first(t),
                                   .cancel = t->job->cancel,
                                   .progress = train_imported,
                                   .progress_ctx = t };
@@ -148,7 +181,16 @@ train_data(maas_train_t *t)
         return maas_err_nomem(t->err);
     }
 
-    MAAS_TRY(maas_data_open(&t->source, &spec, t->err));
+    /* The first rank imports while the others wait. */
+    if (train_first(t)) {
+        MAAS_TRY(maas_data_open(&t->source, &spec, t->err));
+        MAAS_TRY(maas_ranks_meet(t->job->ranks, MAAS_OK, NULL, 0, t->err));
+
+    } else {
+        MAAS_TRY(maas_ranks_meet(t->job->ranks, MAAS_OK, NULL, 0, t->err));
+        MAAS_TRY(maas_data_open(&t->source, &spec, t->err));
+    }
+
     t->info = maas_data_info(t->source);
 
     sha = maas_sha_create();
@@ -161,6 +203,7 @@ train_data(maas_train_t *t)
     maas_sha_update(sha, t->text, strlen(t->text));
     maas_sha_update(sha, t->info->digest, MAAS_DIGEST);
     maas_sha_final(sha, t->digest);
+    MAAS_TRY(train_same(t));
 
     return maas_data_split(t->source, t->job->folds != 0 ? t->job->fold : -1,
                            &t->rows, t->err);
@@ -286,6 +329,13 @@ train_all(maas_train_t *t)
     MAAS_TRY(train_type(t, &kind));
     t->job->resumable = kind == TRAIN_NETWORK;
 
+    if (kind != TRAIN_NETWORK && t->job->ranks != NULL) {
+        return maas_err(t->err, MAAS_EINVAL, "model: \"%s\" is fitted by "
+                        "one process, without mpirun, which is for networks",
+                        json_string_value(json_object_get(
+                            t->job->spec->model, "type")));
+    }
+
     if (kind != TRAIN_AGENT && t->job->spec->data == NULL) {
         return maas_err(t->err, MAAS_EINVAL, "\"data\" is missing: where the "
                         "rows come from");
@@ -304,6 +354,10 @@ train_all(maas_train_t *t)
 
     if (t->job->trial) {
         return train_measured(t);
+    }
+
+    if (!train_first(t)) {
+        return MAAS_OK;
     }
 
     MAAS_TRY(maas_train_write(t));

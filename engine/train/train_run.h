@@ -7,6 +7,10 @@
  * Ownership: the job is the caller's; all else is freed before run returns.
  * Threads:   maas_train_run() on a member of the team, or without one; one
  *            run of a model at a time, by the lock.
+ *
+ * Of several ranks the first alone imports, locks, writes and tells; the
+ * others open what it imported.  An error of one is met by the caller: see
+ * ranks.h.
  */
 
 #ifndef MAAS_TRAIN_RUN_H
@@ -48,6 +52,7 @@ typedef struct {
     bool                     resume;
     int                      threads;
     maas_team_t             *team;      /* carries the call; NULL: alone */
+    maas_ranks_t            *ranks;     /* of networks; NULL: one process */
     const atomic_bool       *cancel;
     void                   (*event)(void *ctx, const maas_train_event_t *e);
     void                    *ctx;

@@ -22,7 +22,7 @@ trainer_tensor(maas_trainer_t *t, const maas_tensor_t *like, void **out,
     size_t   bytes;
     int64_t  n = maas_dims_count(like->dims + 1, like->rank - 1);
 
-    if (n < 0 || !maas_mul_i64(n, t->items, &n)
+    if (n < 0 || !maas_mul_i64(n, t->share, &n)
         || !maas_dtype_bytes(like->dtype, n, &bytes))
     {
         return maas_err(err, MAAS_ELIMIT, "a batch of %lld items is too "
@@ -42,6 +42,7 @@ trainer_tensor(maas_trainer_t *t, const maas_tensor_t *like, void **out,
 static maas_status_t
 trainer_buffers(maas_trainer_t *t, maas_err_t *err)
 {
+    bool      sum = t->o.optim->common.accumulate > 1 || t->o.ranks != NULL;
     unsigned  have = maas_optim_moments(t->o.optim);
     int64_t   n = maas_max(t->o.n_train, 1);
 
@@ -49,7 +50,7 @@ trainer_buffers(maas_trainer_t *t, maas_err_t *err)
     MAAS_TRY(trainer_tensor(t, &t->o.feed->y, &t->y, err));
 
     t->order = maas_arena_array(&t->arena, (size_t) n, sizeof(int64_t));
-    t->weight = maas_arena_array(&t->arena, (size_t) t->items,
+    t->weight = maas_arena_array(&t->arena, (size_t) t->share,
                                  sizeof(float));
 
     for (int i = 0; i < MAAS_OPTIM_MOMENTS; i++) {
@@ -69,12 +70,10 @@ trainer_buffers(maas_trainer_t *t, maas_err_t *err)
     }
 
     t->best = t->o.best ? maas_weights_buffer(t->o.weights) : NULL;
-    t->sum = t->o.optim->common.accumulate > 1
-             ? maas_weights_buffer(t->o.weights) : NULL;
+    t->sum = sum ? maas_weights_buffer(t->o.weights) : NULL;
 
     if (t->order == NULL || t->weight == NULL
-        || (t->o.best && t->best == NULL)
-        || (t->o.optim->common.accumulate > 1 && t->sum == NULL))
+        || (t->o.best && t->best == NULL) || (sum && t->sum == NULL))
     {
         return maas_err_nomem(err);
     }
@@ -90,6 +89,7 @@ trainer_nets(maas_trainer_t *t, maas_err_t *err)
                               .loss = t->o.loss, .host = t->o.host,
                               .k = t->o.k, .train = true,
                               .dense = t->o.dense,
+                              .part = t->o.ranks != NULL,
                               .weighted = t->o.feed->weigh != NULL };
 
     MAAS_TRY(maas_fitnet_create(&t->fit, &s, err));
@@ -124,6 +124,8 @@ maas_trainer_create(maas_trainer_t **out, const maas_trainer_opts_t *o,
         t->items = o->batch > 0 ? maas_min(o->batch, o->n_train)
                                 : o->n_train;
         t->batches = (o->n_train + t->items - 1) / t->items;
+        t->share = o->ranks == NULL ? t->items
+                   : (t->items - 1) / o->ranks->n + 1;
         rc = trainer_buffers(t, err);
     }
 
@@ -230,6 +232,7 @@ trainer_history(maas_trainer_t *t)
 
 /* -- batches ------------------------------------------------------------- */
 
+/* Of n rows, this rank's part. */
 static maas_status_t
 trainer_batch(maas_trainer_t *t, maas_fitnet_t *f, const int64_t *row,
     int64_t n, maas_fit_sums_t *sums, maas_err_t *err)
@@ -239,6 +242,14 @@ trainer_batch(maas_trainer_t *t, maas_fitnet_t *f, const int64_t *row,
     maas_tensor_t      x = feed->x, y = feed->y;
     maas_fitnet_run_t  r = { .in = &x, .weight = t->weight,
                              .team = t->o.team };
+
+    n = maas_ranks_part(t->o.ranks, n, &r.first);
+    row += r.first;
+    t->loss = 0;
+
+    if (n == 0) {
+        return MAAS_OK;
+    }
 
     MAAS_TRY(feed->rows(feed->ctx, row, n, train, (uint64_t) t->st.epoch,
                         t->x, t->y, err));
@@ -287,38 +298,64 @@ trainer_diverged(const maas_trainer_t *t, maas_err_t *err)
 }
 
 
+/* Runs the batches of a step; items: how many they have, on all ranks. */
+static maas_status_t
+trainer_gradient(maas_trainer_t *t, maas_fit_sums_t *sums, int64_t *items,
+    maas_err_t *err)
+{
+    int64_t        at, n, part, k = t->o.optim->common.accumulate;
+    maas_status_t  rc;
+
+    for (int64_t i = 0; i < k && t->st.batch < t->batches; i++) {
+        at = t->st.batch * t->items;
+        n = maas_min(t->items, t->o.n_train - at);
+        rc = trainer_batch(t, t->fit, t->order + at, n, sums, err);
+
+        if (rc != MAAS_OK) {
+            return isfinite(t->loss) ? rc : trainer_diverged(t, err);
+        }
+
+        part = maas_ranks_part(t->o.ranks, n, &at);
+
+        if (t->sum != NULL) {
+            MAAS_TRY(maas_trainer_gather(t, part, i == 0));
+        }
+
+        if (part != 0) {
+            maas_fitnet_keep(t->fit, t->o.weights->data);
+        }
+
+        *items += n;
+        t->st.batch++;
+    }
+
+    return MAAS_OK;
+}
+
+
 /* Batches until the optimiser has made a step. */
 static maas_status_t
 trainer_step(maas_trainer_t *t, maas_err_t *err)
 {
-    bool           summed = t->sum != NULL;
-    int64_t        at, n, items = 0, k = t->o.optim->common.accumulate;
-    maas_status_t  rc;
+    int64_t          items = 0;
+    maas_status_t    rc;
+    maas_fit_sums_t  own = { 0 };
 
     t->st.rate = maas_schedule_rate(&t->o.schedule[0], &t->st.schedule,
                                  t->o.optim->common.rate, t->st.epoch,
                                  (double) (t->st.batch + 1)
                                  / (double) t->batches, t->o.epochs);
 
-    for (int64_t i = 0; i < k && t->st.batch < t->batches; i++) {
-        at = t->st.batch * t->items;
-        n = maas_min(t->items, t->o.n_train - at);
-        rc = trainer_batch(t, t->fit, t->order + at, n, &t->st.train, err);
+    if (t->o.ranks == NULL) {
+        MAAS_TRY(trainer_gradient(t, &t->st.train, &items, err));
+        t->stop = t->o.cancel != NULL && *t->o.cancel;
 
-        if (rc != MAAS_OK) {
-            return isfinite(t->loss) ? rc : trainer_diverged(t, err);
-        }
-
-        if (summed) {
-            MAAS_TRY(maas_trainer_gather(t, n, i == 0));
-        }
-
-        maas_fitnet_keep(t->fit, t->o.weights->data);
-        items += n;
-        t->st.batch++;
+    } else {
+        rc = trainer_gradient(t, &own, &items, err);
+        MAAS_TRY(maas_trainer_exchange(t, rc, &own, err));
     }
 
-    rc = maas_trainer_update(t, summed, items, t->st.rate, err);
+    rc = maas_trainer_update(t, t->sum != NULL, items, t->st.rate, err);
 
     return rc == MAAS_OK ? rc : trainer_diverged(t, err);
 }
@@ -326,15 +363,22 @@ trainer_step(maas_trainer_t *t, maas_err_t *err)
 
 /* -- epochs -------------------------------------------------------------- */
 
-maas_status_t
-maas_trainer_evaluate(maas_trainer_t *t, const int64_t *row, int64_t n,
+/* diverged: what is not finite is an error of the step. */
+static maas_status_t
+trainer_rows(maas_trainer_t *t, const int64_t *row, int64_t n, bool diverged,
     maas_fit_sums_t *sums, maas_err_t *err)
 {
-    int64_t  k;
+    int64_t        k;
+    maas_status_t  rc;
 
     for (int64_t at = 0; at < n; at += k) {
         k = maas_min(t->items, n - at);
-        MAAS_TRY(trainer_batch(t, t->check, row + at, k, sums, err));
+        rc = trainer_batch(t, t->check, row + at, k, sums, err);
+
+        if (rc != MAAS_OK) {
+            return diverged && !isfinite(t->loss) ? trainer_diverged(t, err)
+                                                  : rc;
+        }
     }
 
     return MAAS_OK;
@@ -342,15 +386,37 @@ maas_trainer_evaluate(maas_trainer_t *t, const int64_t *row, int64_t n,
 
 
 static maas_status_t
+trainer_judged(maas_trainer_t *t, const int64_t *row, int64_t n,
+    bool diverged, maas_fit_sums_t *sums, maas_err_t *err)
+{
+    maas_status_t    rc;
+    maas_fit_sums_t  own = { 0 };
+
+    if (t->o.ranks == NULL || n == 0) {
+        return trainer_rows(t, row, n, diverged, sums, err);
+    }
+
+    rc = trainer_rows(t, row, n, diverged, &own, err);
+
+    return maas_trainer_meet(t, rc, &own, sums, err);
+}
+
+
+maas_status_t
+maas_trainer_evaluate(maas_trainer_t *t, const int64_t *row, int64_t n,
+    maas_fit_sums_t *sums, maas_err_t *err)
+{
+    return trainer_judged(t, row, n, false, sums, err);
+}
+
+
+static maas_status_t
 trainer_validate(maas_trainer_t *t, maas_err_t *err)
 {
-    maas_status_t  rc;
-
     memset(&t->st.validation, 0, sizeof(t->st.validation));
-    rc = maas_trainer_evaluate(t, t->o.validation, t->o.n_validation,
-                               &t->st.validation, err);
 
-    return rc == MAAS_OK || isfinite(t->loss) ? rc : trainer_diverged(t, err);
+    return trainer_judged(t, t->o.validation, t->o.n_validation, true,
+                          &t->st.validation, err);
 }
 
 
@@ -413,7 +479,9 @@ trainer_save(maas_trainer_t *t, bool epoch, bool now_or_never,
           || (t->o.every_steps != 0
               && (epoch || t->st.step % t->o.every_steps == 0));
 
-    if (t->o.checkpoint == NULL || !due) {
+    if (t->o.checkpoint == NULL || !due
+        || (t->o.ranks != NULL && t->o.ranks->rank != 0))
+    {
         return MAAS_OK;
     }
 
@@ -453,6 +521,8 @@ trainer_epoch(maas_trainer_t *t, maas_err_t *err)
         trainer_shuffle(t);
     }
 
+    maas_trainer_align(t);
+
     while (t->st.batch < t->batches) {
         MAAS_TRY(trainer_step(t, err));
 
@@ -460,7 +530,7 @@ trainer_epoch(maas_trainer_t *t, maas_err_t *err)
             t->o.step(t->o.ctx, t);
         }
 
-        if (t->o.cancel != NULL && *t->o.cancel) {
+        if (t->stop) {
             MAAS_TRY(trainer_save(t, false, true, err));
             return maas_err(err, MAAS_ECANCEL, "stopped at step %lld, in "
                             "epoch %lld", (long long) t->st.step,
@@ -493,23 +563,28 @@ trainer_epoch(maas_trainer_t *t, maas_err_t *err)
 }
 
 
+static maas_status_t
+trainer_resume(maas_trainer_t *t, maas_err_t *err)
+{
+    bool           first = t->o.ranks == NULL || t->o.ranks->rank == 0;
+    maas_status_t  rc = MAAS_OK;
+
+    if (t->o.resume && t->o.checkpoint != NULL && first) {
+        rc = maas_checkpoint_read(t, err);
+        t->resumed = rc == MAAS_OK;
+        t->saved = t->resumed ? t->started : 0;
+        rc = rc == MAAS_ENOENT ? MAAS_OK : rc;
+    }
+
+    return t->o.ranks == NULL ? rc : maas_trainer_follow(t, rc, err);
+}
+
+
 maas_status_t
 maas_trainer_run(maas_trainer_t *t, maas_err_t *err)
 {
-    maas_status_t  rc;
-
     t->started = maas_now_ns();
-
-    if (t->o.resume && t->o.checkpoint != NULL) {
-        rc = maas_checkpoint_read(t, err);
-
-        if (rc != MAAS_OK && rc != MAAS_ENOENT) {
-            return rc;
-        }
-
-        t->resumed = rc == MAAS_OK;
-        t->saved = t->resumed ? t->started : 0;
-    }
+    MAAS_TRY(trainer_resume(t, err));
 
     t->st.done = t->st.done || t->st.epoch >= t->o.epochs;
 

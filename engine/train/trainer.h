@@ -5,7 +5,7 @@
  *
  * The result is a function of model, data, options and seed: not of the
  * number of threads, of when checkpoints are written, or of how often the
- * run was killed and resumed.
+ * run was killed and resumed.  The number of ranks changes its rounding.
  *
  * Ownership: a trainer owns its buffers; model, feed and weights are the
  *            caller's and must outlive it.
@@ -22,6 +22,7 @@
 #include "train/fit_metrics.h"
 #include "train/fitnet.h"
 #include "train/optim.h"
+#include "train/ranks.h"
 
 
 typedef struct maas_trainer_s  maas_trainer_t;
@@ -69,6 +70,7 @@ typedef struct {
     bool                     keep;      /* a last one when all is done */
 
     maas_team_t             *team;
+    maas_ranks_t            *ranks;         /* NULL: alone */
     const atomic_bool       *cancel;        /* NULL, or polled each step */
 
     /* Told on the thread of the run; NULL: nobody asks. */
@@ -98,6 +100,8 @@ struct maas_trainer_s {
     maas_trainer_state_t   st;
     int64_t                batches;     /* of an epoch */
     int64_t                items;       /* of a full batch */
+    int64_t                share;       /* this rank's largest part of it */
+    bool                   stop;        /* a rank was cancelled */
     float                  loss;        /* of the last batch */
     double                 norm;        /* of the last gradient */
     bool                   resumed;
@@ -144,6 +148,17 @@ maas_status_t maas_trainer_begin(maas_trainer_t *t, maas_err_t *err);
 maas_status_t maas_trainer_gather(maas_trainer_t *t, int64_t n, bool first);
 maas_status_t maas_trainer_update(maas_trainer_t *t, bool summed,
     int64_t items, double rate, maas_err_t *err);
+
+
+/* -- ranks: see trainer_ranks.c ------------------------------------------ */
+
+maas_status_t maas_trainer_meet(maas_trainer_t *t, maas_status_t rc,
+    const maas_fit_sums_t *s, maas_fit_sums_t *to, maas_err_t *err);
+maas_status_t maas_trainer_exchange(maas_trainer_t *t, maas_status_t rc,
+    const maas_fit_sums_t *s, maas_err_t *err);
+void maas_trainer_align(maas_trainer_t *t);
+maas_status_t maas_trainer_follow(maas_trainer_t *t, maas_status_t rc,
+    maas_err_t *err);
 
 
 /* -- checkpoints --------------------------------------------------------- */

@@ -121,7 +121,7 @@ step_gather(void *arg, int slot, int64_t first, int64_t last)
         const trainer_piece_t  *p = &job->t->piece[i];
 
         sum = job->t->sum + p->off;
-        g = step_grad(job, p);
+        g = job->factor != 0 ? step_grad(job, p) : NULL;
 
         for (int64_t k = 0; k < p->n; k++) {
             sum[k] = (job->first ? 0 : sum[k])
@@ -133,7 +133,7 @@ step_gather(void *arg, int slot, int64_t first, int64_t last)
 }
 
 
-/* Adds n times the gradient of the last run to the sum. */
+/* Adds n times the gradient of the last run to the sum; n == 0: nothing. */
 maas_status_t
 maas_trainer_gather(maas_trainer_t *t, int64_t n, bool first)
 {

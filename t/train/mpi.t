@@ -1,0 +1,307 @@
+# mpirun -n N maas train: the same network as one process makes; errors of one
+# rank, killed ranks, signals.  Skipped without Open MPI.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::Bin/../lib";
+use MaasCli;
+use JSON::PP;
+use POSIX qw(:sys_wait_h);
+use Test::More;
+use Time::HiRes qw(sleep time);
+
+my $python = '/usr/bin/python3';
+my $json = JSON::PP->new->canonical;
+my ($mpirun) = grep { -x } map { "$_/mpirun" } split /:/, $ENV{PATH};
+
+$ENV{OMPI_ALLOW_RUN_AS_ROOT} = $ENV{OMPI_ALLOW_RUN_AS_ROOT_CONFIRM} = 1;
+
+# The machine does other things too.
+
+$ENV{OMPI_MCA_mpi_yield_when_idle} = 1;
+$ENV{OMPI_MCA_hwloc_base_binding_policy} = 'none';
+$ENV{OMPI_MCA_odls_base_sigkill_timeout} = 0;
+
+# A library that cannot be loaded.
+
+mkdir "$tmp/lib";
+spew("$tmp/lib/libmpi.so.40", 'no library');
+
+my $r;
+{
+    local @ENV{qw(OMPI_COMM_WORLD_SIZE LD_LIBRARY_PATH)} = (2, "$tmp/lib");
+    $r = maas('train', spew("$tmp/none.json", '{}'));
+}
+is($r->{status}, 1, 'a rank without the library of Open MPI');
+like($r->{err}, qr/package libopenmpi3: .*libmpi\.so\.40/,
+     '  says which package has it');
+
+if (!$mpirun || run($mpirun, '-n', 1, 'true')->{status} != 0) {
+    diag('not tested: mpirun (openmpi-bin) is not there, or does not run');
+    done_testing();
+    exit;
+}
+
+srand 5;
+spew("$tmp/rows.csv", join(',', 'a' .. 'f', 'y') . "\n" . join '', map {
+    my @x = map { sprintf '%.4f', rand(2) - 1 } 1 .. 6;
+    my $s = $x[0] * $x[1] + $x[2] - $x[3] * $x[4];
+    join(',', @x, $s > 0.3 ? 'high' : $s < -0.3 ? 'low' : 'middle') . "\n"
+} 1 .. 501);
+
+my $base = {
+    name => 'net', seed => 9,
+    data => { path => 'rows.csv', target => 'y',
+              split => { validation => 0.2, test => 0.1 } },
+    pipeline => [ { type => 'scale' } ],
+    model => { type => 'network', layers => [
+        { type => 'dense', units => 21, activation => 'relu' },
+        { type => 'dropout', rate => 0.1 },
+        { type => 'dense', units => 3, activation => 'softmax' } ] },
+    loss => { type => 'categorical_crossentropy',
+              class_weight => 'balanced' },
+    optimizer => { type => 'adam', learning_rate => 0.01 },
+    epochs => 8, batch_size => 27
+};
+
+my $files = 0;
+
+sub spec {
+    return spew("$tmp/spec" . ++$files . '.json',
+                $json->encode({ %$base, @_ }));
+}
+
+
+sub mpi {
+    my ($n, @argv) = @_;
+
+    return run('timeout', 60, $mpirun, '--oversubscribe', '-n', $n,
+               "$build/maas", 'train', '--json', @argv);
+}
+
+
+sub events {
+    my ($r, $what) = @_;
+
+    return grep { ($_->{event} // '') eq $what } map { json($_) }
+           split /\n/, $r->{out};
+}
+
+
+sub near {
+    my ($x, $y) = @_;
+
+    return abs($x - $y) <= 1e-5 * (abs($y) + 1e-3);
+}
+
+
+# The largest difference of two models' weights, and the largest weight.
+
+sub apart {
+    my ($one, $two) = @_;
+
+    my $py = <<'EOP';
+import onnx, sys
+import numpy as np
+from onnx import numpy_helper as h
+a, b = ({t.name: h.to_array(t) for t in onnx.load(p).graph.initializer
+         if t.data_type == 1} for p in sys.argv[1:])
+assert a.keys() == b.keys()
+print(max(np.abs(a[k] - b[k]).max() / np.abs(b[k]).max() for k in a))
+EOP
+    my $r = run($python, '-c', $py, map { "$tmp/$_/net/1/model.onnx" }
+                $one, $two);
+    return $r->{out} =~ /^([\d.e+-]+)$/ ? $1 : diag($r->{err}) && 9;
+}
+
+
+# -- the same as one process -------------------------------------------------
+
+for my $case ([ 'adam' ],
+              [ 'accumulated', optimizer => { type => 'sgd', momentum => 0.9,
+                                              learning_rate => 0.05,
+                                              accumulate => 3,
+                                              clip_norm => 1 } ])
+{
+    my ($name, @more) = @$case;
+    my $path = spec(@more);
+    my $one = maas('train', '--json', '--output', "$tmp/$name.one", $path);
+    my @one = events($one, 'epoch');
+
+    is($one->{status}, 0, "$name: one process") or diag($one->{err});
+
+    for my $n ($name eq 'adam' ? (1, 2, 4) : 2) {
+        my $out = "$name.$n";
+        $r = mpi($n, '--output', "$tmp/$out", $path);
+        is($r->{status}, 0, "$name: $n ranks") or diag($r->{err});
+
+        my @epoch = events($r, 'epoch');
+        my @bad = grep {
+            my $i = $_;
+            grep { !near($epoch[$i]{$_} // 9, $one[$i]{$_}) }
+            qw(loss accuracy validation_loss validation_accuracy)
+        } 0 .. $#one;
+
+        is(scalar @epoch, scalar @one, '  a line an epoch');
+        is("@bad", '', '  with losses and metrics of one process');
+        my $apart = apart("$name.one", $out);
+        cmp_ok($apart, '<', $n == 1 ? 1e-30 : 2e-5, '  and its weights');
+
+        my ($done) = events($r, 'done');
+        ok(near($done->{metrics}{test_loss}, (events($one, 'done'))[0]
+                {metrics}{test_loss}), '  and its loss of the test rows');
+        is($done->{training}{ranks} // 1, $n, '  which says how many');
+        ok(!-e "$tmp/$out/net/2", '  and is one version');
+    }
+}
+
+$r = mpi(2, '--threads', 2, '--output', "$tmp/again", spec());
+is($r->{status}, 0, '2 ranks again') or diag($r->{err});
+ok(slurp("$tmp/again/net/1/model.onnx")
+   eq slurp("$tmp/adam.2/net/1/model.onnx"), '  make the same bits');
+
+$r = mpi(4, '--output', "$tmp/small", spec(batch_size => 3, epochs => 1));
+is($r->{status}, 0, 'batches of fewer rows than ranks') or diag($r->{err});
+maas('train', '--json', '--output', "$tmp/small.one",
+     spec(batch_size => 3, epochs => 1));
+cmp_ok(apart('small.one', 'small'), '<', 2e-5, '  are the same too');
+
+$r = mpi(2, '--output', "$tmp/folds", spec(folds => 2, epochs => 2,
+    data => { path => 'rows.csv', target => 'y' }));
+is($r->{status}, 0, 'folds') or diag($r->{err});
+is(scalar events($r, 'fold'), 2, '  are told once');
+
+
+# -- a rank is killed --------------------------------------------------------
+
+sub start {
+    my (@argv) = @_;
+
+    my $pid = fork // die "fork: $!";
+
+    if ($pid == 0) {
+        open STDOUT, '>', "$tmp/start.out";
+        open STDERR, '>', "$tmp/start.err";
+        exec $mpirun, '--oversubscribe', '-n', 2, "$build/maas", 'train',
+             '--json', @argv;
+    }
+
+    return $pid;
+}
+
+
+sub rank_of {
+    my ($mpi, $rank) = @_;
+
+    for (my $until = time + 20; time < $until; sleep 0.002) {
+        for (split ' ', slurp("/proc/$mpi/task/$mpi/children")) {
+            return $_ if slurp("/proc/$_/environ")
+                         =~ /\0OMPI_COMM_WORLD_RANK=$rank\0/;
+        }
+    }
+
+    return 0;
+}
+
+
+sub ended {
+    my ($pid) = @_;
+
+    for (my $until = time + 20; time < $until; sleep 0.01) {
+        return 1 if waitpid($pid, WNOHANG) > 0;
+    }
+
+    kill 'KILL', $pid;
+    waitpid $pid, 0;
+    return 0;
+}
+
+
+sub saved {
+    my ($out) = @_;
+
+    return (stat "$tmp/$out/net/.train/checkpoint")[1] // 0;
+}
+
+
+# Until there is a new checkpoint.
+
+sub until_saved {
+    my ($pid, $out, $old) = @_;
+
+    for (my $until = time + 20; time < $until; sleep 0.001) {
+        return 1 if saved($out) != $old;
+    }
+
+    return 0;
+}
+
+
+my $long = spec(epochs => 100, checkpoint => { steps => 10 });
+
+is(mpi(2, '--output', "$tmp/whole", $long)->{status}, 0, 'without a break');
+
+for my $rank (1, 0) {
+    my $old = saved('broken');
+    my $pid = start('--resume', '--output', "$tmp/broken", $long);
+    my $victim = rank_of($pid, $rank);
+    ok(until_saved($pid, 'broken', $old), "rank $rank is killed");
+    kill 'KILL', $victim if $victim;
+    ok(ended($pid), '  and mpirun ends');
+    isnt($?, 0, '  with an error');
+    is(join(' ', glob "$tmp/broken/net/[1-9.]*/model.onnx"), '',
+       '  and no version');
+}
+
+$r = mpi(2, '--resume', '--output', "$tmp/broken", $long);
+is($r->{status}, 0, '--resume goes on') or diag($r->{err});
+my $went = () = events($r, 'epoch');
+cmp_ok($went, '<', 100, '  from where it was');
+ok(slurp("$tmp/broken/net/1/model.onnx")
+   eq slurp("$tmp/whole/net/1/model.onnx"), '  to the same bits');
+
+my $pid = start('--output', "$tmp/term", '--set', 'epochs=1000000', $long);
+until_saved($pid, 'term', 0);
+my $one = rank_of($pid, 1);
+kill 'TERM', $one if $one;
+ok(ended($pid), 'SIGTERM at one rank ends all');
+like(slurp("$tmp/start.err"), qr/stopped at step \d+.*--resume/,
+     '  after a step, with a checkpoint');
+
+
+# -- errors are told once ----------------------------------------------------
+
+sub fails {
+    my ($r, $text, $name) = @_;
+
+    my $n = () = $r->{err} =~ /$text/g;
+    ok($r->{status} != 0 && $r->{status} != 124 && $n == 1, $name)
+        or diag("$r->{status}, $n times: $r->{err}");
+}
+
+
+fails(mpi(4, spec(name => 'wild', epochs => 200,
+                  optimizer => { type => 'sgd', learning_rate => 1e30 })),
+      'diverged at step \d+, in epoch \d+', 'training that diverges');
+ok(!-e "$tmp/models/wild/1", '  makes no version');
+
+fails(mpi(2, spec(data => { path => 'nowhere.csv', target => 'y' })),
+      'nowhere.csv: No such file', 'no data');
+fails(mpi(2, spec(model => { type => 'random_forest' })),
+      '"random_forest" is fitted by one process', 'a forest');
+fails(mpi(2, spec(pipeline => [], model => { type => 'network', layers => [
+          { type => 'dense', units => 3 }, { type => 'batch_norm' } ] })),
+      'batch normalization, whose statistics are "[^"]*running_mean"',
+      'batch normalization');
+
+my @other = ("$build/maas", 'train', '--json', '--output', "$tmp/other");
+fails(run('timeout', 60, $mpirun, '--oversubscribe', '-n', 1, @other, spec(),
+          ':', '-n', 1, @other, spec(epochs => 9)),
+      'rank 1 has another specification', 'another specification');
+fails(run('timeout', 60, $mpirun, '--oversubscribe', '-n', 1, @other, spec(),
+          ':', '-n', 1, @other, "$tmp/nowhere.json"),
+      'nowhere.json', 'a specification that only one rank has');
+
+done_testing();
