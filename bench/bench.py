@@ -10,7 +10,8 @@ import time
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
-from bench_base import (PAIRS, ROOT, SECONDS, SLICE, START, Skip, report, say)
+from bench_base import (PAIRS, ROOT, SECONDS, SLICE, START, TURNS, Skip,
+                        report, say)
 
 PARTS = ['engine', 'start', 'trees', 'json', 'http', 'peers', 'batch',
          'texts', 'fit', 'train']
@@ -60,8 +61,9 @@ def machine():
         % (commit if 'fatal' not in commit else 'without git',
            version('nginx', '-v').replace('nginx version: ', ''),
            version('wrk', '-v').split(' [')[0].replace('wrk ', '')))
-    say('Made %s by `make bench`: %d alternated pairs of %g s (servers: '
-        '%g s).' % (time.strftime('%Y-%m-%d'), PAIRS, SLICE, SECONDS))
+    say('Made %s by `make bench`: networks %d alternated pairs of %g s, '
+        'servers %d of %g s.'
+        % (time.strftime('%Y-%m-%d'), TURNS, SLICE, PAIRS, SECONDS))
 
 
 def part(name, main, *args):

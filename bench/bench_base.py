@@ -17,7 +17,8 @@ PEER = BUILD + '/peer_ort'
 CORES = BUILD + '/bench_cores'
 LOAD = BUILD + '/bench_load'
 PAIRS = int(os.environ.get('BENCH_PAIRS') or 9)
-SLICE = float(os.environ.get('BENCH_SLICE') or 0.3)     # of a network
+TURNS = int(os.environ.get('BENCH_TURNS') or 25)        # of a network
+SLICE = float(os.environ.get('BENCH_SLICE') or 0.1)     # of a network
 SECONDS = float(os.environ.get('BENCH_SECONDS') or 2)   # of a server
 MINUTES = float(os.environ.get('BENCH_MINUTES') or 13)
 

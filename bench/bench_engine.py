@@ -8,13 +8,13 @@ import time
 
 import numpy as np
 
-from bench_base import (MAAS, MINUTES, PAIRS, START, WORK, Skip,
-                        interval, middle, note, ours, quartiles, run, say,
-                        settled, table, theirs)
+from bench_base import (MAAS, MINUTES, START, TURNS, WORK, Skip, interval,
+                        middle, note, ours, quartiles, run, say, settled,
+                        table, theirs)
 from bench_cases import BATCHES, CASES, EXACT, by_name
 
 MIB = 1048576
-BATCH_PAIRS = 3
+BATCH_PAIRS = 6
 
 
 class Result:
@@ -267,7 +267,7 @@ def main(names):
     say()
     say('## The engine')
     say()
-    done = [measure(c, PAIRS) for c in wanted]
+    done = [measure(c, TURNS) for c in wanted]
     first = next((r for r in done if r.pairs), None)
     if first is not None:
         a, b = next(iter(first.pairs.values()))[0]
@@ -282,10 +282,10 @@ def main(names):
             'the median of %d pairs with its interval at 95 %% (order '
             'statistics). A gate passes when the upper end does, and is '
             'shown for both numerics where it names none.'
-            % (a['cpu'], b['version'], PAIRS))
+            % (a['cpu'], b['version'], TURNS))
         say()
     latency(done)
     threads(done)
     costs(done)
-    batches([measure(c, min(PAIRS, BATCH_PAIRS)) for c in batch])
+    batches([measure(c, min(TURNS, BATCH_PAIRS)) for c in batch])
     return done

@@ -4,10 +4,11 @@
 # tables; when all is asked for, writes them to docs/benchmarks.md.  Parts:
 # engine start trees json http peers batch texts fit train; or how names of
 # networks begin (bench_cases.py).
-# $BENCH_PAIRS (9) pairs of runs of $BENCH_SLICE (0.3) seconds, of servers
-# $BENCH_SECONDS (2); networks that are not begun after $BENCH_MINUTES (13)
-# are left out.  Nothing is asserted: a neighbour on the machine moves any
-# figure, so only alternated ratios say much.
+# Networks run in $BENCH_TURNS (25) pairs of $BENCH_SLICE (0.1) seconds: many
+# short ones, so that a host that slows down for a second spoils few.  Servers
+# run in $BENCH_PAIRS (9) of $BENCH_SECONDS (2); networks that are not begun
+# after $BENCH_MINUTES (13) are left out.  Nothing is asserted: a neighbour on
+# the machine moves any figure, so only alternated ratios say much.
 set -eu
 
 root=$(cd "$(dirname "$0")/.." && pwd)
