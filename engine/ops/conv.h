@@ -93,10 +93,7 @@ maas_status_t conv_blocked_infer(maas_infer_t *c);
 bool conv_blocked_pack(const maas_node_t *n, const maas_type_t *const *type,
     maas_pack_t *p);
 bool conv_blocked_setup(maas_setup_t *u);
-bool conv_blocked_setup_dw(maas_setup_t *u);
 maas_status_t conv_blocked_run(const maas_step_t *s, maas_slot_t *slot,
-    int64_t first, int64_t last);
-maas_status_t conv_blocked_run_dw(const maas_step_t *s, maas_slot_t *slot,
     int64_t first, int64_t last);
 
 bool conv_gradx_blocked(const maas_node_t *n, const maas_type_t *const *type,
@@ -105,6 +102,11 @@ bool conv_gradx_blocked_pack(const maas_node_t *n,
     const maas_type_t *const *type, maas_pack_t *p);
 bool conv_gradx_blocked_setup(maas_setup_t *u);
 maas_status_t conv_gradx_blocked_run(const maas_step_t *s, maas_slot_t *slot,
+    int64_t first, int64_t last);
+
+/* conv_depthwise.c */
+bool conv_blocked_setup_dw(maas_setup_t *u);
+maas_status_t conv_blocked_run_dw(const maas_step_t *s, maas_slot_t *slot,
     int64_t first, int64_t last);
 
 /* conv_grad_blocked.c */

@@ -13,8 +13,7 @@
 
 #include <math.h>
 
-#include "ops/blocked.h"
-#include "ops/conv.h"
+#include "ops/conv_band.h"
 
 
 #define CB_CACHE   65536        /* floats of a band of inputs */
@@ -22,20 +21,6 @@
 #define CB_CHAIN   40960        /* floats of their weights in one go */
 #define CB_PLANES  4            /* channels that are read from planes */
 #define CB_LEAST   42           /* pixels of a band that is cut in two */
-
-typedef struct {
-    int64_t  batch, group, icg, ocg;
-    int64_t  ih, iw, oh, ow, kh, kw, sh, sw, ph, pw, dh, dw;
-    bool     planes;            /* the input is plain */
-    bool     flat;              /* a pixel sees itself alone */
-    bool     copy;
-    int64_t  lane;              /* floats of an input pixel: 16 or 1 */
-    int64_t  parts;             /* blocks or planes of the input */
-    int64_t  rows, cols;        /* of a band */
-    int64_t  in_rows, in_cols;  /* that a band sees, at most */
-    int64_t  nrow, ncol;        /* bands */
-    int64_t  nb, nset;          /* channels of a unit, multiple of 16 */
-} cb_t;
 
 /* Output pixels and the input that they see. */
 typedef struct {
@@ -69,9 +54,8 @@ cb_window(cb_t *g, const maas_window_t *w)
 }
 
 
-/* Parts of about `n`, each a multiple of `step`. */
-static int64_t
-cb_even(int64_t all, int64_t n, int64_t step)
+int64_t
+conv_band_even(int64_t all, int64_t n, int64_t step)
 {
     int64_t  parts;
 
@@ -120,12 +104,13 @@ cb_bands(cb_t *g)
     wide = g->parts * g->lane * ((g->ow - 1) * g->sw
                                  + (g->kw - 1) * g->dw + 1);
     n = CB_CACHE / maas_max(wide, 1) - (g->kh - 1) * g->dh;
-    g->rows = cb_even(g->oh, n / g->sh, 1);
+    g->rows = conv_band_even(g->oh, n / g->sh, 1);
     g->cols = g->ow;
 
     if (g->rows == 1 && wide > 2 * CB_CACHE) {
-        g->cols = cb_even(g->ow, CB_CACHE / (g->parts * g->lane * g->sw)
-                                 - (g->kw - 1) * g->dw / g->sw, 28);
+        n = CB_CACHE / (g->parts * g->lane * g->sw)
+            - (g->kw - 1) * g->dw / g->sw;
+        g->cols = conv_band_even(g->ow, n, 28);
     }
 
     while (cb_units(g), cb_uneven(g)) {
@@ -152,9 +137,8 @@ cb_turn(maas_window_t *w)
 }
 
 
-/* back: x is dY and y is dX of a convolution of stride 1. */
-static void
-cb_geom(cb_t *g, const void *attr, const maas_tensor_t *x,
+void
+conv_band_geom(cb_t *g, const void *attr, const maas_tensor_t *x,
     const maas_tensor_t *w, const maas_tensor_t *y, bool back)
 {
     maas_window_t              win;
@@ -648,7 +632,7 @@ cb_setup(maas_setup_t *u, bool back)
         return false;
     }
 
-    cb_geom(&g, u->attr, &u->in[0], &u->in[1], &u->out[0], back);
+    conv_band_geom(&g, u->attr, &u->in[0], &u->in[1], &u->out[0], back);
 
     if (g.planes && (back || g.group != 1 || g.dw != 1)) {
         return false;
@@ -691,7 +675,7 @@ cb_run(const maas_step_t *s, maas_slot_t *slot, int64_t first, int64_t last,
     int64_t     u, n, oc, have = -1;
     cb_band_t   b = { 0 };
 
-    cb_geom(&g, s->attr, &s->in[0], &s->in[1], &s->out[0], back);
+    conv_band_geom(&g, s->attr, &s->in[0], &s->in[1], &s->out[0], back);
 
     for (u = first; u < last; u++) {
         n = u / g.nset;
@@ -722,87 +706,5 @@ conv_gradx_blocked_run(const maas_step_t *s, maas_slot_t *slot,
     int64_t first, int64_t last)
 {
     cb_run(s, slot, first, last, true);
-    return MAAS_OK;
-}
-
-
-/* -- depthwise ----------------------------------------------------------- */
-
-#define CB_DW_PIXELS  1024      /* output pixels of a unit */
-
-static int64_t
-cb_dw_rows(const cb_t *g)
-{
-    return cb_even(g->oh, CB_DW_PIXELS / maas_max(g->ow, 1), 1);
-}
-
-
-bool
-conv_blocked_setup_dw(maas_setup_t *u)
-{
-    cb_t  g;
-
-    if (u->in[1].format != MAAS_FMT_P16 || u->in[0].format != MAAS_FMT_C16
-        || !conv_w_depthwise(u->attr, u->in[1].dims))
-    {
-        return false;
-    }
-
-    cb_geom(&g, u->attr, &u->in[0], &u->in[1], &u->out[0], false);
-    u->units = maas_planes16(&u->out[0])
-               * ((g.oh + cb_dw_rows(&g) - 1) / cb_dw_rows(&g));
-    u->cost = 100 + conv_flops(u) / 50;
-    return true;
-}
-
-
-maas_status_t
-conv_blocked_run_dw(const maas_step_t *s, maas_slot_t *slot, int64_t first,
-    int64_t last)
-{
-    int            posts;
-    cb_t           g;
-    float          bias[MAAS_C16];
-    int64_t        u, c, at, plane, rows, parts, blocks;
-    const float   *b = conv_bias(s);
-    maas_win16_t   w = { 0 };
-
-    (void) slot;
-
-    cb_geom(&g, s->attr, &s->in[0], &s->in[1], &s->out[0], false);
-    posts = conv_blocked_posts(s, NULL, &w.clip, &w.lo, &w.hi);
-    rows = cb_dw_rows(&g);
-    parts = (g.oh + rows - 1) / rows;
-    blocks = maas_blocks(s->out[0].dims[1]);
-
-    w.ih = g.ih, w.iw = g.iw, w.oh = g.oh, w.ow = g.ow;
-    w.kh = g.kh, w.kw = g.kw, w.sh = g.sh, w.sw = g.sw;
-    w.ph = g.ph, w.pw = g.pw, w.dh = g.dh, w.dw = g.dw;
-    w.bias = bias;
-
-    for (u = first; u < last; u++) {
-        plane = u / parts;
-        c = plane % blocks * MAAS_C16;
-
-        for (int64_t i = 0; i < MAAS_C16; i++) {
-            bias[i] = b != NULL && c + i < s->out[0].dims[1] ? b[c + i] : 0;
-        }
-
-        w.x = (const float *) s->in[0].data + plane * g.ih * g.iw * MAAS_C16;
-        w.w = (const float *) s->in[1].data + c * g.kh * g.kw;
-        w.y = (float *) s->out[0].data + plane * g.oh * g.ow * MAAS_C16;
-        w.y0 = u % parts * rows;
-        w.y1 = maas_min(w.y0 + rows, g.oh);
-        s->k->dwconv16(&w);
-
-        at = (plane * g.oh + w.y0) * g.ow * MAAS_C16;
-
-        if (posts < s->n_post) {
-            maas_post_apply16(s, posts, (float *) s->out[0].data + at,
-                              (float *) s->out[0].data + at,
-                              (w.y1 - w.y0) * g.ow, at, plane);
-        }
-    }
-
     return MAAS_OK;
 }
