@@ -45,18 +45,6 @@ typedef struct {
                     : t->yhalf + ((r) - KB_HALF) * MAAS_C16)
 
 
-V_INL V
-kb_limit(const maas_conv16_t *c, V v, const float *add)
-{
-    if (add != NULL) {
-        v = v_add(v, v_load(add));
-    }
-
-    return !c->clip || c->more ? v
-           : v_min(v_set1(c->hi), v_max(v_set1(c->lo), v));
-}
-
-
 /* R0 and R1 pixels by W vectors; constants where this is inlined. */
 V_INL void
 kb_tile(const kb_tile_t *t, const int R0, const int R1, const int W)
@@ -161,16 +149,43 @@ kb_tile(const kb_tile_t *t, const int R0, const int R1, const int W)
         }
     }
 
+#define KB_ADD(r)                                                             \
+        if (KB_HAS(r)) {                                                      \
+            x##r = v_add(x##r, v_load(add + KB_OUT(r)));                      \
+                                                                              \
+            if (W > 1) {                                                      \
+                z##r = v_add(z##r, v_load(add + KB_OUT(r) + ys));             \
+            }                                                                 \
+        }
+
+#define KB_LIMIT(r)                                                           \
+        if (KB_HAS(r)) {                                                      \
+            x##r = v_min(b1, v_max(b0, x##r));                                \
+                                                                              \
+            if (W > 1) {                                                      \
+                z##r = v_min(b1, v_max(b0, z##r));                            \
+            }                                                                 \
+        }
+
 #define KB_END(r)                                                             \
     if (KB_HAS(r)) {                                                          \
-        v_store(y + KB_OUT(r),                                                \
-                kb_limit(c, x##r, add ? add + KB_OUT(r) : NULL));             \
+        v_store(y + KB_OUT(r), x##r);                                         \
                                                                               \
         if (W > 1) {                                                          \
-            v_store(y + KB_OUT(r) + ys,                                       \
-                    kb_limit(c, z##r, add ? add + KB_OUT(r) + ys : NULL));    \
+            v_store(y + KB_OUT(r) + ys, z##r);                                \
         }                                                                     \
     }
+
+    if (add != NULL) {
+        KB_R(KB_ADD)
+    }
+
+    if (c->clip && !c->more) {
+        b0 = v_set1(c->lo);
+        b1 = v_set1(c->hi);
+        KB_R(KB_LIMIT)
+    }
+
     KB_R(KB_END)
 }
 
