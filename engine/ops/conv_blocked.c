@@ -17,6 +17,7 @@
 
 
 #define CB_CACHE   65536        /* floats of a band of inputs */
+#define CB_PIXELS  56           /* of a band: it meets all weights */
 #define CB_SET     32           /* output channels that run together */
 #define CB_CHAIN   40960        /* floats of their weights in one go */
 #define CB_PLANES  4            /* channels that are read from planes */
@@ -101,10 +102,24 @@ cb_bands(cb_t *g)
 {
     int64_t  wide, n;
 
-    wide = g->parts * g->lane * ((g->ow - 1) * g->sw
-                                 + (g->kw - 1) * g->dw + 1);
-    n = CB_CACHE / maas_max(wide, 1) - (g->kh - 1) * g->dh;
-    g->rows = conv_band_even(g->oh, n / g->sh, 1);
+    wide = (g->ow - 1) * g->sw + (g->kw - 1) * g->dw + 1;
+
+    if (g->planes || g->copy) {
+        n = CB_CACHE / maas_max(g->parts * g->lane * wide, 1)
+            - (g->kh - 1) * g->dh;
+        n /= g->sh;
+
+    } else {
+        /* Pixels between those that are read do not count. */
+        wide = maas_min(wide, g->ow * g->kw);
+        n = CB_CACHE / maas_max(g->parts * g->lane * wide, 1);
+        n = g->kh <= g->sh ? n / g->kh
+            : (n - (g->kh - 1) * g->dh) / g->sh;
+    }
+
+    wide *= g->parts * g->lane;
+    n = maas_max(n, CB_PIXELS / maas_max(g->ow, 1));
+    g->rows = conv_band_even(g->oh, n, 1);
     g->cols = g->ow;
 
     if (g->rows == 1 && wide > 2 * CB_CACHE) {
