@@ -3,10 +3,14 @@
  * wait first by a brief spin that yields, then on a futex; leases that share
  * out the chunks of a step by compare-and-swap.
  *
- * A chunk is claimed by moving a ticket {epoch, next}.  The ticket is closed
- * before the fields of a step are written and published after; they are read
- * before it is claimed, so a late member can neither run a chunk of a step
- * that is over nor one of a step that has not begun.
+ * Each member of a lease has a range of a step's chunks, the same share in
+ * every step, so that what a core wrote in one step it reads in the next:
+ * two cores may have no cache in common.  It takes them from the front; who
+ * has none left takes the last ones of another's.  A ticket {epoch, first,
+ * end} is a range's rest.  The fields of a step are written when no ticket
+ * has a rest, and read between a ticket and its claim, so a late member can
+ * neither run a chunk of a step that is over nor one of a step that has not
+ * begun.
  *
  * Ownership: the team owns its members and leases (one for each member, so
  *            that a member which leaves late touches live memory); tasks
@@ -33,23 +37,31 @@
 #define TEAM_SPIN_YIELD  32
 
 #define TEAM_CHUNKS      4              /* of a step, for each member */
-#define LEASE_CLOSED     UINT32_MAX     /* as next chunk: none to be had */
+#define TEAM_LINE        64             /* bytes that two cores fight over */
 
 typedef _Atomic(uint32_t)  team_futex_t;
 
-struct maas_lease_s {
-    maas_team_t        *team;
-    _Atomic(uint64_t)   ticket;         /* epoch << 32 | next chunk */
-    _Atomic(uint32_t)   done;           /* chunks */
-    team_futex_t        seq;            /* moves with every step and end */
-    _Atomic(uint32_t)   sleepers;
-    _Atomic(uint32_t)   round;          /* of begin and end; odd: open */
+/* A member's part of a step; its owner alone writes to it, as a rule. */
+typedef struct {
+    _Alignas(TEAM_LINE) _Atomic(uint64_t)  ticket;
+    _Alignas(TEAM_LINE) _Atomic(uint32_t)  done;    /* chunks */
+} lease_range_t;
 
-    /* The step; constant while its epoch has chunks left. */
+struct maas_lease_s {
+    /* What the members wait for, and the step, constant until it is done. */
+    _Alignas(TEAM_LINE) team_futex_t  seq;  /* moves with steps and end */
+    _Atomic(uint32_t)       chunks;
     _Atomic(maas_chunk_pt)  fn;
     _Atomic(void *)         arg;
     _Atomic(int64_t)        units;
-    _Atomic(uint32_t)       chunks;
+
+    _Alignas(TEAM_LINE) _Atomic(uint32_t)  sleepers;
+    _Atomic(uint32_t)       round;          /* of begin and end; odd: open */
+    _Atomic(uint32_t)       ranges;         /* with the lender's */
+    uint32_t                rank;           /* the lender's */
+    uint32_t                epoch;
+    maas_team_t            *team;
+    lease_range_t          *range;          /* one for each member */
 };
 
 typedef struct {
@@ -62,6 +74,7 @@ typedef struct {
     bool                      idle;     /* may be leased */
     maas_lease_t             *lease;    /* whom it was asked to help */
     uint32_t                  round;    /* of that lease */
+    uint32_t                  rank;     /* which range it is to have */
     maas_lease_t             *helps;    /* since then, until it comes back */
 } team_member_t;
 
@@ -72,6 +85,7 @@ struct maas_team_s {
     int                 n;
     int                 started;
     team_member_t      *member;
+    void               *memory;         /* of the members and their leases */
 
     pthread_mutex_t     mutex;
     maas_task_t        *head, *tail;    /* waiting */
@@ -178,48 +192,96 @@ maas_fp_leave(unsigned saved)
 
 /* -- leases -------------------------------------------------------------- */
 
-/* Runs one chunk; false: none is left. */
+static uint64_t
+lease_ticket(uint32_t epoch, uint32_t first, uint32_t end)
+{
+    return (uint64_t) epoch << 32 | first << 16 | end;
+}
+
+
+/* Runs a chunk of one range, the first or the last; false: none is left. */
 static bool
-lease_chunk(maas_lease_t *l, int slot)
+lease_claim(maas_lease_t *l, int slot, lease_range_t *r, bool mine)
 {
     void          *arg;
     int64_t        units;
-    uint32_t       next, chunks;
-    uint64_t       t;
+    uint32_t       first, end, chunks, c;
+    uint64_t       t, rest;
     maas_chunk_pt  fn;
 
-    t = atomic_load_explicit(&l->ticket, memory_order_acquire);
+    t = atomic_load_explicit(&r->ticket, memory_order_acquire);
 
-    for ( ;; ) {
-        next = (uint32_t) t;
+    do {
+        first = (uint32_t) t >> 16;
+        end = (uint32_t) t & 0xffff;
+
+        if (first == end) {
+            return false;
+        }
+
         fn = atomic_load_explicit(&l->fn, memory_order_acquire);
         arg = atomic_load_explicit(&l->arg, memory_order_acquire);
         units = atomic_load_explicit(&l->units, memory_order_acquire);
         chunks = atomic_load_explicit(&l->chunks, memory_order_acquire);
 
-        if (next >= chunks) {
-            return false;
-        }
+        c = mine ? first : end - 1;
+        rest = mine ? t + (1 << 16) : t - 1;
+    } while (!atomic_compare_exchange_weak(&r->ticket, &t, rest));
 
-        if (atomic_compare_exchange_weak(&l->ticket, &t, t + 1)) {
-            break;
+    fn(arg, slot, units * c / chunks, units * (c + 1) / chunks);
+    atomic_fetch_add_explicit(&r->done, 1, memory_order_release);
+
+    return true;
+}
+
+
+/* Runs one chunk; false: none is left. */
+static bool
+lease_chunk(maas_lease_t *l, int slot, uint32_t rank)
+{
+    uint32_t  n = atomic_load_explicit(&l->ranges, memory_order_relaxed);
+
+    for (uint32_t i = 0; i < n; i++) {
+        if (lease_claim(l, slot, &l->range[(rank + i) % n], i == 0)) {
+            return true;
         }
     }
 
-    fn(arg, slot, units * next / chunks, units * (next + 1) / chunks);
-    atomic_fetch_add_explicit(&l->done, 1, memory_order_release);
+    return false;
+}
 
-    return true;
+
+/* Under the team's mutex: members in their order, so that shares are kept. */
+static uint32_t
+lease_members(maas_team_t *team, maas_lease_t *l, uint32_t round)
+{
+    uint32_t        n = 0;
+    team_member_t  *m;
+
+    for (int i = 0; i < team->n; i++) {
+        m = &team->member[i];
+
+        if (m == team_self) {
+            l->rank = n++;
+
+        } else if (m->idle) {
+            m->idle = false;
+            m->lease = m->helps = l;
+            m->round = round;
+            m->rank = n++;
+        }
+    }
+
+    return n;
 }
 
 
 maas_lease_t *
 maas_lease_begin(maas_team_t *team)
 {
-    int             n = 0;
-    uint32_t        round;
+    uint32_t        n = 1, round;
     maas_lease_t   *l;
-    team_member_t  *m, *self = team_self;
+    team_member_t  *self = team_self;
 
     if (team == NULL || self == NULL || self->team != team || team->n == 1) {
         return NULL;
@@ -230,25 +292,17 @@ maas_lease_begin(maas_team_t *team)
     pthread_mutex_lock(&team->mutex);
 
     if (team->head == NULL) {
-        for (int i = 0; i < team->n; i++) {
-            m = &team->member[i];
-
-            if (m->idle) {
-                m->idle = false;
-                m->lease = m->helps = l;
-                m->round = round;
-                n++;
-            }
-        }
+        n = lease_members(team, l, round);
     }
 
-    if (n != 0) {
+    if (n != 1) {
+        atomic_store(&l->ranges, n);
         atomic_store(&l->round, round);
     }
 
     pthread_mutex_unlock(&team->mutex);
 
-    if (n == 0) {
+    if (n == 1) {
         return NULL;
     }
 
@@ -287,31 +341,49 @@ maas_lease_end(maas_lease_t *l)
 }
 
 
+/* Have all chunks been computed? */
+static bool
+lease_done(const maas_lease_t *l, uint32_t chunks)
+{
+    uint32_t  n = atomic_load_explicit(&l->ranges, memory_order_relaxed);
+    uint32_t  done = 0;
+
+    for (uint32_t i = 0; i < n; i++) {
+        done += atomic_load_explicit(&l->range[i].done, memory_order_acquire);
+    }
+
+    return done == chunks;
+}
+
+
 void
 maas_lease_run(maas_lease_t *l, maas_chunk_pt fn, void *arg, int64_t units)
 {
-    uint32_t  epoch, chunks, spins = 0;
+    uint32_t  n, chunks, spins = 0;
 
-    chunks = maas_min(units, (int64_t) l->team->n * TEAM_CHUNKS);
-    epoch = (uint32_t) (atomic_load(&l->ticket) >> 32) + 1;
+    n = atomic_load_explicit(&l->ranges, memory_order_relaxed);
+    chunks = maas_min(units, (int64_t) n * TEAM_CHUNKS);
+    l->epoch++;
 
-    /*
-     * Closed first: whoever sees a field of the new step with the ticket of
-     * the old one fails to claim it, even where the new step has more chunks.
-     */
-    atomic_store(&l->ticket, (uint64_t) epoch << 32 | LEASE_CLOSED);
-    atomic_store(&l->done, 0);
     atomic_store_explicit(&l->fn, fn, memory_order_release);
     atomic_store_explicit(&l->arg, arg, memory_order_release);
     atomic_store_explicit(&l->units, units, memory_order_release);
     atomic_store_explicit(&l->chunks, chunks, memory_order_release);
-    atomic_store(&l->ticket, (uint64_t) epoch << 32);
+
+    for (uint32_t i = 0; i < n; i++) {
+        atomic_store_explicit(&l->range[i].done, 0, memory_order_release);
+        atomic_store_explicit(&l->range[i].ticket,
+                              lease_ticket(l->epoch, chunks * i / n,
+                                           chunks * (i + 1) / n),
+                              memory_order_release);
+    }
+
     team_signal(&l->seq, &l->sleepers, l->team->n);
 
-    while (lease_chunk(l, team_self->index)) { /* void */ }
+    while (lease_chunk(l, team_self->index, l->rank)) { /* void */ }
 
     /* Only chunks that somebody is computing are waited for. */
-    while (atomic_load_explicit(&l->done, memory_order_acquire) != chunks) {
+    while (!lease_done(l, chunks)) {
         __builtin_ia32_pause();
 
         if (++spins % TEAM_SPIN_YIELD == 0) {
@@ -322,7 +394,7 @@ maas_lease_run(maas_lease_t *l, maas_chunk_pt fn, void *arg, int64_t units)
 
 
 static void
-team_help(team_member_t *m, maas_lease_t *l, uint32_t round)
+team_help(team_member_t *m, maas_lease_t *l, uint32_t round, uint32_t rank)
 {
     uint32_t      seen;
     maas_team_t  *team = m->team;
@@ -330,7 +402,7 @@ team_help(team_member_t *m, maas_lease_t *l, uint32_t round)
     while (atomic_load(&l->round) == round && !atomic_load(&team->stop)) {
         seen = atomic_load_explicit(&l->seq, memory_order_acquire);
 
-        if (lease_chunk(l, m->index)) {
+        if (lease_chunk(l, m->index, rank)) {
             continue;
         }
 
@@ -383,7 +455,7 @@ team_pop(maas_team_t *team)
 static void *
 team_main(void *data)
 {
-    uint32_t        seen, round;
+    uint32_t        seen, round, rank;
     maas_task_t    *t;
     maas_team_t    *team;
     maas_lease_t   *l;
@@ -405,6 +477,7 @@ team_main(void *data)
         l = m->lease;
         m->lease = NULL;
         round = m->round;
+        rank = m->rank;
 
         /* One that is over keeps nobody from being leased again. */
         if (l != NULL && atomic_load(&l->round) != round) {
@@ -417,7 +490,7 @@ team_main(void *data)
         pthread_mutex_unlock(&team->mutex);
 
         if (l != NULL) {
-            team_help(m, l, round);
+            team_help(m, l, round, rank);
 
         } else if (t != NULL) {
             t->run(t, team);
@@ -461,6 +534,36 @@ team_start(maas_team_t *team)
 }
 
 
+/* Members and the ranges of their leases, each on its own lines. */
+static bool
+team_members(maas_team_t *team)
+{
+    size_t          n = (size_t) team->n;
+    team_member_t  *m;
+    lease_range_t  *range;
+
+    team->memory = maas_calloc(team->host, 1, TEAM_LINE
+                               + n * (sizeof(*m) + n * sizeof(*range)));
+    if (team->memory == NULL) {
+        return false;
+    }
+
+    m = (team_member_t *) maas_align((uintptr_t) team->memory, TEAM_LINE);
+    range = (lease_range_t *) (m + n);
+    team->member = m;
+
+    for (size_t i = 0; i < n; i++) {
+        m[i].team = team;
+        m[i].index = (int) i;
+        m[i].idle = true;
+        m[i].own.team = team;
+        m[i].own.range = range + i * n;
+    }
+
+    return true;
+}
+
+
 maas_team_t *
 maas_team_create(const maas_host_t *host, int threads,
     void (*notify)(void *ctx), void *ctx)
@@ -480,17 +583,9 @@ maas_team_create(const maas_host_t *host, int threads,
     team->n = threads;
     pthread_mutex_init(&team->mutex, NULL);
 
-    team->member = maas_calloc(host, threads, sizeof(team_member_t));
-    if (team->member == NULL) {
+    if (!team_members(team)) {
         maas_team_destroy(team);
         return NULL;
-    }
-
-    for (int i = 0; i < threads; i++) {
-        team->member[i].team = team;
-        team->member[i].index = i;
-        team->member[i].idle = true;
-        team->member[i].own.team = team;
     }
 
     if (!team_start(team)) {
@@ -523,7 +618,7 @@ maas_team_destroy(maas_team_t *team)
     }
 
     pthread_mutex_destroy(&team->mutex);
-    maas_free(team->host, team->member);
+    maas_free(team->host, team->memory);
     maas_free(team->host, team);
 }
 

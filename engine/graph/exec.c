@@ -251,6 +251,11 @@ maas_ctx_create(maas_run_ctx_t **out, const maas_plan_src_t *src,
     c->scratch = p + l.scratch;
     c->scratch_step = l.scratch_step;
 
+    for (uint32_t i = 0; i < slots; i++) {
+        memset(c->scratch + (i + 1) * l.scratch_step - MAAS_ALIGN, 0,
+               MAAS_ALIGN);
+    }
+
     atomic_fetch_add(&plan->refs, 1);
     ctx_bind(c, src);
 
@@ -309,12 +314,26 @@ exec_fail(exec_step_t *e, maas_status_t rc, int slot)
 }
 
 
-/* Behind the scratch of a slot. */
+/* Behind the scratch of a slot; no other thread writes to it. */
+typedef struct {
+    int64_t   keep;
+    uint64_t  turn;                     /* of the step that it is for */
+} exec_slot_t;
+
+
 static int64_t *
 exec_keep(const maas_run_ctx_t *c, int slot)
 {
-    return (int64_t *) (c->scratch + (slot + 1) * c->scratch_step
-                        - MAAS_ALIGN);
+    exec_slot_t  *s = (exec_slot_t *) (c->scratch
+                                       + (slot + 1) * c->scratch_step
+                                       - MAAS_ALIGN);
+
+    if (s->turn != c->turn) {
+        s->turn = c->turn;
+        s->keep = -1;
+    }
+
+    return &s->keep;
 }
 
 
@@ -391,10 +410,7 @@ maas_ctx_step(maas_run_ctx_t *c, const maas_exec_t *x, uint32_t i)
         memset(c->step[i].shared, 0, MAAS_ALIGN);
     }
 
-    for (uint32_t k = 0; k < c->slots; k++) {
-        *exec_keep(c, (int) k) = -1;
-    }
-
+    c->turn++;
     e.c = c;
     e.x = x;
     e.step = i;

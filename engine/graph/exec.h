@@ -34,6 +34,7 @@ struct maas_run_ctx_s {
     maas_items_t     *list;         /* outputs that are lists, ... */
     maas_tensor_t    *item;         /* ... and their tensors */
     maas_err_t       *err;          /* one a slot */
+    uint64_t          turn;         /* of steps, begun */
     uintptr_t         user[8];      /* for whoever takes the context */
 };
 
