@@ -71,9 +71,9 @@ typedef struct {
 
 /*
  * Runs on this thread, with seen() after every step.  What it shows is
- * valid until the next call of seen().
+ * valid until the next call of seen().  team: as for a run; may be NULL.
  */
 maas_status_t maas_model_profile(maas_model_t *m, const maas_tensor_t *in,
-    const maas_profile_t *how, maas_err_t *err);
+    maas_team_t *team, const maas_profile_t *how, maas_err_t *err);
 
 #endif

@@ -1,6 +1,6 @@
 /*
  * profile.c: where the time of a run goes: the steps one by one, each with
- * its time, on this thread.
+ * its time, on this thread and those that a team lends it.
  *
  * Ownership: contexts made here are freed here.
  * Threads:   one thread.
@@ -115,12 +115,12 @@ profile_run(maas_model_t *m, maas_run_ctx_t *c, const maas_exec_t *x,
 
 maas_status_t
 maas_model_profile(maas_model_t *m, const maas_tensor_t *in,
-    const maas_profile_t *how, maas_err_t *err)
+    maas_team_t *team, const maas_profile_t *how, maas_err_t *err)
 {
     size_t           len;
     int64_t          key[MODEL_KEY_MAX];
     unsigned         fp;
-    maas_exec_t      x = { .in = in, .err = err };
+    maas_exec_t      x = { .in = in, .team = team, .err = err };
     maas_plan_t     *p;
     maas_status_t    rc;
     maas_run_ctx_t  *c;
@@ -130,14 +130,17 @@ maas_model_profile(maas_model_t *m, const maas_tensor_t *in,
     }
 
     MAAS_TRY(model_plan(m, NULL, in, key, len, &p, err));
-    rc = model_ctx_make(m, p, NULL, 1, &c, err);
+    rc = model_ctx_make(m, p, NULL, (uint32_t) maas_team_threads(team), &c,
+                        err);
     maas_plan_release(p, m->src.host);
     MAAS_TRY(rc);
 
     fp = maas_fp_enter();
 
     for (size_t i = 0; i < how->runs && rc == MAAS_OK; i++) {
+        x.lease = maas_lease_begin(team);
         rc = profile_run(m, c, &x, how, err);
+        maas_lease_end(x.lease);
     }
 
     maas_fp_leave(fp);

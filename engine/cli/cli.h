@@ -160,7 +160,7 @@ maas_status_t cli_fill(const cli_model_t *m, const cli_list_t *shapes,
 
 /* Time by kernel and of the slowest steps, on stdout. */
 maas_status_t cli_profile(const cli_model_t *m, const maas_tensor_t *in,
-    size_t runs, maas_err_t *err);
+    size_t runs, int threads, maas_err_t *err);
 
 /*
  * Rates of the compute kernels at every level of this CPU, on stdout;

@@ -1,7 +1,10 @@
 /*
  * maas bench --profile: time by kernel, and the steps that take longest.
  * Each step counts with its median over the runs, so that a neighbour's
- * burst of work doesn't point at the wrong step.
+ * burst of work doesn't point at the wrong step.  With several threads a
+ * second profile beside it says what each step gains by them.
+ *
+ * Threads: the runs are on this thread, or on a member of a team.
  */
 
 #define _GNU_SOURCE
@@ -11,6 +14,7 @@
 
 #include "api/compile.h"
 #include "cli/cli.h"
+#include "cli/cli_train.h"
 #include "graph/op.h"
 
 
@@ -25,6 +29,8 @@ typedef struct {
     uint64_t    *ns;                /* one a run */
     size_t       runs;
     double       ms;                /* the median, after the runs */
+    double       team_ms;           /* the same of several threads */
+    double       order;             /* largest first */
     size_t       steps;             /* of a kernel's sum */
 } profile_row_t;
 
@@ -33,6 +39,8 @@ typedef struct {
     size_t          n, cap;
     size_t          runs;
     bool            failed;
+    maas_model_t         *m;
+    const maas_tensor_t  *in;
 } profile_t;
 
 
@@ -112,8 +120,8 @@ profile_order_ns(const void *a, const void *b)
 static int
 profile_order(const void *a, const void *b)
 {
-    double  x = ((const profile_row_t *) a)->ms;
-    double  y = ((const profile_row_t *) b)->ms;
+    double  x = ((const profile_row_t *) a)->order;
+    double  y = ((const profile_row_t *) b)->order;
 
     return (x < y) - (x > y);
 }
@@ -137,6 +145,8 @@ profile_kernels(const profile_t *p, profile_row_t *sum)
         }
 
         sum[k].ms += p->row[i].ms;
+        sum[k].team_ms += p->row[i].team_ms;
+        sum[k].order += p->row[i].order;
         sum[k].cost += p->row[i].cost;
         sum[k].flops += p->row[i].flops;
         sum[k].steps++;
@@ -147,7 +157,7 @@ profile_kernels(const profile_t *p, profile_row_t *sum)
 
 
 static void
-profile_line(const profile_row_t *r, double all)
+profile_line(const profile_row_t *r, double all, int threads)
 {
     printf("%9.3f %5.1f%% %9.3f ", r->ms, all > 0 ? 100 * r->ms / all : 0,
            r->cost);
@@ -156,6 +166,11 @@ profile_line(const profile_row_t *r, double all)
         printf("%8.2f", r->flops / r->ms / 1e6);
     } else {
         printf("%8s", "");
+    }
+
+    if (threads > 1) {
+        printf(" %9.3f %6.2f %7.3f", r->team_ms,
+               r->team_ms > 0 ? r->ms / r->team_ms : 0, r->order);
     }
 
     if (r->steps != 0) {
@@ -168,77 +183,134 @@ profile_line(const profile_row_t *r, double all)
 
 
 static void
-profile_print(profile_t *p, profile_row_t *sum)
+profile_head(int threads, const char *what)
 {
-    double  all = 0, cost = 0;
+    printf("\n       ms   share  believed  GFLOP/s");
+
+    if (threads > 1) {
+        printf(" %3d thr.   gain    lost", threads);
+    }
+
+    printf("  %s\n", what);
+}
+
+
+/* Lost: what a step takes beyond its share of the time of one thread. */
+static void
+profile_print(profile_t *p, profile_row_t *sum, int threads)
+{
+    double  all = 0, team = 0, cost = 0;
     size_t  n;
 
     for (size_t i = 0; i < p->n; i++) {
         profile_row_t  *r = &p->row[i];
 
-        qsort(r->ns, r->runs, sizeof(*r->ns), profile_order_ns);
-        r->ms = (double) r->ns[r->runs / 2] / 1e6;
         all += r->ms;
+        team += r->team_ms;
         cost += r->cost;
+        r->order = threads > 1 ? r->team_ms - r->ms / threads : r->ms;
     }
 
     n = profile_kernels(p, sum);
     qsort(sum, n, sizeof(*sum), profile_order);
     qsort(p->row, p->n, sizeof(*p->row), profile_order);
 
-    printf("%zu steps, %.3f ms, believed %.3f ms; medians of %zu runs\n\n"
-           "       ms   share  believed  GFLOP/s  kernel\n", p->n, all, cost,
-           p->runs);
+    printf("%zu steps, %.3f ms, believed %.3f ms; medians of %zu runs\n",
+           p->n, all, cost, p->runs);
+
+    if (threads > 1) {
+        printf("%d threads %.3f ms, gain %.2f; lost is what a step takes "
+               "beyond 1/%d\n", threads, team, team > 0 ? all / team : 0,
+               threads);
+    }
+
+    profile_head(threads, "kernel");
 
     for (size_t i = 0; i < n; i++) {
-        profile_line(&sum[i], all);
+        profile_line(&sum[i], all, threads);
     }
 
-    printf("\n       ms   share  believed  GFLOP/s  step\n");
+    profile_head(threads, "step");
 
     for (size_t i = 0; i < p->n && i < PROFILE_TOP; i++) {
-        profile_line(&p->row[i], all);
+        profile_line(&p->row[i], all, threads);
     }
+}
+
+
+/* The first run warms up; its times go. */
+static maas_status_t
+profile_runs(void *ctx, maas_team_t *team, maas_err_t *err)
+{
+    profile_t       *p = ctx;
+    maas_profile_t   how = { 1, profile_seen, p };
+
+    MAAS_TRY(maas_model_profile(p->m, p->in, team, &how, err));
+
+    for (size_t i = 0; i < p->n; i++) {
+        p->row[i].runs = 0;
+    }
+
+    how.runs = p->runs;
+    MAAS_TRY(maas_model_profile(p->m, p->in, team, &how, err));
+
+    if (p->failed) {
+        return maas_err_nomem(err);
+    }
+
+    for (size_t i = 0; i < p->n; i++) {
+        profile_row_t  *r = &p->row[i];
+
+        qsort(r->ns, r->runs, sizeof(*r->ns), profile_order_ns);
+        r->ms = (double) r->ns[r->runs / 2] / 1e6;
+    }
+
+    return MAAS_OK;
+}
+
+
+static void
+profile_free(profile_t *p)
+{
+    for (size_t i = 0; i < p->cap; i++) {
+        free(p->row[i].ns);
+    }
+
+    free(p->row);
 }
 
 
 maas_status_t
 cli_profile(const cli_model_t *m, const maas_tensor_t *in, size_t runs,
-    maas_err_t *err)
+    int threads, maas_err_t *err)
 {
-    profile_t        p = { .runs = maas_max(runs, 1) };
-    profile_row_t   *sum;
-    maas_status_t    rc;
-    maas_profile_t   how = { 1, profile_seen, &p };
+    profile_t       p = { .runs = maas_max(runs, 1), .m = m->m, .in = in };
+    profile_t       q = p;
+    maas_status_t   rc;
+    profile_row_t  *sum = NULL;
 
-    /* The first run warms up; its times go. */
-    rc = maas_model_profile(m->m, in, &how, err);
+    rc = profile_runs(&p, NULL, err);
 
-    for (size_t i = 0; i < p.n; i++) {
-        p.row[i].runs = 0;
-    }
+    if (rc == MAAS_OK && threads > 1) {
+        rc = cli_train_on_team(threads, profile_runs, &q, err);
 
-    how.runs = p.runs;
-
-    if (rc == MAAS_OK) {
-        rc = maas_model_profile(m->m, in, &how, err);
-    }
-
-    sum = calloc(p.n + 1, sizeof(*sum));
-
-    if (rc == MAAS_OK && (p.failed || sum == NULL)) {
-        rc = maas_err_nomem(err);
+        for (size_t i = 0; i < maas_min(p.n, q.n); i++) {
+            p.row[i].team_ms = q.row[i].ms;
+        }
     }
 
     if (rc == MAAS_OK) {
-        profile_print(&p, sum);
+        sum = calloc(p.n + 1, sizeof(*sum));
+        rc = sum == NULL ? maas_err_nomem(err) : MAAS_OK;
     }
 
-    for (size_t i = 0; i < p.cap; i++) {
-        free(p.row[i].ns);
+    if (rc == MAAS_OK) {
+        profile_print(&p, sum, threads);
     }
 
-    free(p.row);
+    profile_free(&p);
+    profile_free(&q);
     free(sum);
+
     return rc;
 }

@@ -32,7 +32,8 @@ static const char  bench_help[] =
     "--paced measures once for each line of standard input, so that two\n"
     "programs can take turns.\n"
     "--profile shows, after the figures, the time by kernel and the slowest\n"
-    "steps (one thread).\n"
+    "steps, on one thread; with --threads N also on N, what that gains and\n"
+    "what it lacks to N times as fast.\n"
     "--kernels measures the compute kernels of every level that this CPU\n"
     "has instead of a model.\n";
 
@@ -214,7 +215,8 @@ bench_model(cli_model_t *m, const cli_list_t *inputs,
 
     if (rc == MAAS_OK && b->profile) {
         printf("\n");
-        rc = cli_profile(m, in, maas_min(b->runs, BENCH_PROFILE), err);
+        rc = cli_profile(m, in, maas_min(b->runs, BENCH_PROFILE), b->threads,
+                         err);
     }
 
     free(in);

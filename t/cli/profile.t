@@ -28,6 +28,13 @@ my $sum = 0;
 $sum += $1 while $kernels =~ /^ +([\d.]+)/mg;
 ok(abs($sum - $ms) < 0.01, "the times of kernels make the whole: $sum, $ms");
 
+$r = maas('bench', $digits, '--seconds', '0.1', '--profile',
+          '--threads', 2);
+is($r->{status}, 0, 'two threads') or diag $r->{err};
+like($r->{out}, qr/^2 threads [\d.]+ ms, gain [\d.]+;/m, 'their gain');
+like($r->{out}, qr/^ +[\d.]+ +[\d.]+% .* [\d.]+ +[\d.]+ +-?[\d.]+  conv\.\S+ +\S+ \[1,32,8,8\]$/m,
+     'a step has the time of two threads, gain and loss');
+
 $r = maas('bench', $digits, '--profile', '--json');
 is($r->{status}, 2, 'not with --json');
 like($r->{err}, qr/--profile is text/, $r->{err});
