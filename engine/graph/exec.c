@@ -349,6 +349,7 @@ exec_chunk(void *arg, int slot, int64_t first, int64_t last)
     s.scratch = e->c->scratch + slot * e->c->scratch_step;
     s.keep = exec_keep(e->c, slot);
     s.err = &e->c->err[slot];
+    s.exchange = e->x->exchange;
 
     for ( /* void */ ; first < last; first = end) {
         end = maas_min(last, first + e->piece);

@@ -52,6 +52,7 @@ typedef struct {
     maas_team_t          *team;
     maas_lease_t         *lease;    /* NULL: this thread alone */
     const atomic_bool    *cancel;   /* may be NULL */
+    const maas_exchange_t  *exchange;       /* of a training; may be NULL */
     maas_err_t           *err;
 } maas_exec_t;
 

@@ -261,10 +261,22 @@ typedef struct {
     void                  *shared;
 } maas_step_t;
 
+/*
+ * Of several processes that train together: sums x[0 .. n - 1] over all of
+ * them, in each.  All call it in the same order; `id` says for which node, so
+ * that it is seen where they do not.  Errors of any of them end all.
+ */
+typedef struct {
+    maas_status_t  (*sum)(void *ctx, int64_t id, double *x, int64_t n,
+                          maas_err_t *err);
+    void            *ctx;
+} maas_exchange_t;
+
 typedef struct {
     int          index;             /* of the thread in this step */
     void        *scratch;           /* aligned to MAAS_ALIGN */
     maas_err_t  *err;
+    const maas_exchange_t  *exchange;       /* NULL: this process is alone */
     /*
      * -1 when a step begins, and kept for this thread until it ends: which
      * of its contents the scratch holds.  NULL: nothing is kept.

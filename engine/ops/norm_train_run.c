@@ -25,14 +25,6 @@
 #define NT_PIECE  512           /* elements, or pixels of 16, of a chain */
 #define NT_LANES  16
 
-/* Of x - shift = d: sums of d, d^2, dy and dy d. */
-enum { NT_D, NT_DD, NT_G, NT_GD, NT_SUMS };
-
-/* dx = a dy + b (x - mean) + c */
-typedef struct {
-    double  a, b, c, mean;
-} nt_map_t;
-
 
 /* -- rows of one channel ------------------------------------------------- */
 
@@ -108,7 +100,7 @@ NT_ROW(double, nt_sums_f64, nt_mean_f64, nt_apply_f64)
 
 
 /* Row at element `at`: x is input 1, dy input 0. */
-static void
+void
 nt_sums(const maas_step_t *s, int64_t at, int64_t n, double shift,
     double *sum)
 {
@@ -123,7 +115,7 @@ nt_sums(const maas_step_t *s, int64_t at, int64_t n, double shift,
 }
 
 
-static double
+double
 nt_mean(const maas_tensor_t *x, int64_t at, int64_t n)
 {
     return x->dtype == MAAS_F64
@@ -132,7 +124,7 @@ nt_mean(const maas_tensor_t *x, int64_t at, int64_t n)
 }
 
 
-static void
+void
 nt_apply(const maas_step_t *s, int64_t at, int64_t n, const nt_map_t *map)
 {
     if (s->in[0].dtype == MAAS_F64) {
@@ -149,7 +141,7 @@ nt_apply(const maas_step_t *s, int64_t at, int64_t n, const nt_map_t *map)
 
 
 /* Mean less the shift, and 1 / std, of n elements. */
-static void
+void
 nt_stats(const double *sum, double n, double epsilon, double *off,
     double *var, double *inv)
 {
@@ -185,7 +177,7 @@ nt_wanted(const maas_step_t *s, int i)
 }
 
 
-static void
+void
 nt_put(const maas_step_t *s, int i, int64_t c, double v)
 {
     if (nt_wanted(s, i)) {
@@ -313,7 +305,7 @@ nt_sums16(const float *x, const float *dy, int64_t n, const float *shift,
 }
 
 
-static void
+void
 nt_apply16(float *dx, const float *dy, const float *x, int64_t n,
     const nt_map_t *map)
 {
@@ -335,7 +327,7 @@ nt_apply16(float *dx, const float *dy, const float *x, int64_t n,
 
 
 /* Block `u` of all images: where sums are taken from and their shift. */
-static void
+void
 nt_block(const maas_step_t *s, const maas_tensor_t *x,
     const maas_tensor_t *dy, int64_t u, float *shift,
     double sum[NT_SUMS][MAAS_C16])
@@ -518,7 +510,7 @@ nt_run_group(const maas_step_t *s, maas_slot_t *slot, int64_t first,
 /* -- BatchNormTrain ------------------------------------------------------ */
 
 /* Inputs X, scale, B, mean, var; outputs Y, running mean and variance. */
-static void
+void
 nt_running(const maas_step_t *s, int64_t c, double mean, double var,
     double n)
 {

@@ -7,6 +7,7 @@
 
 #include "train/autodiff.h"
 #include "train/fitnet.h"
+#include "train/ranks_norm.h"
 
 
 #define FIT_NONE  UINT32_MAX
@@ -33,6 +34,7 @@ struct maas_fitnet_s {
     uint32_t                  *grad;    /* by segment: output, or FIT_NONE */
     fit_stat_t                *stat;
     uint32_t                   n_stat;
+    uint32_t                   n_sum;   /* by exchange, of a run */
     maas_vid_t                *out;     /* outputs: loss, result, ... */
     uint32_t                   n_out;
     maas_type_t                result;
@@ -160,17 +162,6 @@ fit_dropout(maas_fitnet_t *f, uint32_t i, maas_vid_t *key)
 }
 
 
-static maas_status_t
-fit_whole(maas_fitnet_t *f, const maas_segment_t *s)
-{
-    return maas_err(f->err, MAAS_EUNSUPPORTED, "batch normalization, whose "
-                    "statistics are \"%.*s\", learns from whole batches, "
-                    "and ranks of mpirun see parts of them: train it in one "
-                    "process, or take layer_norm",
-                    (int) maas_min(s->name.len, 120u), s->name.data);
-}
-
-
 /* Frozen scale, bias and statistics: as when the model is served. */
 static maas_status_t
 fit_batchnorm(maas_fitnet_t *f, uint32_t i)
@@ -193,10 +184,6 @@ fit_batchnorm(maas_fitnet_t *f, uint32_t i)
         || f->w->seg[seg[1]].still)
     {
         return MAAS_OK;
-    }
-
-    if (f->spec->part) {
-        return fit_whole(f, &f->w->seg[seg[0]]);
     }
 
     m = maas_pass_attr(n, "epsilon");
@@ -323,6 +310,10 @@ fit_backward(maas_fitnet_t *f)
     MAAS_TRY(maas_graph_infer(f->g, f->err));
     MAAS_TRY(maas_autodiff(f->g, f->out[0], wrt, n, grad, f->err));
 
+    if (f->spec->exchange != NULL) {
+        MAAS_TRY(maas_ranks_norm(&f->p, &f->n_sum));
+    }
+
     for (uint32_t i = 0, k = 0; i < f->w->n; i++) {
         if (!f->w->seg[i].trainable || f->value[i] == MAAS_NOVAL) {
             continue;
@@ -396,7 +387,10 @@ fit_build(maas_fitnet_t *f)
         return maas_err_nomem(f->err);
     }
 
-    return maas_net_create(&f->net, f->g, opts.k, f->spec->host, f->err);
+    MAAS_TRY(maas_net_create(&f->net, f->g, opts.k, f->spec->host, f->err));
+    maas_net_exchange(f->net, f->spec->exchange);
+
+    return MAAS_OK;
 }
 
 
@@ -455,6 +449,13 @@ const maas_type_t *
 maas_fitnet_result(const maas_fitnet_t *f)
 {
     return &f->result;
+}
+
+
+bool
+maas_fitnet_exchanges(const maas_fitnet_t *f)
+{
+    return f->n_sum != 0;
 }
 
 

@@ -5,8 +5,8 @@
  *
  * For training, Dropout draws zeros by (seed, step) and BatchNormalization
  * takes the statistics of the batch and gives new running ones; where a run
- * is of a part of a batch, Dropout draws as for the whole, and a
- * BatchNormalization that learns is an error.
+ * is of a part of a batch, Dropout draws as for the whole, and statistics are
+ * of the whole by an exchange with those that have the other parts.
  *
  * Ownership: a fitnet owns its graph and net; the weights must outlive it
  *            and stay where they are.
@@ -30,7 +30,8 @@ typedef struct {
     bool                     train;
     bool                     dense;     /* CLASSES as float32 */
     bool                     weighted;  /* an input of weights of items */
-    bool                     part;      /* runs are of parts of a batch */
+    /* Runs are of parts of a batch; it must outlive the fitnet.  Or NULL. */
+    const maas_exchange_t   *exchange;
 } maas_fitnet_spec_t;
 
 typedef struct maas_fitnet_s  maas_fitnet_t;
@@ -63,6 +64,9 @@ const float *maas_fitnet_grad(const maas_fitnet_t *f, uint32_t i);
 
 /* Copies new running statistics into the weights. */
 void maas_fitnet_keep(const maas_fitnet_t *f, float *data);
+
+/* Does a run exchange sums, so that all must run who share the batch? */
+bool maas_fitnet_exchanges(const maas_fitnet_t *f);
 
 const maas_net_t *maas_fitnet_net(const maas_fitnet_t *f);
 

@@ -28,6 +28,7 @@ struct maas_net_s {
     uint64_t            tick;
     void              (*seen)(void *ctx, const maas_net_step_t *s);
     void               *seen_ctx;
+    const maas_exchange_t  *exchange;
 };
 
 
@@ -195,6 +196,13 @@ maas_net_watch(maas_net_t *n,
 }
 
 
+void
+maas_net_exchange(maas_net_t *n, const maas_exchange_t *exchange)
+{
+    n->exchange = exchange;
+}
+
+
 static double
 net_step_flops(const maas_node_t *n, const maas_step_t *s)
 {
@@ -246,6 +254,7 @@ maas_net_run(maas_net_t *n, const maas_tensor_t *in, maas_team_t *team,
 
     x.in = in;
     x.team = team;
+    x.exchange = n->exchange;
     x.err = err;
 
     fp = maas_fp_enter();

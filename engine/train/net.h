@@ -32,6 +32,9 @@ void maas_net_destroy(maas_net_t *n);
 maas_status_t maas_net_run(maas_net_t *n, const maas_tensor_t *in,
     maas_team_t *team, maas_tensor_t *out, maas_err_t *err);
 
+/* Of the runs to come; it must outlive them.  NULL: alone, as at first. */
+void maas_net_exchange(maas_net_t *n, const maas_exchange_t *exchange);
+
 /* Bytes of arenas and plans, and operations of a step at the last shapes. */
 size_t maas_net_bytes(const maas_net_t *n);
 double maas_net_flops(const maas_net_t *n);

@@ -196,6 +196,15 @@ maas_ranks_sum(maas_ranks_t *r, float *x, int64_t n)
 
 
 void
+maas_ranks_sum_f64(maas_ranks_t *r, double *x, int64_t n)
+{
+    if (r != NULL) {
+        ranks_sum(r, x, n, sizeof(*x), mpi.f64);
+    }
+}
+
+
+void
 maas_ranks_share(maas_ranks_t *r, int root, void *p, size_t bytes)
 {
     size_t  k;

@@ -54,6 +54,7 @@ maas_status_t maas_ranks_meet(maas_ranks_t *r, maas_status_t rc,
     double *value, int n, maas_err_t *err);
 
 void maas_ranks_sum(maas_ranks_t *r, float *x, int64_t n);
+void maas_ranks_sum_f64(maas_ranks_t *r, double *x, int64_t n);
 
 /* From rank `root` to all. */
 void maas_ranks_share(maas_ranks_t *r, int root, void *p, size_t bytes);

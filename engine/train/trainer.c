@@ -89,9 +89,12 @@ trainer_nets(maas_trainer_t *t, maas_err_t *err)
                               .loss = t->o.loss, .host = t->o.host,
                               .k = t->o.k, .train = true,
                               .dense = t->o.dense,
-                              .part = t->o.ranks != NULL,
+                              .exchange = t->o.ranks != NULL
+                                          ? &t->exchange : NULL,
                               .weighted = t->o.feed->weigh != NULL };
 
+    t->exchange.sum = maas_trainer_sum;
+    t->exchange.ctx = t;
     MAAS_TRY(maas_fitnet_create(&t->fit, &s, err));
     s.train = false;
 
@@ -232,7 +235,22 @@ trainer_history(maas_trainer_t *t)
 
 /* -- batches ------------------------------------------------------------- */
 
-/* Of n rows, this rank's part. */
+/* What failed inside an exchange is told as it was, without the node. */
+static maas_status_t
+trainer_ran(maas_trainer_t *t, maas_status_t rc, maas_err_t *err)
+{
+    if (rc != MAAS_OK && t->o.ranks != NULL && t->o.ranks->over) {
+        *err = t->met;
+    }
+
+    return rc;
+}
+
+
+/*
+ * Of n rows, this rank's part.  Who has none runs the first row all the same
+ * where a run exchanges sums, and adds nothing to them.
+ */
 static maas_status_t
 trainer_batch(maas_trainer_t *t, maas_fitnet_t *f, const int64_t *row,
     int64_t n, maas_fit_sums_t *sums, maas_err_t *err)
@@ -246,9 +264,15 @@ trainer_batch(maas_trainer_t *t, maas_fitnet_t *f, const int64_t *row,
     n = maas_ranks_part(t->o.ranks, n, &r.first);
     row += r.first;
     t->loss = 0;
+    t->absent = n == 0;
 
-    if (n == 0) {
-        return MAAS_OK;
+    if (t->absent) {
+        if (!train || !maas_fitnet_exchanges(f)) {
+            return MAAS_OK;
+        }
+
+        row -= r.first;
+        n = 1;
     }
 
     MAAS_TRY(feed->rows(feed->ctx, row, n, train, (uint64_t) t->st.epoch,
@@ -267,7 +291,11 @@ trainer_batch(maas_trainer_t *t, maas_fitnet_t *f, const int64_t *row,
     r.target = y;
     r.seed = (int64_t) t->o.seed;
     r.step = t->st.epoch * t->batches + t->st.batch;
-    MAAS_TRY(maas_fitnet_run(f, &r, err));
+    MAAS_TRY(trainer_ran(t, maas_fitnet_run(f, &r, err), err));
+
+    if (t->absent) {
+        return MAAS_OK;
+    }
 
     t->loss = r.loss;
 
@@ -321,7 +349,7 @@ trainer_gradient(maas_trainer_t *t, maas_fit_sums_t *sums, int64_t *items,
             MAAS_TRY(maas_trainer_gather(t, part, i == 0));
         }
 
-        if (part != 0) {
+        if (part != 0 || maas_fitnet_exchanges(t->fit)) {
             maas_fitnet_keep(t->fit, t->o.weights->data);
         }
 

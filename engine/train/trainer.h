@@ -102,6 +102,9 @@ struct maas_trainer_s {
     int64_t                items;       /* of a full batch */
     int64_t                share;       /* this rank's largest part of it */
     bool                   stop;        /* a rank was cancelled */
+    bool                   absent;      /* has no row of this batch */
+    maas_exchange_t        exchange;
+    maas_err_t             met;         /* why an exchange has failed */
     float                  loss;        /* of the last batch */
     double                 norm;        /* of the last gradient */
     bool                   resumed;
@@ -157,6 +160,10 @@ maas_status_t maas_trainer_meet(maas_trainer_t *t, maas_status_t rc,
 maas_status_t maas_trainer_exchange(maas_trainer_t *t, maas_status_t rc,
     const maas_fit_sums_t *s, maas_err_t *err);
 void maas_trainer_align(maas_trainer_t *t);
+
+/* Inside a run: maas_exchange_t.sum, ctx the trainer. */
+maas_status_t maas_trainer_sum(void *ctx, int64_t id, double *x, int64_t n,
+    maas_err_t *err);
 maas_status_t maas_trainer_follow(maas_trainer_t *t, maas_status_t rc,
     maas_err_t *err);
 

@@ -41,6 +41,43 @@ maas_trainer_meet(maas_trainer_t *t, maas_status_t rc,
 }
 
 
+/*
+ * A meeting goes before: another rank may have failed, or wait elsewhere.
+ * That all are at the same node is seen by its number and the square.
+ */
+maas_status_t
+maas_trainer_sum(void *ctx, int64_t id, double *x, int64_t n,
+    maas_err_t *err)
+{
+    double           v[2] = { (double) id, (double) (id * id) };
+    maas_status_t    rc;
+    maas_trainer_t  *t = ctx;
+    maas_ranks_t    *r = t->o.ranks;
+
+    rc = maas_ranks_meet(r, MAAS_OK, v, 2, &t->met);
+
+    if (rc == MAAS_OK && (v[0] != (double) id * r->n
+                          || v[1] != (double) (id * id) * r->n))
+    {
+        rc = maas_ranks_meet(r, maas_err(&t->met, MAAS_EINVAL, "ranks run "
+                             "the steps of a batch in another order: their "
+                             "processors differ too much"), NULL, 0, &t->met);
+    }
+
+    if (rc != MAAS_OK) {
+        *err = t->met;
+        return rc;
+    }
+
+    if (t->absent) {
+        memset(x, 0, (size_t) n * sizeof(*x));
+    }
+
+    maas_ranks_sum_f64(r, x, n);
+    return MAAS_OK;
+}
+
+
 /* After the parts of a step: the gradient of all of it. */
 maas_status_t
 maas_trainer_exchange(maas_trainer_t *t, maas_status_t rc,

@@ -2,7 +2,8 @@
  * A whole network's gradients: convolutions, normalisation, pools and a
  * dense layer, with parameters.  In blocks of 16 channels and plain they
  * agree within rounding, at each CPU level; with three threads and with one
- * to the bit.
+ * to the bit.  A normalisation that is cut for ranks is the same in the only
+ * one.
  */
 
 #include <math.h>
@@ -15,6 +16,7 @@
 #include "train/autodiff.h"
 #include "train/build.h"
 #include "train/net.h"
+#include "train/ranks_norm.h"
 #include "tap.h"
 
 
@@ -34,6 +36,7 @@ typedef struct {
 } net_t;
 
 static uint64_t  seed;
+static bool      cut;
 
 
 static float
@@ -175,8 +178,9 @@ training(net_t *t)
 static maas_status_t
 build(net_t *t, const maas_kernels_t *k, const char *off)
 {
-    uint32_t           n = 0;
+    uint32_t           n = 0, sums = 0;
     maas_vid_t         wrt[OUTS], d[OUTS], *out;
+    maas_pass_t        p = { .err = &t->err };
     maas_value_t      *v;
     maas_pass_opts_t   opts = { .host = &maas_host_libc, .k = k,
                                 .fold_budget = 1 << 24, .off = off };
@@ -195,6 +199,11 @@ build(net_t *t, const maas_kernels_t *k, const char *off)
 
     MAAS_TRY(maas_graph_infer(t->g, &t->err));
     MAAS_TRY(maas_autodiff(t->g, t->g->out[0], wrt, n, d, &t->err));
+
+    if (cut) {
+        p.g = t->g;
+        MAAS_TRY(maas_ranks_norm(&p, &sums));
+    }
 
     out = maas_arena_array(&t->a, OUTS, sizeof(maas_vid_t));
     out[t->n_out++] = t->g->out[0];
@@ -321,6 +330,35 @@ count(const net_t *t, const char *op)
 }
 
 
+static void
+test_cut(const net_t *plain, maas_cpu_t cpu)
+{
+    bool   good;
+    net_t  one, team;
+
+    cut = true;
+    good = open_net(&one, cpu, NULL, 1) && open_net(&team, cpu, NULL, 3);
+    cut = false;
+    ok(good, "%s: cut for ranks", maas_cpu_name(cpu));
+
+    if (good) {
+        ok(differ(plain, &one) < 2e-5, "%s: the same alone, within %g",
+           maas_cpu_name(cpu), differ(plain, &one));
+        ok(differ(&one, &team) == 0, "%s: three threads",
+           maas_cpu_name(cpu));
+        ok(count(&one, "BatchNormSumsBlocked") == 1
+           && count(&one, "BatchNormRanksBlocked") == 1
+           && count(&one, "BatchNormSumsGradBlocked") == 1
+           && count(&one, "BatchNormRanksGradBlocked") == 1
+           && count(&one, "RanksSum") == 2,
+           "%s: the forms are blocked", maas_cpu_name(cpu));
+    }
+
+    close_net(&one);
+    close_net(&team);
+}
+
+
 int
 main(void)
 {
@@ -352,7 +390,13 @@ main(void)
 
         close_net(&blocked);
         close_net(&team);
+        test_cut(&plain, cpu);
     }
+
+    cut = true;
+    good = open_net(&blocked, MAAS_CPU_REF, "layout,fuse_grad", 1);
+    ok(good && differ(&plain, &blocked) < 2e-5, "cut for ranks, plain");
+    close_net(&blocked);
 
     close_net(&plain);
     return done();
