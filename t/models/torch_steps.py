@@ -22,6 +22,7 @@ MAAS = os.path.join(os.environ["MAAS_BUILD"], "maas")
 STEPS = 100
 BATCH = 16
 ROWS = 200                      # 13 batches an epoch, the last one of 8
+SEED = 5
 
 torch.set_num_threads(1)
 
@@ -94,6 +95,34 @@ def recurrent(op, x, w, r, b, a):
     return torch.stack(out, 1), torch.stack(last)
 
 
+# Dropout's zeros are numbers of (seed, node, step): Philox4x32-10, as
+# engine/base/random.h and engine/ops/train_dropout.c have it.
+def philox(key, counter):
+    """counter: four arrays of uint32; the same of random numbers."""
+    c = [np.asarray(v, np.uint64) for v in counter]
+    k = [key & 0xffffffff, key >> 32]
+    low = np.uint64(0xffffffff)
+    for _ in range(10):
+        p = c[0] * np.uint64(0xd2511f53)
+        q = c[2] * np.uint64(0xcd9e8d57)
+        c = [q >> np.uint64(32) ^ c[1] ^ np.uint64(k[0]), q & low,
+             p >> np.uint64(32) ^ c[3] ^ np.uint64(k[1]), p & low]
+        k = [(k[0] + 0x9e3779b9) & 0xffffffff, (k[1] + 0xbb67ae85) & 0xffffffff]
+    return c
+
+
+def dropout(x, ratio, seed, node, step):
+    ratio = float(ratio)
+    block = np.arange(-(-x.numel() // 4), dtype=np.uint64)
+    zero = np.zeros_like(block)
+    r = philox(seed, [block & np.uint64(0xffffffff), block >> np.uint64(32),
+                      zero + np.uint64(0x80000000 | node),
+                      zero + np.uint64(step)])
+    stays = np.stack(r, 1).ravel()[:x.numel()] >= int(ratio * 2.0 ** 32)
+    mask = stays.astype(np.float32) * np.float32(1 / (1 - ratio))
+    return x * torch.from_numpy(mask.reshape(tuple(x.shape)))
+
+
 def batch_norm(x, v, a, stats):
     return F.batch_norm(x, None, None, v[1], v[2], True,
                         eps=a["epsilon"])
@@ -101,7 +130,7 @@ def batch_norm(x, v, a, stats):
 
 def run(graph, values, state):
     v = dict(values)
-    for node in graph.node:
+    for index, node in enumerate(graph.node):
         a = attrs(node)
         x = [v[i] if i else None for i in node.input]
         op = node.op_type
@@ -122,6 +151,8 @@ def run(graph, values, state):
             y = x[0].amax(tuple(range(2, x[0].dim())), keepdim=True)
         elif op == "GlobalAveragePool":
             y = x[0].mean(tuple(range(2, x[0].dim())), keepdim=True)
+        elif op == "Dropout":
+            y = dropout(x[0], x[1], SEED, index, state["batch"])
         elif op == "Flatten":
             y = x[0].flatten(1)
         elif op == "Reshape":
@@ -235,7 +266,7 @@ def torch_losses(model, spec, x, y):
     kind = loss["type"] if isinstance(loss, dict) else loss
     arg = loss if isinstance(loss, dict) else {}
     every = o.get("accumulate", 1)
-    out, step, at = [], 0, 0
+    out, step, at, batch = [], 0, 0, 0
     while step < STEPS:
         opt.zero_grad()
         seen, parts = 0, []
@@ -246,7 +277,8 @@ def torch_losses(model, spec, x, y):
             at += BATCH
         total = sum(b - a for a, b in parts)
         for a, b in parts:
-            state = {}
+            state = {"batch": batch}
+            batch += 1
             values[model.graph.input[0].name] = x[a:b]
             r = run(model.graph, values, state)
             e = LOSSES[kind](r, state.get("logits", r), y[a:b], arg)
@@ -366,6 +398,18 @@ case("batch_norm of images, residual", [2, 5, 5], [
 case("layer_norm, normalize", [6], [
     {"type": "normalize", "scale": 2, "mean": 0.5, "std": [1, 2, 3, 4, 5, 6]},
     {"type": "dense", "units": 8}, {"type": "layer_norm"}] + HEAD)
+case("dropout", [6], [
+    {"type": "dense", "units": 9, "activation": "relu"},
+    {"type": "dropout", "rate": 0.3}] + HEAD)
+case("dropout of images, twice, accumulated", [2, 6, 6], [
+    {"type": "dropout", "rate": 0.1},
+    {"type": "conv2d", "filters": 17, "kernel_size": 3,
+     "activation": "tanh"},
+    {"type": "dropout", "rate": 0.5}, {"type": "flatten"}] + HEAD,
+    opt={"type": "adam", "learning_rate": 0.01, "accumulate": 3})
+case("dropout of attention", [5, 6], [
+    {"type": "self_attention", "heads": 2, "dropout": 0.2},
+    {"type": "flatten"}] + HEAD)
 case("reshape, permute", [6], [
     {"type": "reshape", "target_shape": [2, 3]},
     {"type": "permute", "dims": [2, 1]},
@@ -453,7 +497,7 @@ def compare(c, folder, seed):
     opt = c["opt"] or {"type": "adam", "learning_rate": 0.01}
     per = -(-ROWS // BATCH)
     per = -(-per // opt.get("accumulate", 1))
-    spec = {"name": "m", "seed": 5, "store": "models",
+    spec = {"name": "m", "seed": SEED, "store": "models",
             "data": {"path": "data.csv",
                      "target": names if len(names) > 1 else names[0]},
             "model": {"type": "network", "input": {"shape": c["shape"]},
