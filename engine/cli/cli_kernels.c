@@ -52,6 +52,16 @@ kb_gemm(const kb_t *b)
 
 
 static void
+kb_gemmta(const kb_t *b)
+{
+    maas_gemm_t  g = { .m = b->m, .n = b->n, .k = b->kk, .a = b->x,
+                       .lda = b->m, .b = b->w, .c = b->y, .ldc = b->n };
+
+    b->k->gemmta(&g, 0, b->m);
+}
+
+
+static void
 kb_gemmt(const kb_t *b)
 {
     maas_gemmt_t  t = { .m = b->m, .n = b->n, .k = b->kk, .x = b->x,
@@ -359,6 +369,8 @@ static const kb_row_t  kb_rows[] = {
     { "gemm 4x768x768", kb_gemm, 0, 4, 768, 768, 0 },
     { "gemm 1x768x768", kb_gemm, 0, 1, 768, 768, 0 },
     { "gemm 200x50x300", kb_gemm, 0, 200, 50, 300, 0 },
+    { "gemmta 256x64x768", kb_gemmta, 0, 256, 64, 768, 0 },
+    { "gemmta 64x128x384", kb_gemmta, 0, 64, 128, 384, 0 },
     { "gemmt 64x3136x576", kb_gemmt, 0, 3136, 64, 576, 0 },
     { "gemmt 256x196x2304", kb_gemmt, 0, 196, 256, 2304, 0 },
     { "gemmt 256x49x2304", kb_gemmt, 0, 49, 256, 2304, 0 },

@@ -258,6 +258,9 @@ typedef struct maas_kernels_s {
     /* Rows [m0, m1); every column.  M = 1 takes a vector path itself. */
     void (*gemm)(const maas_gemm_t *g, int64_t m0, int64_t m1);
 
+    /* The same of A(i, k) at a + k * lda + i: the gradient of weights. */
+    void (*gemmta)(const maas_gemm_t *g, int64_t m0, int64_t m1);
+
     /* Columns [m0, m1) of C[n][m]; n0, n1 multiples of 16 (n1 may be n). */
     void (*gemmt)(const maas_gemmt_t *g, int64_t m0, int64_t m1,
         int64_t n0, int64_t n1);

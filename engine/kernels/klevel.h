@@ -62,6 +62,7 @@
     MAAS_K_BINARIES(MAAS_K_DECL_B, l)                                         \
     MAAS_K_REDUCES(MAAS_K_DECL_R, l)                                          \
     void maas_k_f32_gemm_##l(const maas_gemm_t *g, int64_t m0, int64_t m1);   \
+    void maas_k_f32_gemmta_##l(const maas_gemm_t *g, int64_t m0, int64_t m1); \
     void maas_k_f32_gemmt_##l(const maas_gemmt_t *g, int64_t m0, int64_t m1,  \
         int64_t n0, int64_t n1);                                              \
     void maas_k_f32_pack_p16_##l(float *dst, const float *b, int64_t ks,      \

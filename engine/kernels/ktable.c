@@ -21,6 +21,7 @@
     {                                                                         \
         .level = id,                                                          \
         .gemm = maas_k_f32_gemm_##l,                                          \
+        .gemmta = maas_k_f32_gemmta_##l,                                      \
         .gemmt = maas_k_f32_gemmt_##l,                                        \
         .pack_p16 = maas_k_f32_pack_p16_##l,                                  \
         .unary = { MAAS_K_UNARIES(KT_U, l) },                                 \

@@ -707,6 +707,8 @@ static const maas_kernel_row_t  matmul_kernels[] = {
 static const maas_kernel_row_t  gemm_kernels[] = {
     { "gemm.gemm.p16", MAAS_CPU_REF, 0, MM_POST, gemm_setup_packed,
       gemm_run_f32 },
+    { "gemm.gemm.turned", MAAS_CPU_REF, 0, MM_POST, gemm_turned_setup,
+      gemm_turned_run },
     { "gemm.gemm.dyn", MAAS_CPU_REF, 0, MM_POST, gemm_setup_plain,
       gemm_run_f32 },
     { "gemm.loops", MAAS_CPU_REF, 0, 0, mm_loops_setup, gemm_loops_run }
@@ -743,6 +745,9 @@ static const maas_case_t  gemm_cases[] = {
     { "| f32[3,4] =f32[4,5] =f32[5]", NULL },
     { "transB=1 | f32[9,33] =f32[17,33] =f32[17]", NULL },
     { "transA=1 alpha=0.5 | f32[33,7] =f32[33,17] f32[7,17]", NULL },
+    { "transA=1 alpha=0.5 | f32[700,70] f32[700,90]", NULL },
+    { "transA=1 transB=1 | f32[9,30] f32[37,9]", NULL },
+    { "transA=1 | f32[0,3] f32[0,5]", NULL },
     { "transA=1 transB=1 beta=2.0 | f32[4,3] f32[5,4] f32[3,1]", NULL },
     { "alpha=0.25 beta=0.35 | f32[3,4] =f32[4,5] f32[]", NULL },
     { "| f32[30,40] =f32[40,50] f32[30,50]", NULL },

@@ -1,6 +1,6 @@
 /*
- * Shared by matmul.c, matmul_loops.c and qmatmul.c: the geometry of one
- * product.
+ * Shared by matmul.c, matmul_turned.c, matmul_loops.c and qmatmul.c: the
+ * geometry of one product.
  * Plain values on the caller's stack; reentrant.
  */
 
@@ -38,6 +38,11 @@ void mm_at(const mm_t *g, int64_t i, int64_t *a, int64_t *b);
 /* Dims of the product of input 0 and B, which is input `input`. */
 maas_status_t mm_infer(maas_infer_t *c, int input, maas_dim_t *dims,
     int *rank);
+
+/* Gemm of float32 with A transposed; a unit is a block of the output. */
+bool gemm_turned_setup(maas_setup_t *u);
+maas_status_t gemm_turned_run(const maas_step_t *s, maas_slot_t *slot,
+    int64_t first, int64_t last);
 
 /* Plain loops for float64 and integers; a unit is a row. */
 bool mm_loops_setup(maas_setup_t *u);

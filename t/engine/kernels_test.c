@@ -124,6 +124,61 @@ gemm_case(const shape_t *s, bool t)
 }
 
 
+/* A transposed is no other chain: the bits are those of gemm(). */
+static int
+turned_case(const shape_t *s)
+{
+    float        *c0 = b0 + GUARD, *c1 = b1 + GUARD, *x, *w;
+    int64_t       m = s->m, k = s->k, lda = m + s->pad;
+    int64_t       xn = k > 0 ? (k - 1) * lda + m : 0, half = m / 3;
+    int64_t       cn = m * (s->n + s->pad) + 2 * GUARD;
+    maas_gemm_t   g;
+    static float  turned[MAXBUF];
+
+    x = LAST(bx, xn);
+    w = LAST(pk, (int64_t) maas_p16_elems(k, s->n));
+    fill(x, xn, s->adverse);
+    fill(bw, k * s->n, s->adverse);
+    fill(bb, s->n, s->adverse);
+    fill(b0, cn, s->adverse);
+    memcpy(b1, b0, sizeof(float) * (size_t) cn);
+    ref->pack_p16(w, bw, s->n, 1, k, s->n, 0, (s->n + 15) / 16);
+
+    for (int64_t i = 0; i < m * k; i++) {
+        turned[i] = x[i % k * lda + i / k];
+    }
+
+    g = (maas_gemm_t) { m, s->n, k, turned, k, w, c0, s->n + s->pad,
+                        s->bias ? bb : NULL, s->accumulate };
+    kt->gemm(&g, 0, m);
+    g.a = x;
+    g.lda = lda;
+    g.c = c1;
+    kt->gemmta(&g, 0, half);
+    kt->gemmta(&g, half, m);
+
+    return differ(b1, b0, cn, "gemmta");
+}
+
+
+static void
+test_turned(void)
+{
+    int      bad = 0;
+    shape_t  s;
+
+    for (int i = 0; i < 400; i++) {
+        s = (shape_t) { i % 50 + 1, i * 7 % 67 + 1, i * 29 % 400, i % 3 * 3,
+                        i & 1, i >> 1 & 1, i % 4 == 3 };
+        bad += turned_case(&s);
+    }
+
+    s = (shape_t) { 390, 37, 70, 5, true, false, false };
+    bad += turned_case(&s);
+    ok(bad == 0, "%s gemmta", maas_cpu_name(kt->level));
+}
+
+
 static void
 test_products(bool t)
 {
@@ -440,6 +495,7 @@ main(void)
         test_transpose();
         test_dwconv();
         test_half();
+        test_turned();
         test_dgemm();
     }
 

@@ -26,12 +26,13 @@ MAAS_K(start)(const float *c, const float *bias, bool accumulate)
 
 
 /*
- * One row of one panel: 16 chains side by side.  The step is hidden from
- * the compiler, which would else make vectors along k and add their lanes
- * one by one.
+ * One row of one panel, A(i, k) at i * ai + k * ak: 16 chains side by side.
+ * The step is hidden from the compiler, which would else make vectors along
+ * k and add their lanes one by one.
  */
 static void
-MAAS_K(gemm_tile)(const maas_gemm_t *g, int64_t i, int64_t n0, int w)
+MAAS_K(gemm_tile)(const maas_gemm_t *g, int64_t i, int64_t n0, int w,
+    int64_t ai, int64_t ak)
 {
     int           j;
     float         acc[MAAS_P16] = { 0 };
@@ -41,7 +42,7 @@ MAAS_K(gemm_tile)(const maas_gemm_t *g, int64_t i, int64_t n0, int w)
 
     __asm__ ("" : "+r" (step));
 
-    a = g->a + i * g->lda;
+    a = g->a + i * ai;
     b = g->b + n0 * g->k;
     c = g->c + i * g->ldc + n0;
 
@@ -52,7 +53,7 @@ MAAS_K(gemm_tile)(const maas_gemm_t *g, int64_t i, int64_t n0, int w)
 
     for (k = 0; k < g->k; k++) {
         for (j = 0; j < MAAS_P16; j++) {
-            acc[j] = MAAS_MADD(a[k], b[j], acc[j]);
+            acc[j] = MAAS_MADD(a[k * ak], b[j], acc[j]);
         }
 
         b += step;
@@ -69,7 +70,22 @@ MAAS_K(gemm)(const maas_gemm_t *g, int64_t m0, int64_t m1)
 
     for (n = 0; n < g->n; n += MAAS_P16) {
         for (i = m0; i < m1; i++) {
-            MAAS_K(gemm_tile)(g, i, n, (int) maas_min(g->n - n, MAAS_P16));
+            MAAS_K(gemm_tile)(g, i, n, (int) maas_min(g->n - n, MAAS_P16),
+                              g->lda, 1);
+        }
+    }
+}
+
+
+void
+MAAS_K(gemmta)(const maas_gemm_t *g, int64_t m0, int64_t m1)
+{
+    int64_t  i, n;
+
+    for (n = 0; n < g->n; n += MAAS_P16) {
+        for (i = m0; i < m1; i++) {
+            MAAS_K(gemm_tile)(g, i, n, (int) maas_min(g->n - n, MAAS_P16), 1,
+                              g->lda);
         }
     }
 }

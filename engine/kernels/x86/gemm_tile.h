@@ -45,9 +45,12 @@ kg_start(const float *c, const float *bias, bool load, int n)
 }
 
 
-/* R rows by two vectors; R is a constant where this is inlined. */
+/*
+ * R rows by two vectors; R and T are constants where this is inlined.  T: A
+ * lies transposed, the rows of a k next to each other.
+ */
 V_INL void
-kg_tile(const kg_tile_t *t, const int R)
+kg_tile(const kg_tile_t *t, const int R, const bool T)
 {
     V             b0, b1, v;
     int64_t       k, lda = t->lda, ldc = t->ldc, vs = t->vstride;
@@ -64,14 +67,14 @@ kg_tile(const kg_tile_t *t, const int R)
     KG_R(KG_START)
 
     a0 = t->a;
-    a3 = a0 + 3 * lda;
-    a6 = a0 + 6 * lda;
-    a9 = a0 + 9 * lda;
+    a3 = a0 + (T ? 0 : 3 * lda);
+    a6 = a0 + (T ? 0 : 6 * lda);
+    a9 = a0 + (T ? 0 : 9 * lda);
 
 #define KG_STEP(r)                                                            \
         if (R > r) {                                                          \
-            v = v_set1((r < 3 ? a0 : r < 6 ? a3 : r < 9 ? a6 : a9)            \
-                       [k + (r % 3) * lda]);                                  \
+            v = v_set1(T ? a0[r] : (r < 3 ? a0 : r < 6 ? a3 : r < 9 ? a6      \
+                                    : a9)[k + (r % 3) * lda]);                \
             x##r = v_fma(v, b0, x##r);                                        \
             y##r = v_fma(v, b1, y##r);                                        \
         }
@@ -89,6 +92,7 @@ kg_tile(const kg_tile_t *t, const int R)
         b += MAAS_P16;
         f += MAAS_P16;
         KG_R(KG_STEP)
+        a0 += T ? lda : 0;
     }
 
 #define KG_END(r)                                                             \
@@ -104,13 +108,22 @@ kg_tile(const kg_tile_t *t, const int R)
     static __attribute__((noinline)) void                                     \
     kg_tile_##r(const kg_tile_t *t)                                           \
     {                                                                         \
-        kg_tile(t, r + 1);                                                    \
+        kg_tile(t, r + 1, false);                                             \
+    }                                                                         \
+                                                                              \
+    static __attribute__((noinline)) void                                     \
+    kg_turned_##r(const kg_tile_t *t)                                         \
+    {                                                                         \
+        kg_tile(t, r + 1, true);                                              \
     }
-#define KG_NAME(r)  kg_tile_##r,
+#define KG_NAME(r)    kg_tile_##r,
+#define KG_TURNED(r)  kg_turned_##r,
 
 KG_R(KG_DEFINE)
 
-static void (*const  kg_tiles[])(const kg_tile_t *t) = { KG_R(KG_NAME) };
+static void (*const  kg_tiles[2][KG_ROWS])(const kg_tile_t *t) = {
+    { KG_R(KG_NAME) }, { KG_R(KG_TURNED) }
+};
 
 
 /*
@@ -216,7 +229,8 @@ kg_two_rows(const maas_gemm_t *g, int64_t i)
 
 /* Rows [i0, i1), k [k0, k0 + t->k): all columns. */
 static void
-kg_block(const maas_gemm_t *g, kg_tile_t *t, int64_t i0, int64_t i1, int64_t k0)
+kg_block(const maas_gemm_t *g, kg_tile_t *t, int64_t i0, int64_t i1,
+    int64_t k0, bool turned)
 {
     int64_t  i, n, r, tiles, left, step;
 
@@ -239,9 +253,9 @@ kg_block(const maas_gemm_t *g, kg_tile_t *t, int64_t i0, int64_t i1, int64_t k0)
 
         for (i = i0; i < i1; i += r) {
             r = (left + tiles - 1) / tiles;
-            t->a = g->a + i * g->lda + k0;
+            t->a = g->a + (turned ? k0 * g->lda + i : i * g->lda + k0);
             t->c = g->c + i * g->ldc + n;
-            kg_tiles[r - 1](t);
+            kg_tiles[turned][r - 1](t);
             left -= r;
             tiles--;
         }
@@ -249,24 +263,11 @@ kg_block(const maas_gemm_t *g, kg_tile_t *t, int64_t i0, int64_t i1, int64_t k0)
 }
 
 
-void
-MAAS_K(gemm)(const maas_gemm_t *g, int64_t m0, int64_t m1)
+static void
+kg_blocks(const maas_gemm_t *g, int64_t m0, int64_t m1, bool turned)
 {
     int64_t    i, k, mb;
-    kg_tile_t  t = { 0 };
-
-    if (m1 - m0 == 1) {
-        kg_one_row(g, m0);
-        return;
-    }
-
-    if (m1 - m0 == 2) {
-        kg_two_rows(g, m0);
-        return;
-    }
-
-    t.lda = g->lda;
-    t.ldc = g->ldc;
+    kg_tile_t  t = { .lda = g->lda, .ldc = g->ldc };
 
     for (i = m0; i < m1; i += mb) {
         mb = m1 - i <= KG_MC + KG_MC / 2 ? m1 - i : KG_MC;
@@ -274,8 +275,30 @@ MAAS_K(gemm)(const maas_gemm_t *g, int64_t m0, int64_t m1)
 
         do {
             t.k = maas_min(g->k - k, KG_KC);
-            kg_block(g, &t, i, i + mb, k);
+            kg_block(g, &t, i, i + mb, k, turned);
             k += t.k;
         } while (k < g->k);
     }
+}
+
+
+void
+MAAS_K(gemm)(const maas_gemm_t *g, int64_t m0, int64_t m1)
+{
+    if (m1 - m0 == 1) {
+        kg_one_row(g, m0);
+
+    } else if (m1 - m0 == 2) {
+        kg_two_rows(g, m0);
+
+    } else {
+        kg_blocks(g, m0, m1, false);
+    }
+}
+
+
+void
+MAAS_K(gemmta)(const maas_gemm_t *g, int64_t m0, int64_t m1)
+{
+    kg_blocks(g, m0, m1, true);
 }
