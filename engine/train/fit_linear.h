@@ -29,12 +29,25 @@ typedef struct {
 maas_status_t maas_linear_reduce(const maas_fit_job_t *f,
     maas_arena_t *scratch, bool intercept, maas_linear_t *l);
 
+/* What is taken from columns before they are multiplied. */
+typedef struct {
+    double   *mean;
+    double   *vary;         /* 0: constant but for rounding, else 1 */
+} maas_linear_cols_t;
+
+/* v: n rows of `cols` numbers.  centre false: means are 0. */
+maas_status_t maas_linear_columns(const maas_fit_job_t *f,
+    maas_arena_t *scratch, const double *v, int64_t cols, bool centre,
+    maas_linear_cols_t *c);
+
 /*
- * r (q x q, column-major, zeros below the diagonal) with r'r = [x | y]'[x |
- * y] of the centred, weighted rows; q = p + targets.
+ * r (q x q, column-major, zeros below the diagonal) of [x | y], centred and
+ * weighted; q = p + targets.  Its first p columns are those of x = q r; of a
+ * target there are its products with the columns of q, then what these leave
+ * of it: the root of the sum of squares of what stands below row p.
  */
 maas_status_t maas_linear_triangle(const maas_fit_job_t *f, int64_t targets,
-    const double *mean, const double *y_mean, double *r);
+    const maas_linear_cols_t *x, const maas_linear_cols_t *y, double *r);
 
 /*
  * coef: n_target x p.  Finds the intercepts, says all three, writes the

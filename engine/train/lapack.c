@@ -35,6 +35,8 @@ extern void dpotrf_(const char *uplo, const int *n, double *a,
 extern void dpotrs_(const char *uplo, const int *n, const int *rhs,
     const double *a, const int *lda, double *b, const int *ldb, int *info,
     size_t uplo_len);
+extern void dtrtri_(const char *uplo, const char *diag, const int *n,
+    double *a, const int *lda, int *info, size_t uplo_len, size_t diag_len);
 
 enum { LP_UNKNOWN = 0, LP_GOOD, LP_BAD };
 
@@ -196,6 +198,29 @@ lp_solve(double *a, int64_t n, double *b, int64_t rhs)
 }
 
 
+static bool
+lp_cholesky(double *a, int64_t n, double *inverse)
+{
+    int  in = (int) n, info = 0;
+
+    maas_blas_enter();
+    dpotrf_("U", &in, a, &in, &info, 1);
+    maas_blas_leave();
+
+    if (info != 0) {
+        return false;
+    }
+
+    memcpy(inverse, a, (size_t) (n * n) * sizeof(double));
+
+    maas_blas_enter();
+    dtrtri_("U", "N", &in, inverse, &in, &info, 1, 1);
+    maas_blas_leave();
+
+    return info == 0;
+}
+
+
 maas_status_t
 maas_lapack_lstsq(const maas_host_t *host, double *a, int64_t m, int64_t n,
     double *b, int64_t rhs, double rcond, int64_t *rank, maas_err_t *err)
@@ -238,6 +263,18 @@ maas_lapack_solve(double *a, int64_t n, double *b, int64_t rhs,
     MAAS_TRY(lp_ready(&maas_host_libc, err));
 
     *definite = lp_solve(a, n, b, rhs);
+    return MAAS_OK;
+}
+
+
+maas_status_t
+maas_lapack_cholesky(double *a, int64_t n, double *inverse, bool *definite,
+    maas_err_t *err)
+{
+    MAAS_TRY(lp_size(n, n, err));
+    MAAS_TRY(lp_ready(&maas_host_libc, err));
+
+    *definite = lp_cholesky(a, n, inverse);
     return MAAS_OK;
 }
 
@@ -328,11 +365,47 @@ lp_back(const double *a, const double *u, const double *s, const double *vt)
 }
 
 
+/* inverse' inverse of g = r'r undoes g x: off by how much. */
+static double
+lp_undone(const double *g, const double *inverse)
+{
+    double  worst = 0, x[LP_N], y[LP_N], z[LP_N];
+
+    lp_fill(x, LP_N);
+
+    for (int i = 0; i < LP_N; i++) {
+        y[i] = 0;
+
+        for (int j = 0; j < LP_N; j++) {
+            y[i] += g[i + j * LP_N] * x[j];
+        }
+    }
+
+    for (int j = 0; j < LP_N; j++) {            /* inverse' y */
+        z[j] = 0;
+
+        for (int i = 0; i <= j; i++) {
+            z[j] += inverse[i + j * LP_N] * y[i];
+        }
+    }
+
+    for (int i = 0; i < LP_N; i++) {
+        for (int j = i; j < LP_N; j++) {
+            x[i] -= inverse[i + j * LP_N] * z[j];
+        }
+
+        worst = fmax(worst, fabs(x[i]));
+    }
+
+    return worst;
+}
+
+
 /* The normal equations of the same problem. */
 static bool
 lp_check_solve(const double *a, const double *b)
 {
-    double  g[LP_N * LP_N], x[LP_N];
+    double  g[LP_N * LP_N], c[LP_N * LP_N], inverse[LP_N * LP_N], x[LP_N];
 
     for (int j = 0; j < LP_N; j++) {
         x[j] = 0;
@@ -350,7 +423,10 @@ lp_check_solve(const double *a, const double *b)
         }
     }
 
-    return lp_solve(g, LP_N, x, 1) && lp_normal(a, b, x) < LP_TOL;
+    memcpy(c, g, sizeof(g));
+
+    return lp_cholesky(c, LP_N, inverse) && lp_undone(g, inverse) < LP_TOL
+           && lp_solve(g, LP_N, x, 1) && lp_normal(a, b, x) < LP_TOL;
 }
 
 

@@ -44,4 +44,12 @@ maas_status_t maas_lapack_qr(const maas_host_t *host, double *a, int64_t m,
 maas_status_t maas_lapack_solve(double *a, int64_t n, double *b,
     int64_t rhs, bool *definite, maas_err_t *err);
 
+/*
+ * a = r'r, a symmetric n x n of which the upper triangle is read and becomes
+ * r.  inverse (n x n): r's inverse, in its upper triangle.  *definite false:
+ * a is not positive definite, and both hold anything.
+ */
+maas_status_t maas_lapack_cholesky(double *a, int64_t n, double *inverse,
+    bool *definite, maas_err_t *err);
+
 #endif

@@ -8,6 +8,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "kernels/kfit.h"
 #include "kernels/knear.h"
 #include "tap.h"
 #include "train/lapack.h"
@@ -196,6 +197,127 @@ test_near(void)
 }
 
 
+/* -- passes over the rows of a fit ---------------------------------------- */
+
+enum { FR = 13, FI = 16, FJ = 40, FP = 11, FG = 3 };
+
+static double  fit_a[FR * FI], fit_b[FR * FJ], fit_h[FR];
+
+
+/* a' diag(h) b beside plain sums; beyond i > j + a vector: anything. */
+static double
+products_off(const maas_fit_kernels_t *k, bool weighted, bool upper)
+{
+    double              g[FI * FJ], want, worst = 0;
+    maas_fit_product_t  c = { .g = g, .ldg = FJ, .a = fit_a, .lda = FI,
+                              .ni = FI, .b = fit_b, .ldb = FJ, .nj = FJ,
+                              .h = weighted ? fit_h : NULL, .m = 4,
+                              .upper = upper };
+
+    memset(g, 0, sizeof(g));
+    k->products(&c);                    /* and the other rows on top */
+    c.a += c.m * FI;
+    c.b += c.m * FJ;
+    c.h = weighted ? fit_h + c.m : NULL;
+    c.m = FR - c.m;
+    k->products(&c);
+
+    for (int i = 0; i < FI; i++) {
+        for (int j = upper ? i : 0; j < FJ; j++) {
+            want = 0;
+
+            for (int r = 0; r < FR; r++) {
+                want += fit_a[r * FI + i] * (weighted ? fit_h[r] : 1)
+                        * fit_b[r * FJ + j];
+            }
+
+            worst = fmax(worst, fabs(want - g[i * FJ + j]));
+        }
+    }
+
+    return worst;
+}
+
+
+static int
+columns_wrong(const maas_fit_kernels_t *k)
+{
+    int              bad = 0;
+    double           sum[FG * FP] = { 0 }, square[FG * FP] = { 0 };
+    double           s[FG * FP] = { 0 }, q[FG * FP] = { 0 }, d, to[FP + 1];
+    static int32_t   group[FR];
+
+    maas_fit_columns_t  c = {
+        .sum = sum, .square = square, .ld = FP, .group = group,
+        .shift = fit_b, .ld_shift = FP, .weight = fit_h, .x = fit_a,
+        .m = FR, .p = FP
+    };
+
+    for (int i = 0; i < FR; i++) {
+        group[i] = i % FG;
+
+        for (int j = 0; j < FP; j++) {
+            d = fit_a[i * FP + j] - fit_b[i % FG * FP + j];
+            s[i % FG * FP + j] += fit_h[i] * d;
+            q[i % FG * FP + j] += fit_h[i] * d * d;
+        }
+    }
+
+    k->columns(&c);
+    bad += memcmp(sum, s, sizeof(s)) != 0;
+    bad += memcmp(square, q, sizeof(q)) != 0;
+
+    k->centre(to, FP + 1, fit_a, 1, FP, fit_b, fit_h, fit_h + 2);
+
+    for (int j = 0; j < FP; j++) {
+        bad += to[j] != (fit_a[j] - fit_b[j]) * fit_h[j] * fit_h[2];
+    }
+
+    return bad;
+}
+
+
+static void
+test_fit(void)
+{
+    fill(fit_a, FR * FI, 10);
+    fill(fit_b, FR * FJ, 11);
+    fill(fit_h, FR, 12);
+
+    for (int l = 0; l < MAAS_CPU_LEVELS; l++) {
+        const maas_kernels_t      *k = maas_kernels((maas_cpu_t) l);
+        const maas_fit_kernels_t  *fit;
+
+        if (k == NULL) {
+            continue;
+        }
+
+        fit = maas_fit_kernels(k);
+        ok(products_off(fit, false, false) < 1e-13
+           && products_off(fit, true, false) < 1e-13
+           && products_off(fit, true, true) < 1e-13,
+           "products of columns, %s", maas_cpu_name((maas_cpu_t) l));
+        is_int(columns_wrong(fit), 0, "sums of columns: the same bits");
+    }
+}
+
+
+/* r'r = a, and its inverse; what is not definite is said. */
+static void
+test_cholesky(void)
+{
+    bool    definite;
+    double  a[4] = { 4, 0, 2, 10 }, inverse[4], odd[4] = { 1, 0, 2, 4 };
+
+    ok(maas_lapack_cholesky(a, 2, inverse, &definite, &err) == MAAS_OK
+       && definite && a[0] == 2 && a[2] == 1 && a[3] == 3
+       && inverse[0] == 0.5 && fabs(inverse[3] - 1 / 3.) < 1e-15
+       && fabs(inverse[2] + 1 / 6.) < 1e-15, "a Cholesky factor");
+    ok(maas_lapack_cholesky(odd, 2, inverse, &definite, &err) == MAAS_OK
+       && !definite, "a singular matrix has none");
+}
+
+
 int
 main(void)
 {
@@ -203,6 +325,8 @@ main(void)
     test_solve();
     test_threads();
     test_near();
+    test_fit();
+    test_cholesky();
 
     return done();
 }

@@ -134,6 +134,47 @@ m.coefficients, m.intercept = m.coef_, m.intercept_
 near(penal(f, odd, y, .1), penal(m, odd, y, .1), 1e-9,
      'lasso of dependent columns: as good')
 
+# -- many rows: several threads, columns that depend on each other ------------
+
+rng = np.random.default_rng(3)
+mx = rng.normal(size=(5000, 30))
+mx[:, 20:] = mx[:, :10] + .02 * mx[:, 20:]
+mx[:, 12] = 3
+mx = mx.astype(np.float32).astype(float)
+my = mx @ rng.normal(size=30) + rng.normal(size=5000)
+mw = rng.uniform(0, 2, 5000)
+
+for name, params, m in [
+        ('linear_regression', {}, linear_model.LinearRegression()),
+        ('ridge', {'alpha': 3}, linear_model.Ridge(alpha=3, solver='svd')),
+        ('lasso', {'alpha': .01, **TIGHT},
+         linear_model.Lasso(alpha=.01, **SKL))]:
+    for w in (None, mw):
+        if w is not None:               # what scikit-learn gives a constant
+            mx[:, 12] = mx[:, 13] ** 2  # column then is rounding
+        f = beside(name, '%s of 5000 rows%s' % (name, ', weighted' * (
+                   w is not None)), m, params, mx, my,
+                   tol=1e-6 if name == 'lasso' else 1e-9, weight=w,
+                   served=1e-5)
+    same = [Fit('regression', name, params, mx, my, mw, threads=t)
+            for t in (1, 2, 3)]
+    for s in same:
+        del s.said['seconds']
+    ok(same[0].said == same[1].said == same[2].said
+       and len({open(s.path, 'rb').read() for s in same}) == 1,
+       '%s: the same bits at 1, 2 and 3 threads' % name)
+
+# Nearly the same columns: too near for products, not for QR.
+for far in (1e-5, 1e-7):
+    nx = mx.copy()
+    nx[:, 3] = nx[:, 2] * (1 + 1e-3) + far * rng.normal(size=5000)
+    m = linear_model.LinearRegression().fit(nx, my)
+    f = Fit('regression', 'linear_regression', {}, nx, my)
+    near(f.coefficients, m.coef_, 1e-14 / far ** 1.2,
+         'columns that differ by %g' % far)
+    near(objective(f, nx, my), ((my - m.predict(nx)) ** 2).sum(), 1e-10,
+         'and as good')
+
 # -- what is refused ---------------------------------------------------------
 
 bad = x.copy()

@@ -16,7 +16,7 @@
 #ifndef MAAS_GROW_H
 #define MAAS_GROW_H
 
-#include "train/estimators/crew.h"
+#include "train/crew.h"
 #include "train/fit.h"
 
 

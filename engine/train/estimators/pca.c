@@ -4,7 +4,7 @@
  * a component makes its largest coefficient positive.
  *
  * Ownership: scratch arenas of the fit; constants are copied to nodes.
- * Threads:   one thread a job.
+ * Threads:   the job's, for passes over the rows.
  * Formulas:  Hastie, Tibshirani, Friedman, The Elements of Statistical
  *            Learning, 14.5.1.
  */
@@ -34,26 +34,13 @@ static const maas_param_t  pca_params[] = {
 typedef struct {
     maas_fit_job_t  *f;
     maas_arena_t    *scratch;
-    double          *mean;
+    maas_linear_cols_t  cols;
+    double          *mean;          /* cols.mean */
     double          *s;             /* k singular values */
     double          *vt;            /* k x p, column-major */
     int64_t          k;
     int64_t          q;             /* components that are kept */
 } pca_t;
-
-
-static void
-pca_means(pca_t *c)
-{
-    int64_t        n = c->f->n, p = c->f->p;
-    const double  *x = c->f->x;
-
-    for (int64_t i = 0; i < n; i++, x += p) {
-        for (int64_t j = 0; j < p; j++) {
-            c->mean[j] += x[j] / (double) n;
-        }
-    }
-}
 
 
 /* Of many rows, the r of x = q r has the same values and directions. */
@@ -72,11 +59,11 @@ pca_svd(pca_t *c)
     }
 
     if (n > p) {
-        MAAS_TRY(maas_linear_triangle(f, 0, c->mean, NULL, a));
+        MAAS_TRY(maas_linear_triangle(f, 0, &c->cols, NULL, a));
 
     } else {
         for (int64_t i = 0; i < n * p; i++) {
-            a[i / p + i % p * n] = f->x[i] - c->mean[i % p];
+            a[i / p + i % p * n] = f->x[i] - c->cols.mean[i % p];
         }
     }
 
@@ -239,17 +226,17 @@ pca_run(pca_t *c)
     maas_fit_job_t  *f = c->f;
 
     c->k = maas_min(f->n, f->p);
-    c->mean = maas_arena_array(c->scratch, (size_t) f->p, sizeof(double));
     c->s = maas_arena_array(c->scratch, (size_t) c->k, sizeof(double));
     c->vt = maas_arena_array(c->scratch, (size_t) (c->k * f->p),
                              sizeof(double));
 
-    if (c->mean == NULL || c->s == NULL || c->vt == NULL) {
+    if (c->s == NULL || c->vt == NULL) {
         return maas_err_nomem(f->err);
     }
 
-    pca_means(c);
+    MAAS_TRY(maas_linear_columns(f, c->scratch, f->x, f->p, true, &c->cols));
     MAAS_TRY(maas_fit_poll(f));
+    c->mean = c->cols.mean;
     MAAS_TRY(pca_svd(c));
     MAAS_TRY(pca_count(c));
     pca_signs(c);

@@ -6,7 +6,7 @@
  * Threads:   as crew.h says.
  */
 
-#include "train/estimators/crew.h"
+#include "train/crew.h"
 
 
 #define CREW_FP  0x1f80         /* round to nearest, denormals kept */

@@ -1,6 +1,5 @@
 /*
- * crew.h: what all estimators that fit trees share: the threads of a fit,
- * and its random bits.  Private to train/estimators.
+ * crew.h: the threads of a fit and its random bits, for estimators.
  *
  * Random bits are a function of (seed, stream, number), never of a state
  * that threads pass around, so that one thread and many give equal models.
