@@ -5,7 +5,7 @@
  *
  * An element is one chain in ascending rows.  columns() and centre() have no
  * fused multiply-adds, so that all levels give the same bits; products()
- * fuses where the level can.
+ * and dots() fuse where the level can, and dots() sums in its lanes.
  *
  * Threads: reentrant; ranges of rows split the work.
  */
@@ -62,6 +62,9 @@ typedef struct {
     /* to[i][j] = (x[i][j] - mean[j]) * scale[j] * w[i]; w NULL: 1 */
     void (*centre)(double *to, int64_t ld, const double *x, int64_t m,
         int64_t p, const double *mean, const double *scale, const double *w);
+    /* y[i * ldy] = x_i w, p a multiple of MAAS_FIT_PAD */
+    void (*dots)(double *y, int64_t ldy, const double *x, int64_t m,
+        int64_t p, const double *w);
 } maas_fit_kernels_t;
 
 /* Of the level of k. */

@@ -233,6 +233,27 @@ maas_fit_weights(const maas_fit_job_t *f, maas_arena_t *scratch,
 }
 
 
+double
+maas_fit_dot(const double *a, const double *b, int64_t n)
+{
+    double   s[4] = { 0, 0, 0, 0 };
+    int64_t  i;
+
+    for (i = 0; i + 4 <= n; i += 4) {
+        s[0] += a[i] * b[i];
+        s[1] += a[i + 1] * b[i + 1];
+        s[2] += a[i + 2] * b[i + 2];
+        s[3] += a[i + 3] * b[i + 3];
+    }
+
+    for ( ; i < n; i++) {
+        s[0] += a[i] * b[i];
+    }
+
+    return s[0] + s[1] + (s[2] + s[3]);
+}
+
+
 /* -- nodes --------------------------------------------------------------- */
 
 maas_str_t

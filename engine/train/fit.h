@@ -40,6 +40,9 @@ const char *maas_fit_class_text(const maas_fit_job_t *f, int k,
 double *maas_fit_weights(const maas_fit_job_t *f, maas_arena_t *scratch,
     bool balanced);
 
+/* sum of a[i] * b[i], in four interleaved chains */
+double maas_fit_dot(const double *a, const double *b, int64_t n);
+
 
 /* -- nodes --------------------------------------------------------------- */
 

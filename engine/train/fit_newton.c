@@ -1,54 +1,53 @@
 /*
  * fit_newton.c: see fit_newton.h.
  *
+ * One pass over the rows, block by block while the cache holds them, gives
+ * scores, losses, the gradient and, of small problems, the Hessian.
+ *
  * Ownership: work memory ends with the call.
- * Threads:   one thread a job.
+ * Threads:   the job's, for passes; sums of parts in their order.
  */
 
 #include <float.h>
 #include <math.h>
 
-#include "kernels/kernels.h"
+#include "kernels/knear.h"
 #include "train/fit_newton.h"
+#include "train/fit_rows.h"
 #include "train/lapack.h"
 
 
 #define NEWTON_DENSE   320          /* unknowns with a whole Hessian */
-#define NEWTON_LINE    8
-#define NEWTON_BLOCK   504          /* rows at a time */
 #define NEWTON_ARMIJO  1e-4
 #define NEWTON_FLOOR   1e-15        /* of the objective: no more to gain */
 
+typedef enum {
+    NEWTON_VALUE = 0,               /* loss, gradient, Hessian if dense */
+    NEWTON_DIAGONAL,
+    NEWTON_PRODUCT                  /* of the Hessian with a vector */
+} newton_pass_t;
+
 typedef struct {
     maas_newton_t         *s;
-    const maas_kernels_t  *kern;
-    int64_t                d;
-    double                *score;       /* n x k */
-    double                *r;           /* k x n */
-    double                *wt;          /* q x k */
+    maas_fit_rows_t        rows;
+    maas_near_pt           near;
+    newton_pass_t          pass;
+    int64_t                d;           /* unknowns: k * q */
+    int64_t                ld;          /* of z: q, padded */
+    int64_t                kp;          /* k, padded */
+    int64_t                pairs;       /* of classes, of the Hessian */
+    double                *wt;          /* k 1: w; panels of knear.h */
     double                *g;           /* d, the gradient */
     double                *step;
     double                *next;
     double                *diag;
     double                *hess;        /* d x d; NULL: products */
-    double                *part;        /* q x q of a block of rows */
-    double                *rows;        /* q x NEWTON_BLOCK */
-    double                *h;           /* n */
+    double                *loss;        /* [parts] */
+    double                *back;        /* [parts][kp][ld] */
+    double                *pair;        /* [parts][pairs][ld][ld] */
+    double                *block;       /* [slots], see newton_part() */
     double                *cg[4];       /* residual, direction, hd, z */
 } newton_t;
-
-
-static double
-newton_dot(const double *a, const double *b, int64_t n)
-{
-    double  s = 0;
-
-    for (int64_t i = 0; i < n; i++) {
-        s += a[i] * b[i];
-    }
-
-    return s;
-}
 
 
 static double
@@ -64,112 +63,185 @@ newton_most(const double *a, int64_t n)
 }
 
 
-/* Scores of a k x q matrix. */
+/* -- passes -------------------------------------------------------------- */
+
+/* diag(h) summed over a block of rows, for each class. */
 static void
-newton_scores(newton_t *c, const double *w)
+newton_squares(newton_t *c, const double *z, int64_t first, int64_t m,
+    double *h, double *back)
+{
+    double  *d;
+
+    for (int64_t a = 0; a < c->s->k; a++) {
+        d = back + a * c->ld;
+        c->s->block(c->s->ctx, first, m, a, a, h);
+
+        for (int64_t i = 0; i < m; i++) {
+            for (int64_t j = 0; j < c->ld; j++) {
+                d[j] += h[i] * z[i * c->ld + j] * z[i * c->ld + j];
+            }
+        }
+    }
+}
+
+
+/* z' diag(h) z of every pair of classes. */
+static void
+newton_pairs(newton_t *c, const double *z, int64_t first, int64_t m,
+    double *h, double *pair)
+{
+    maas_fit_product_t  p = {
+        .g = pair, .ldg = c->ld, .a = z, .lda = c->ld, .ni = c->ld, .b = z,
+        .ldb = c->ld, .nj = c->ld, .h = h, .m = m, .upper = true
+    };
+
+    for (int64_t a = 0; a < c->s->k; a++) {
+        for (int64_t b = a; b < c->s->k; b++, p.g += c->ld * c->ld) {
+            c->s->block(c->s->ctx, first, m, a, b, h);
+            c->rows.k->products(&p);
+        }
+    }
+}
+
+
+/* Scratch of a slot: scores and derivatives of a block, and h. */
+static int64_t
+newton_block(const newton_t *c)
+{
+    return MAAS_FIT_ROWS * (2 * c->kp + 1);
+}
+
+
+static maas_status_t
+newton_part(void *arg, int slot, int64_t part)
+{
+    double              *score, *r, *h, *back, *pair;
+    int64_t              m, last, i;
+    newton_t            *c = arg;
+    const double        *z;
+    maas_newton_t       *s = c->s;
+    maas_fit_product_t   p;
+
+    score = c->block + slot * newton_block(c);
+    r = score + MAAS_FIT_ROWS * c->kp;
+    h = r + MAAS_FIT_ROWS * c->kp;
+    back = c->back + part * c->kp * c->ld;
+    pair = c->pair + part * c->pairs * c->ld * c->ld;
+    last = maas_fit_rows_at(&c->rows, part + 1);
+
+    memset(back, 0, (size_t) (c->kp * c->ld) * sizeof(double));
+    memset(pair, 0, (size_t) (c->pass == NEWTON_VALUE ? c->pairs : 0)
+                    * (size_t) (c->ld * c->ld) * sizeof(double));
+    c->loss[part] = 0;
+
+    for (i = maas_fit_rows_at(&c->rows, part); i < last; i += m) {
+        m = maas_min(last - i, (int64_t) MAAS_FIT_ROWS);
+        z = s->z + i * c->ld;
+
+        if (c->pass == NEWTON_DIAGONAL) {
+            newton_squares(c, z, i, m, h, back);
+            continue;
+        }
+
+        if (s->k == 1) {
+            c->rows.k->dots(score, c->kp, z, m, c->ld, c->wt);
+
+        } else {
+            c->near(score, c->kp, z, m, c->ld, c->wt,
+                    c->kp / MAAS_NEAR_PANEL);
+        }
+
+        if (c->pass == NEWTON_VALUE) {
+            c->loss[part] += s->loss(s->ctx, i, m, score, r, c->kp);
+
+        } else {
+            s->curve(s->ctx, i, m, score, r, c->kp);
+        }
+
+        p = (maas_fit_product_t) {
+            .g = back, .ldg = c->ld, .a = r, .lda = c->kp, .ni = c->kp,
+            .b = z, .ldb = c->ld, .nj = c->ld, .m = m
+        };
+        c->rows.k->products(&p);
+
+        if (c->pass == NEWTON_VALUE && c->pairs != 0) {
+            newton_pairs(c, z, i, m, h, pair);
+        }
+    }
+
+    return MAAS_OK;
+}
+
+
+/* to = what a pass sums at w, with the penalty's part of it. */
+static maas_status_t
+newton_pass(newton_t *c, newton_pass_t pass, const double *w, double *to)
 {
     int64_t  k = c->s->k, q = c->s->q;
 
-    for (int64_t a = 0; a < k; a++) {
-        for (int64_t j = 0; j < q; j++) {
-            c->wt[j * k + a] = w[a * q + j];
+    for (int64_t i = 0; pass != NEWTON_DIAGONAL && i < k * q; i++) {
+        if (k == 1) {
+            c->wt[i] = w[i];
+            continue;
         }
+
+        c->wt[i / q / MAAS_NEAR_PANEL * c->ld * MAAS_NEAR_PANEL
+              + i % q * MAAS_NEAR_PANEL + i / q % MAAS_NEAR_PANEL] = w[i];
     }
 
-    c->kern->dgemm(c->s->n, k, q, c->s->z, q, c->wt, k, c->score, k);
+    c->pass = pass;
+    MAAS_TRY(maas_fit_rows_run(&c->rows, newton_part, c));
+    maas_fit_rows_add(&c->rows, c->back, c->back, c->kp * c->ld);
+
+    for (int64_t i = 0; i < k * q; i++) {
+        to[i] = c->back[i / q * c->ld + i % q]
+                + c->s->penalty[i % q]
+                  * (pass == NEWTON_DIAGONAL ? 1 : w[i]);
+    }
+
+    return MAAS_OK;
 }
 
 
-/* g = r z + penalty w */
-static void
-newton_back(newton_t *c, const double *w, double *g)
+/* The objective at w; the gradient goes to g. */
+static maas_status_t
+newton_value(newton_t *c, const double *w, double *g, double *value)
 {
-    int64_t  k = c->s->k, q = c->s->q, n = c->s->n;
+    double  v = 0;
 
-    c->kern->dgemm(k, q, n, c->r, n, c->s->z, q, g, q);
+    MAAS_TRY(newton_pass(c, NEWTON_VALUE, w, g));
 
-    for (int64_t a = 0; a < k; a++) {
-        for (int64_t j = 0; j < q; j++) {
-            g[a * q + j] += c->s->penalty[j] * w[a * q + j];
-        }
+    for (int64_t part = 0; part < c->rows.parts; part++) {
+        v += c->loss[part];
     }
-}
-
-
-static double
-newton_value(newton_t *c, const double *w)
-{
-    double   v;
-    int64_t  q = c->s->q;
-
-    newton_scores(c, w);
-    v = c->s->loss(c->s->ctx, c->score, c->r);
 
     for (int64_t i = 0; i < c->d; i++) {
-        v += 0.5 * c->s->penalty[i % q] * w[i] * w[i];
+        v += 0.5 * c->s->penalty[i % c->s->q] * w[i] * w[i];
     }
 
-    return v;
+    *value = v;
+    return MAAS_OK;
 }
 
 
 /* -- the whole Hessian --------------------------------------------------- */
 
-/* to (q x m) = z' diag(h), a line of the cache at a time. */
-static void
-newton_turn(double *to, const double *z, const double *h, int64_t m,
-    int64_t q)
-{
-    int64_t  n;
-
-    for (int64_t i = 0; i < m; i += NEWTON_LINE) {
-        n = maas_min(m - i, (int64_t) NEWTON_LINE);
-
-        for (int64_t j = 0; j < q; j++) {
-            for (int64_t r = i; r < i + n; r++) {
-                to[j * m + r] = z[r * q + j] * h[r];
-            }
-        }
-    }
-}
-
-
-/* part += z' diag(h) z, over blocks of rows. */
-static void
-newton_gram(newton_t *c, double *to, int64_t ld)
-{
-    int64_t        q = c->s->q, n = c->s->n, m;
-    const double  *z;
-
-    for (int64_t i = 0; i < n; i += NEWTON_BLOCK) {
-        m = maas_min(n - i, (int64_t) NEWTON_BLOCK);
-        z = c->s->z + i * q;
-
-        newton_turn(c->rows, z, c->h + i, m, q);
-        c->kern->dgemm(q, q, m, c->rows, m, z, q, c->part, q);
-
-        for (int64_t j = 0; j < q; j++) {
-            for (int64_t l = 0; l < q; l++) {
-                to[j * ld + l] += c->part[j * q + l];
-            }
-        }
-    }
-}
-
-
+/* From the last pass; LAPACK's upper triangle is the lower one of rows. */
 static void
 newton_hessian(newton_t *c)
 {
-    int64_t  k = c->s->k, q = c->s->q, d = c->d;
-
-    memset(c->hess, 0, (size_t) (d * d) * sizeof(double));
+    double         v;
+    int64_t        k = c->s->k, q = c->s->q, d = c->d, ld = c->ld;
+    const double  *g = c->pair;
 
     for (int64_t a = 0; a < k; a++) {
-        for (int64_t b = a; b < k; b++) {
-            c->s->block(c->s->ctx, a, b, c->h);
-
-            /* LAPACK's upper triangle is the lower one of rows. */
-            newton_gram(c, c->hess + b * q * d + a * q, d);
+        for (int64_t b = a; b < k; b++, g += ld * ld) {
+            for (int64_t i = 0; i < q; i++) {
+                for (int64_t j = 0; j < q; j++) {
+                    v = g[maas_min(i, j) * ld + maas_max(i, j)];
+                    c->hess[(b * q + i) * d + a * q + j] = v;
+                }
+            }
         }
     }
 
@@ -186,6 +258,8 @@ newton_dense(newton_t *c)
     bool     definite = false;
     double   most = 0;
     int64_t  d = c->d;
+
+    maas_fit_rows_add(&c->rows, c->pair, c->pair, c->pairs * c->ld * c->ld);
 
     for (double damp = 1e-13; damp < 1 && !definite; damp *= 100) {
         newton_hessian(c);
@@ -213,46 +287,19 @@ newton_dense(newton_t *c)
 
 /* -- products ------------------------------------------------------------ */
 
-static void
+static maas_status_t
 newton_diagonal(newton_t *c)
 {
-    double    m;
-    int64_t   q = c->s->q, n = c->s->n;
-    double   *d;
+    double  m;
 
-    memset(c->diag, 0, (size_t) c->d * sizeof(double));
-
-    for (int64_t a = 0; a < c->s->k; a++) {
-        d = c->diag + a * q;
-        c->s->block(c->s->ctx, a, a, c->h);
-
-        for (int64_t i = 0; i < n; i++) {
-            const double  *z = c->s->z + i * q;
-
-            for (int64_t j = 0; j < q; j++) {
-                d[j] += c->h[i] * z[j] * z[j];
-            }
-        }
-
-        for (int64_t j = 0; j < q; j++) {
-            d[j] += c->s->penalty[j];
-        }
-    }
-
+    MAAS_TRY(newton_pass(c, NEWTON_DIAGONAL, NULL, c->diag));
     m = newton_most(c->diag, c->d);
 
     for (int64_t i = 0; i < c->d; i++) {
         c->diag[i] = fmax(c->diag[i], fmax(1e-13 * m, DBL_MIN));
     }
-}
 
-
-static void
-newton_product(newton_t *c, const double *v, double *hv)
-{
-    newton_scores(c, v);
-    c->s->curve(c->s->ctx, c->score, c->r);
-    newton_back(c, v, hv);
+    return MAAS_OK;
 }
 
 
@@ -264,7 +311,7 @@ newton_products(newton_t *c, double force)
     double    rz, next, curve, alpha, goal;
     int64_t   d = c->d;
 
-    newton_diagonal(c);
+    MAAS_TRY(newton_diagonal(c));
 
     for (int64_t i = 0; i < d; i++) {
         c->step[i] = 0;
@@ -272,14 +319,14 @@ newton_products(newton_t *c, double force)
         p[i] = z[i] = r[i] / c->diag[i];
     }
 
-    rz = newton_dot(r, z, d);
+    rz = maas_fit_dot(r, z, d);
     goal = force * force * rz;
 
     for (int64_t it = 0; it < 2 * d && rz > goal; it++) {
         MAAS_TRY(maas_fit_poll(c->s->f));
-        newton_product(c, p, hp);
+        MAAS_TRY(newton_pass(c, NEWTON_PRODUCT, p, hp));
 
-        curve = newton_dot(p, hp, d);
+        curve = maas_fit_dot(p, hp, d);
         if (!(curve > 0)) {
             break;
         }
@@ -292,7 +339,7 @@ newton_products(newton_t *c, double force)
             z[i] = r[i] / c->diag[i];
         }
 
-        next = newton_dot(r, z, d);
+        next = maas_fit_dot(r, z, d);
 
         for (int64_t i = 0; i < d; i++) {
             p[i] = z[i] + next / rz * p[i];
@@ -307,44 +354,61 @@ newton_products(newton_t *c, double force)
 
 /* -- the loop ------------------------------------------------------------ */
 
-/* Goes down the step; false: nowhere lower. */
-static bool
-newton_search(newton_t *c, double *w, double *value, double slope)
+/* Goes down the step; *lower false: nowhere lower. */
+static maas_status_t
+newton_search(newton_t *c, double *w, double *value, double slope,
+    bool *lower)
 {
-    double  t = 1, v;
+    double  t = 1, v, *g = c->diag;
 
-    for (int i = 0; i < 60; i++, t *= 0.5) {
+    *lower = false;
+
+    for (int i = 0; i < 60 && !*lower; i++, t *= 0.5) {
         for (int64_t j = 0; j < c->d; j++) {
             c->next[j] = w[j] + t * c->step[j];
         }
 
-        v = newton_value(c, c->next);
+        MAAS_TRY(newton_value(c, c->next, g, &v));
 
         if (v <= *value + NEWTON_ARMIJO * t * slope) {
             *value = v;
+            *lower = true;
             memcpy(w, c->next, (size_t) c->d * sizeof(double));
-            newton_back(c, w, c->g);
-            return true;
+            memcpy(c->g, g, (size_t) c->d * sizeof(double));
         }
     }
 
-    return false;
+    return MAAS_OK;
+}
+
+
+/* The largest derivative at 0, to which others are compared. */
+static maas_status_t
+newton_start(newton_t *c, const double *w, double *first, double *value)
+{
+    MAAS_TRY(newton_value(c, w, c->g, value));
+    *first = newton_most(c->g, c->d);
+
+    if (newton_most(w, c->d) == 0) {
+        return MAAS_OK;
+    }
+
+    memset(c->next, 0, (size_t) c->d * sizeof(double));
+    MAAS_TRY(newton_value(c, c->next, c->g, value));
+    *first = newton_most(c->g, c->d);
+
+    return newton_value(c, w, c->g, value);
 }
 
 
 static maas_status_t
 newton_loop(newton_t *c, double *w)
 {
+    bool            lower = true;
     double          first, now, slope, value;
     maas_newton_t  *s = c->s;
 
-    memset(c->next, 0, (size_t) c->d * sizeof(double));
-    (void) newton_value(c, c->next);
-    newton_back(c, c->next, c->g);
-    first = newton_most(c->g, c->d);
-
-    value = newton_value(c, w);
-    newton_back(c, w, c->g);
+    MAAS_TRY(newton_start(c, w, &first, &value));
 
     for (s->iterations = 0; ; s->iterations++) {
         now = newton_most(c->g, c->d);
@@ -355,16 +419,20 @@ newton_loop(newton_t *c, double *w)
             return MAAS_OK;
         }
 
-        MAAS_TRY(maas_fit_poll(s->f));
         MAAS_TRY(c->hess != NULL ? newton_dense(c)
                  : newton_products(c, fmin(0.1, sqrt(now / first))));
 
-        slope = newton_dot(c->g, c->step, c->d);
+        slope = maas_fit_dot(c->g, c->step, c->d);
 
         /* What is left to gain is less than rounding shows. */
-        if (!(-slope > NEWTON_FLOOR * fabs(value))
-            || !newton_search(c, w, &value, slope))
-        {
+        if (!(-slope > NEWTON_FLOOR * fabs(value))) {
+            lower = false;
+
+        } else {
+            MAAS_TRY(newton_search(c, w, &value, slope, &lower));
+        }
+
+        if (!lower) {
             s->converged = -slope <= 1e-9 * fabs(value);
             return MAAS_OK;
         }
@@ -376,16 +444,22 @@ static maas_status_t
 newton_alloc(newton_t *c, maas_arena_t *a)
 {
     bool      bad = false, dense = c->d <= NEWTON_DENSE;
-    int64_t   n = c->s->n, k = c->s->k, q = c->s->q, d = c->d;
+    int64_t   d = c->d, ld = c->ld, parts, k = c->s->k;
+
+    c->pairs = dense ? k * (k + 1) / 2 : 0;
+    maas_fit_rows_limit(&c->rows, c->pairs * ld * ld + c->kp * ld);
+    parts = c->rows.parts;
 
     struct {
         double  **p;
         int64_t   n;
     } list[] = {
-        { &c->score, n * k }, { &c->r, n * k }, { &c->wt, d }, { &c->g, d },
-        { &c->step, d }, { &c->next, d }, { &c->diag, d }, { &c->h, n },
-        { &c->part, dense ? q * q : 0 }, { &c->hess, dense ? d * d : 0 },
-        { &c->rows, dense ? q * NEWTON_BLOCK : 0 },
+        { &c->wt, c->kp * ld }, { &c->g, d }, { &c->step, d },
+        { &c->next, d }, { &c->diag, d }, { &c->loss, parts },
+        { &c->back, parts * c->kp * ld },
+        { &c->pair, parts * c->pairs * ld * ld },
+        { &c->block, c->rows.crew.slots * newton_block(c) },
+        { &c->hess, dense ? d * d : 0 },
         { &c->cg[0], dense ? 0 : d }, { &c->cg[1], dense ? 0 : d },
         { &c->cg[2], dense ? 0 : d }, { &c->cg[3], dense ? 0 : d }
     };
@@ -405,12 +479,15 @@ newton_alloc(newton_t *c, maas_arena_t *a)
 maas_status_t
 maas_newton_run(maas_newton_t *s, double *w)
 {
-    newton_t       c = { .s = s, .d = s->k * s->q };
+    newton_t       c = { .s = s, .d = s->k * s->q,
+                         .ld = maas_fit_pad(s->q),
+                         .kp = maas_fit_pad(s->k) };
     maas_arena_t   work;
     maas_status_t  rc;
 
-    c.kern = maas_kernels(maas_cpu_host());
+    c.near = maas_near_kernel(maas_kernels(maas_cpu_host()));
     maas_arena_init(&work, s->f->host, 0);
+    maas_fit_rows_begin(&c.rows, s->f);
 
     rc = newton_alloc(&c, &work);
 
@@ -418,112 +495,7 @@ maas_newton_run(maas_newton_t *s, double *w)
         rc = newton_loop(&c, w);
     }
 
+    maas_fit_rows_end(&c.rows);
     maas_arena_destroy(&work);
     return rc;
-}
-
-
-/* -- designs ------------------------------------------------------------- */
-
-static void
-design_stats(const maas_fit_job_t *f, maas_design_t *d)
-{
-    double    x, *sum = d->scale;
-    int64_t   n = f->n, p = f->p;
-
-    for (int pass = 0; pass < 2; pass++) {
-        memset(sum, 0, (size_t) p * sizeof(double));
-
-        for (int64_t i = 0; i < n; i++) {
-            for (int64_t j = 0; j < p; j++) {
-                sum[j] += f->x[i * p + j] - d->mean[j];
-            }
-        }
-
-        for (int64_t j = 0; j < p; j++) {
-            d->mean[j] += sum[j] / (double) n;
-        }
-    }
-
-    memset(sum, 0, (size_t) p * sizeof(double));
-
-    for (int64_t i = 0; i < n; i++) {
-        for (int64_t j = 0; j < p; j++) {
-            x = f->x[i * p + j] - d->mean[j];
-            sum[j] += x * x;
-        }
-    }
-
-    for (int64_t j = 0; j < p; j++) {
-        d->scale[j] = sqrt(sum[j] / (double) n);
-
-        if (!(d->scale[j] > 8 * DBL_EPSILON * fabs(d->mean[j]))) {
-            d->scale[j] = 0;            /* constant but for rounding */
-        }
-    }
-}
-
-
-maas_status_t
-maas_design_make(const maas_fit_job_t *f, maas_arena_t *scratch,
-    bool centre, bool intercept, maas_design_t *d)
-{
-    double   *z, x;
-    int64_t   n = f->n, p = f->p, q = p + intercept;
-
-    d->q = q;
-    d->mean = maas_arena_array(scratch, (size_t) p, sizeof(double));
-    d->scale = maas_arena_array(scratch, (size_t) p, sizeof(double));
-    d->z = maas_arena_array(scratch, (size_t) n * (size_t) q,
-                            sizeof(double));
-
-    if (d->mean == NULL || d->scale == NULL || d->z == NULL) {
-        return maas_err_nomem(f->err);
-    }
-
-    design_stats(f, d);
-
-    for (int64_t j = 0; j < p; j++) {
-        d->mean[j] = centre ? d->mean[j] : 0;
-
-        if (d->scale[j] == 0) {
-            d->scale[j] = 1;
-
-            if (!centre && f->x[j] != 0) {
-                d->scale[j] = fabs(f->x[j]);
-            }
-        }
-    }
-
-    for (int64_t i = 0; i < n; i++) {
-        z = d->z + i * q;
-
-        for (int64_t j = 0; j < p; j++) {
-            x = f->x[i * p + j] - d->mean[j];
-            z[j] = x / d->scale[j];
-        }
-
-        if (intercept) {
-            z[p] = 1;
-        }
-    }
-
-    return MAAS_OK;
-}
-
-
-void
-maas_design_back(const maas_fit_job_t *f, const maas_design_t *d,
-    const double *w, int64_t rows, double *coef, double *intercept)
-{
-    int64_t  p = f->p;
-
-    for (int64_t r = 0; r < rows; r++) {
-        intercept[r] = d->q > p ? w[r * d->q + p] : 0;
-
-        for (int64_t j = 0; j < p; j++) {
-            coef[r * p + j] = w[r * d->q + j] / d->scale[j];
-            intercept[r] -= coef[r * p + j] * d->mean[j];
-        }
-    }
 }

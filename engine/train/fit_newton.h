@@ -9,7 +9,7 @@
  * Numerical Optimization, 2nd ed., algorithms 3.1, 7.1.)
  *
  * Ownership: z, penalty and w are the caller's; work lies in scratch.
- * Threads:   one thread a job.
+ * Threads:   the job's; callbacks run on several, for rows of their own.
  */
 
 #ifndef MAAS_FIT_NEWTON_H
@@ -22,19 +22,26 @@ typedef struct maas_newton_s  maas_newton_t;
 
 struct maas_newton_s {
     const maas_fit_job_t  *f;
-    const double          *z;           /* n x q, row-major */
+    const double          *z;           /* that of a maas_design_t */
     const double          *penalty;     /* q */
-    int64_t                n;
     int64_t                q;
     int64_t                k;
 
-    /* Sum of the losses; r (k x n): their derivatives by the scores. */
-    double               (*loss)(void *ctx, const double *score, double *r);
-    /* u (k x n): second derivatives at the last scores times v (n x k). */
-    void                 (*curve)(void *ctx, const double *v, double *u);
-    /* h (n): entry (a, b) of each row's second derivative. */
-    void                 (*block)(void *ctx, int64_t a, int64_t b,
-                                  double *h);
+    /*
+     * Of rows [first, first + m): the sum of their losses; r: derivatives
+     * by the scores.  Score a of row first + i lies at i * ld + a, as does
+     * its derivative.
+     */
+    double               (*loss)(void *ctx, int64_t first, int64_t m,
+                                 const double *score, double *r,
+                                 int64_t ld);
+    /* u: second derivatives at the last scores times v. */
+    void                 (*curve)(void *ctx, int64_t first, int64_t m,
+                                  const double *v, double *u, int64_t ld);
+    /* h (m): entry (a, b) of each row's second derivative, at the last
+       scores. */
+    void                 (*block)(void *ctx, int64_t first, int64_t m,
+                                  int64_t a, int64_t b, double *h);
     void                  *ctx;
 
     double                 tolerance;   /* of the gradient, to that at 0 */
@@ -56,10 +63,11 @@ maas_status_t maas_newton_run(maas_newton_t *s, double *w);
  * intercept.  mean and scale have p values each.
  */
 typedef struct {
-    double   *z;
+    double   *z;            /* n x ld; what is beyond q is 0 */
     double   *mean;
     double   *scale;
     int64_t   q;
+    int64_t   ld;
 } maas_design_t;
 
 maas_status_t maas_design_make(const maas_fit_job_t *f,

@@ -277,6 +277,27 @@ columns_wrong(const maas_fit_kernels_t *k)
 }
 
 
+static double
+dots_off(const maas_fit_kernels_t *k)
+{
+    double  y[2 * FR], want, worst = 0;
+
+    k->dots(y, 2, fit_a, FR, FI, fit_b);
+
+    for (int i = 0; i < FR; i++) {
+        want = 0;
+
+        for (int j = 0; j < FI; j++) {
+            want += fit_a[i * FI + j] * fit_b[j];
+        }
+
+        worst = fmax(worst, fabs(want - y[2 * i]));
+    }
+
+    return worst;
+}
+
+
 static void
 test_fit(void)
 {
@@ -295,7 +316,8 @@ test_fit(void)
         fit = maas_fit_kernels(k);
         ok(products_off(fit, false, false) < 1e-13
            && products_off(fit, true, false) < 1e-13
-           && products_off(fit, true, true) < 1e-13,
+           && products_off(fit, true, true) < 1e-13
+           && dots_off(fit) < 1e-13,
            "products of columns, %s", maas_cpu_name((maas_cpu_t) l));
         is_int(columns_wrong(fit), 0, "sums of columns: the same bits");
     }

@@ -186,6 +186,39 @@ f = Fit('classification', 'linear_svm', {'tolerance': 1e-12, 'c': .1,
         'class_weight': 'balanced'}, x, y)
 near(f.coefficients, m.coef_, 1e-5, 'SVM, balanced classes')
 
+# -- many rows, several threads ----------------------------------------------
+
+mx = rng.normal(size=(5000, 20)).astype(np.float32).astype(float)
+mz = mx @ rng.normal(size=(20, 3)) + rng.normal(size=(5000, 3))
+m2, m3 = (mz[:, 0] > 0).astype(int), mz.argmax(1)
+for y in (m2, m3):
+    m = linear_model.LogisticRegression(tol=1e-12, solver='newton-cg',
+                                        max_iter=10 ** 4).fit(mx, y)
+    f = Fit('classification', 'logistic_regression', {'tolerance': 1e-12},
+            mx, y)
+    near(f.coefficients, m.coef_, 1e-6, 'logistic, 5000 rows')
+m = svm.LinearSVC(dual=False, tol=1e-12, max_iter=10 ** 6).fit(mx, m2)
+f = Fit('classification', 'linear_svm', {'tolerance': 1e-12}, mx, m2)
+near(f.coefficients, m.coef_, 1e-6, 'SVM, 5000 rows')
+m = naive_bayes.GaussianNB().fit(mx, m3)
+f = Fit('classification', 'naive_bayes', {}, mx, m3)
+near(f.means, m.theta_, 1e-12, 'gaussian, 5000 rows: means')
+near(f.variances, m.var_, 1e-12, 'gaussian, 5000 rows: variances')
+wide = np.hstack([mx] + [mx ** 2 * rng.normal(size=20) for _ in range(17)])
+for name, x, y in [('logistic_regression', mx, m2),
+                   ('logistic_regression', mx, m3), ('linear_svm', mx, m3),
+                   ('naive_bayes', mx, m3),
+                   ('logistic_regression', wide, m2)]:
+    same = [Fit('classification', name, {}, x, y,
+                rng.bit_generator.__class__(1).random_raw(5000) % 3 + 1.,
+                threads=t) for t in (1, 2, 3)]
+    for s in same:
+        del s.said['seconds']
+    ok(same[0].said == same[1].said == same[2].said
+       and len({open(s.path, 'rb').read() for s in same}) == 1,
+       '%s, %d features: the same bits at 1, 2 and 3 threads'
+       % (name, x.shape[1]))
+
 # -- naive Bayes -------------------------------------------------------------
 
 for name in ('iris', 'wine', 'breast_cancer', 'digits'):

@@ -1,7 +1,8 @@
 /*
  * fit_body: kfit.h, for the level MAAS_ISA.  A tile of FIT_HIGH rows and
  * FIT_WIDE vectors of products stays in registers over all rows.  fit_v:
- * FIT_LANES doubles, at most MAAS_FIT_PAD; FIT_ADD(s, a, v): s + a v.
+ * FIT_LANES doubles, at most MAAS_FIT_PAD; FIT_ADD(s, a, v): s + a v, a
+ * a number; FIT_MLA(s, u, v): s + u v.
  */
 
 #define FIT_PASTE(a, b)  a##_##b
@@ -78,6 +79,8 @@ void FIT_NAME(maas_k_f64_columns, MAAS_ISA)(const maas_fit_columns_t *c);
 void FIT_NAME(maas_k_f64_centre, MAAS_ISA)(double *to, int64_t ld,
     const double *x, int64_t m, int64_t p, const double *mean,
     const double *scale, const double *w);
+void FIT_NAME(maas_k_f64_dots, MAAS_ISA)(double *y, int64_t ldy,
+    const double *x, int64_t m, int64_t p, const double *w);
 
 
 void
@@ -159,5 +162,51 @@ FIT_NAME(maas_k_f64_centre, MAAS_ISA)(double *to, int64_t ld,
     for (int64_t i = 0; i < m; i++) {
         fit_row(to + i * ld, x + i * p, mean, scale, w != NULL ? w[i] : 1,
                 p);
+    }
+}
+
+
+static inline __attribute__((always_inline)) void
+fit_dots(double *y, int64_t ldy, const double *x, const int rows, int64_t p,
+    const double *w)
+{
+    double  sum;
+    fit_v   s[4] = { { 0 } }, a, b;
+
+    for (int64_t j = 0; j < p; j += FIT_LANES) {
+        memcpy(&b, w + j, sizeof(b));
+
+#pragma GCC unroll 4
+        for (int r = 0; r < rows; r++) {
+            memcpy(&a, x + r * p + j, sizeof(a));
+            s[r] = FIT_MLA(s[r], a, b);
+        }
+    }
+
+    for (int r = 0; r < rows; r++) {
+        sum = 0;
+
+#pragma GCC unroll 8
+        for (int l = 0; l < FIT_LANES; l++) {
+            sum += s[r][l];
+        }
+
+        y[r * ldy] = sum;
+    }
+}
+
+
+void
+FIT_NAME(maas_k_f64_dots, MAAS_ISA)(double *y, int64_t ldy, const double *x,
+    int64_t m, int64_t p, const double *w)
+{
+    int64_t  i;
+
+    for (i = 0; i + 4 <= m; i += 4) {
+        fit_dots(y + i * ldy, ldy, x + i * p, 4, p, w);
+    }
+
+    for ( ; i < m; i++) {
+        fit_dots(y + i * ldy, ldy, x + i * p, 1, p, w);
     }
 }

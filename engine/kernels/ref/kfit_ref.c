@@ -20,6 +20,7 @@
 typedef double  fit_v __attribute__((vector_size(8 * FIT_LANES)));
 
 #define FIT_ADD(s, a, v)  ((s) + (a) * (v))
+#define FIT_MLA(s, u, v)  ((s) + (u) * (v))
 
 #include "kernels/ref/fit_body.h"
 
@@ -29,10 +30,12 @@ typedef double  fit_v __attribute__((vector_size(8 * FIT_LANES)));
     void maas_k_f64_columns_##isa(const maas_fit_columns_t *c);               \
     void maas_k_f64_centre_##isa(double *to, int64_t ld, const double *x,     \
         int64_t m, int64_t p, const double *mean, const double *scale,        \
-        const double *w)
+        const double *w);                                                     \
+    void maas_k_f64_dots_##isa(double *y, int64_t ldy, const double *x,       \
+        int64_t m, int64_t p, const double *w)
 
 #define FIT_ROW(isa)  { maas_k_f64_products_##isa, maas_k_f64_columns_##isa,  \
-                        maas_k_f64_centre_##isa }
+                        maas_k_f64_centre_##isa, maas_k_f64_dots_##isa }
 
 FIT_LEVEL(v2);
 FIT_LEVEL(avx2);

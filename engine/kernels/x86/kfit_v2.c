@@ -20,5 +20,6 @@
 typedef double  fit_v __attribute__((vector_size(8 * FIT_LANES)));
 
 #define FIT_ADD(s, a, v)  ((s) + (a) * (v))
+#define FIT_MLA(s, u, v)  ((s) + (u) * (v))
 
 #include "kernels/ref/fit_body.h"

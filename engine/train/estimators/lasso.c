@@ -66,27 +66,6 @@ typedef struct {
 } lasso_t;
 
 
-static double
-lasso_dot(const double *a, const double *b, int64_t n)
-{
-    double   s[4] = { 0, 0, 0, 0 };
-    int64_t  i;
-
-    for (i = 0; i + 4 <= n; i += 4) {
-        s[0] += a[i] * b[i];
-        s[1] += a[i + 1] * b[i + 1];
-        s[2] += a[i + 2] * b[i + 2];
-        s[3] += a[i + 3] * b[i + 3];
-    }
-
-    for ( ; i < n; i++) {
-        s[0] += a[i] * b[i];
-    }
-
-    return s[0] + s[1] + (s[2] + s[3]);
-}
-
-
 /* One coefficient; answers what the step changed the fit by, squared. */
 static double
 lasso_step(lasso_t *l, int64_t j)
@@ -99,7 +78,7 @@ lasso_step(lasso_t *l, int64_t j)
         return 0;
     }
 
-    c = lasso_dot(a, l->r, l->m) + old * l->square[j];
+    c = maas_fit_dot(a, l->r, l->m) + old * l->square[j];
     c = fmax(fabs(c) - l->l1, 0) * (c < 0 ? -1 : 1);
     l->w[j] = c / (l->square[j] + l->l2);
     d = l->w[j] - old;
@@ -135,12 +114,12 @@ lasso_gap(const lasso_t *l)
 {
     double  r2, w2, w1 = 0, ry, dual = 0, scale = 1, gap, c;
 
-    r2 = lasso_dot(l->r, l->r, l->m) + l->rest;
-    w2 = lasso_dot(l->w, l->w, l->p);
+    r2 = maas_fit_dot(l->r, l->r, l->m) + l->rest;
+    w2 = maas_fit_dot(l->w, l->w, l->p);
     ry = r2;                            /* r'y = r'r + r'aw */
 
     for (int64_t j = 0; j < l->p; j++) {
-        c = lasso_dot(l->a + j * l->m, l->r, l->m);
+        c = maas_fit_dot(l->a + j * l->m, l->r, l->m);
         ry += c * l->w[j];
         dual = fmax(dual, fabs(c - l->l2 * l->w[j]));
         w1 += fabs(l->w[j]);
@@ -196,7 +175,7 @@ lasso_targets(maas_fit_job_t *f, const maas_linear_t *q, lasso_t *l,
         l->w = coef + t * f->p;
         l->rest = q->rest[t];
         memcpy(l->r, q->b + t * q->ld, (size_t) l->m * sizeof(double));
-        l->y2 = lasso_dot(l->r, l->r, l->m) + l->rest;
+        l->y2 = maas_fit_dot(l->r, l->r, l->m) + l->rest;
 
         MAAS_TRY(lasso_descend(f, l, param, &sweeps, &converged));
         all = all && converged;
@@ -232,7 +211,7 @@ lasso_run(maas_fit_job_t *f, maas_arena_t *scratch, double ratio)
     }
 
     for (int64_t j = 0; j < f->p; j++) {
-        l.square[j] = lasso_dot(l.a + j * l.m, l.a + j * l.m, l.m);
+        l.square[j] = maas_fit_dot(l.a + j * l.m, l.a + j * l.m, l.m);
     }
 
     MAAS_TRY(lasso_targets(f, &q, &l, coef));

@@ -73,16 +73,19 @@ svm_sign(const svm_t *s, int64_t i)
 /* -- squared hinge ------------------------------------------------------- */
 
 static double
-svm_loss(void *ctx, const double *z, double *r)
+svm_loss(void *ctx, int64_t first, int64_t m, const double *z, double *r,
+    int64_t ld)
 {
     svm_t   *s = ctx;
-    double   sum = 0, y;
+    double   sum = 0, y, left, w;
 
-    for (int64_t i = 0; i < s->f->n; i++) {
-        y = svm_sign(s, i);
-        s->left[i] = fmax(0, 1 - y * z[i]);
-        sum += s->weight[i] * s->left[i] * s->left[i];
-        r[i] = -2 * s->weight[i] * y * s->left[i];
+    for (int64_t i = 0; i < m; i++) {
+        y = svm_sign(s, first + i);
+        w = s->weight[first + i];
+        left = fmax(0, 1 - y * z[i * ld]);
+        s->left[first + i] = left;
+        sum += w * left * left;
+        r[i * ld] = -2 * w * y * left;
     }
 
     return sum;
@@ -90,26 +93,29 @@ svm_loss(void *ctx, const double *z, double *r)
 
 
 static void
-svm_curve(void *ctx, const double *v, double *u)
-{
-    svm_t  *s = ctx;
-
-    for (int64_t i = 0; i < s->f->n; i++) {
-        u[i] = s->left[i] > 0 ? 2 * s->weight[i] * v[i] : 0;
-    }
-}
-
-
-static void
-svm_block(void *ctx, int64_t a, int64_t b, double *h)
+svm_block(void *ctx, int64_t first, int64_t m, int64_t a, int64_t b,
+    double *h)
 {
     svm_t  *s = ctx;
 
     (void) a;
     (void) b;
 
-    for (int64_t i = 0; i < s->f->n; i++) {
-        h[i] = s->left[i] > 0 ? 2 * s->weight[i] : 0;
+    for (int64_t i = first; i < first + m; i++) {
+        h[i - first] = s->left[i] > 0 ? 2 * s->weight[i] : 0;
+    }
+}
+
+
+static void
+svm_curve(void *ctx, int64_t first, int64_t m, const double *v, double *u,
+    int64_t ld)
+{
+    svm_t  *s = ctx;
+
+    for (int64_t i = 0; i < m; i++) {
+        u[i * ld] = s->left[first + i] > 0
+                    ? 2 * s->weight[first + i] * v[i * ld] : 0;
     }
 }
 
@@ -126,40 +132,19 @@ typedef struct {
 } dual_t;
 
 
-static double
-dual_dot(const double *a, const double *b, int64_t n)
-{
-    double   s[4] = { 0, 0, 0, 0 };
-    int64_t  i;
-
-    for (i = 0; i + 4 <= n; i += 4) {
-        s[0] += a[i] * b[i];
-        s[1] += a[i + 1] * b[i + 1];
-        s[2] += a[i + 2] * b[i + 2];
-        s[3] += a[i + 3] * b[i + 3];
-    }
-
-    for ( ; i < n; i++) {
-        s[0] += a[i] * b[i];
-    }
-
-    return s[0] + s[1] + (s[2] + s[3]);
-}
-
-
 /* One row; answers the projected gradient that it had. */
 static double
 dual_step(const svm_t *s, dual_t *u, int64_t i)
 {
     double         g, pg, old = u->alpha[i], y = svm_sign(s, i), a;
     int64_t        q = u->d->q;
-    const double  *z = u->d->z + i * q;
+    const double  *z = u->d->z + i * u->d->ld;
 
     if (s->weight[i] <= 0) {
         return 0;
     }
 
-    g = y * dual_dot(u->w, z, q) - 1;
+    g = y * maas_fit_dot(u->w, z, q) - 1;
     pg = old <= 0 ? fmin(g, 0) : old >= s->weight[i] ? fmax(g, 0) : g;
 
     if (pg == 0) {
@@ -260,7 +245,7 @@ svm_class_hinge(svm_fit_t *c, double *w)
     }
 
     for (int64_t i = 0; i < n; i++) {
-        z = dual_dot(w, c->d.z + i * q, q);
+        z = maas_fit_dot(w, c->d.z + i * c->d.ld, q);
         c->objective += c->s.weight[i] * fmax(0, 1 - svm_sign(&c->s, i) * z);
     }
 
@@ -272,7 +257,7 @@ static maas_status_t
 svm_class(svm_fit_t *c, double *w)
 {
     maas_newton_t        s = {
-        .f = c->f, .z = c->d.z, .n = c->f->n, .q = c->d.q, .k = 1,
+        .f = c->f, .z = c->d.z, .q = c->d.q, .k = 1,
         .loss = svm_loss, .curve = svm_curve, .block = svm_block,
         .ctx = &c->s, .penalty = c->penalty
     };
@@ -296,7 +281,7 @@ svm_class(svm_fit_t *c, double *w)
 static maas_status_t
 svm_prepare(svm_fit_t *c)
 {
-    double             *w, *back, *square;
+    double             *w, *back, *square, z;
     int64_t             n = c->f->n, q;
     maas_fit_job_t     *f = c->f;
     const svm_param_t  *param = f->param;
@@ -328,7 +313,8 @@ svm_prepare(svm_fit_t *c)
         w[i] *= param->c;
 
         for (int64_t j = 0; j < q; j++) {
-            square[i] += c->d.z[i * q + j] * c->d.z[i * q + j] * back[j];
+            z = c->d.z[i * c->d.ld + j];
+            square[i] += z * z * back[j];
         }
     }
 

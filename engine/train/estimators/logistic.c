@@ -8,7 +8,7 @@
  * class under the softmax.
  *
  * Ownership: scratch arenas of the fit.
- * Threads:   one thread a job.
+ * Threads:   the job's: callbacks of several, each for rows of its own.
  * Formulas:  Hastie, Tibshirani, Friedman, The Elements of Statistical
  *            Learning, 4.4.
  */
@@ -64,20 +64,27 @@ typedef struct {
 /* -- two classes --------------------------------------------------------- */
 
 static double
-logit_loss2(void *ctx, const double *z, double *r)
+logit_loss2(void *ctx, int64_t first, int64_t m, const double *z, double *r,
+    int64_t ld)
 {
-    double    e, sum = 0, s;
-    logit_t  *l = ctx;
+    bool            yes;
+    double          e, sum = 0, v, s;
+    logit_t        *l = ctx;
+    double         *p = l->p + first;
+    const double   *w = l->weight + first;
+    const int32_t  *label = l->f->label + first;
 
-    for (int64_t i = 0; i < l->f->n; i++) {
-        s = l->f->label[i] == 1 ? z[i] : -z[i];
-        e = exp(-fabs(s));
-        sum += l->weight[i] * (log1p(e) - fmin(s, 0));
+    for (int64_t i = 0; i < m; i++) {
+        v = z[i * ld];
+        yes = label[i] == 1;
+        s = yes ? v : -v;
+        e = exp(-fabs(v));
+        sum += w[i] * (log1p(e) - fmin(s, 0));
 
-        l->p[i] = z[i] >= 0 ? 1 / (1 + exp(-z[i]))
-                            : exp(z[i]) / (1 + exp(z[i]));
-        r[i] = l->weight[i] * (s >= 0 ? e / (1 + e) : 1 / (1 + e))
-               * (l->f->label[i] == 1 ? -1 : 1);
+        /* What the wrong class gets. */
+        s = s >= 0 ? e / (1 + e) : 1 / (1 + e);
+        p[i] = v >= 0 ? 1 / (1 + e) : e / (1 + e);
+        r[i * ld] = yes ? -w[i] * s : w[i] * s;
     }
 
     return sum;
@@ -85,12 +92,14 @@ logit_loss2(void *ctx, const double *z, double *r)
 
 
 static void
-logit_curve2(void *ctx, const double *v, double *u)
+logit_curve2(void *ctx, int64_t first, int64_t m, const double *v,
+    double *u, int64_t ld)
 {
-    logit_t  *l = ctx;
+    logit_t       *l = ctx;
+    const double  *p = l->p + first;
 
-    for (int64_t i = 0; i < l->f->n; i++) {
-        u[i] = l->weight[i] * l->p[i] * (1 - l->p[i]) * v[i];
+    for (int64_t i = 0; i < m; i++) {
+        u[i * ld] = l->weight[first + i] * p[i] * (1 - p[i]) * v[i * ld];
     }
 }
 
@@ -98,17 +107,19 @@ logit_curve2(void *ctx, const double *v, double *u)
 /* -- the softmax --------------------------------------------------------- */
 
 static double
-logit_loss(void *ctx, const double *z, double *r)
+logit_loss(void *ctx, int64_t first, int64_t m, const double *z, double *r,
+    int64_t ld)
 {
-    double    *p, most, sum, total = 0;
-    int64_t    n, k;
+    double    *p, most, sum, total = 0, w;
+    int64_t    k, y;
     logit_t   *l = ctx;
 
-    n = l->f->n;
     k = l->k;
 
-    for (int64_t i = 0; i < n; i++, z += k) {
-        p = l->p + i * k;
+    for (int64_t i = 0; i < m; i++, z += ld, r += ld) {
+        p = l->p + (first + i) * k;
+        y = l->f->label[first + i];
+        w = l->weight[first + i];
         most = z[0];
         sum = 0;
 
@@ -121,12 +132,11 @@ logit_loss(void *ctx, const double *z, double *r)
             sum += p[a];
         }
 
-        total += l->weight[i] * (log(sum) + most - z[l->f->label[i]]);
+        total += w * (log(sum) + most - z[y]);
 
         for (int64_t a = 0; a < k; a++) {
             p[a] /= sum;
-            r[a * n + i] = l->weight[i]
-                           * (p[a] - (l->f->label[i] == a ? 1 : 0));
+            r[a] = w * (p[a] - (y == a ? 1 : 0));
         }
     }
 
@@ -135,17 +145,17 @@ logit_loss(void *ctx, const double *z, double *r)
 
 
 static void
-logit_curve(void *ctx, const double *v, double *u)
+logit_curve(void *ctx, int64_t first, int64_t m, const double *v, double *u,
+    int64_t ld)
 {
     double         mean;
-    int64_t        n, k;
+    int64_t        k;
     logit_t       *l = ctx;
     const double  *p;
 
-    n = l->f->n;
     k = l->k;
 
-    for (int64_t i = 0; i < n; i++, v += k) {
+    for (int64_t i = first; i < first + m; i++, v += ld, u += ld) {
         p = l->p + i * k;
         mean = 0;
 
@@ -154,21 +164,23 @@ logit_curve(void *ctx, const double *v, double *u)
         }
 
         for (int64_t a = 0; a < k; a++) {
-            u[a * n + i] = l->weight[i] * p[a] * (v[a] - mean);
+            u[a] = l->weight[i] * p[a] * (v[a] - mean);
         }
     }
 }
 
 
+/* Of two classes there is one row of scores, p (1 - p) as well. */
 static void
-logit_block(void *ctx, int64_t a, int64_t b, double *h)
+logit_block(void *ctx, int64_t first, int64_t m, int64_t a, int64_t b,
+    double *h)
 {
     logit_t       *l = ctx;
     const double  *p;
 
-    for (int64_t i = 0; i < l->f->n; i++) {
+    for (int64_t i = first; i < first + m; i++) {
         p = l->p + i * l->k;
-        h[i] = l->weight[i] * p[a] * ((a == b ? 1 : 0) - p[b]);
+        h[i - first] = l->weight[i] * p[a] * ((a == b ? 1 : 0) - p[b]);
     }
 }
 
@@ -202,7 +214,7 @@ logit_solve(maas_fit_job_t *f, maas_arena_t *scratch, logit_t *l,
     double                *penalty;
     const logit_param_t   *q = f->param;
     maas_newton_t          s = {
-        .f = f, .z = d->z, .n = f->n, .q = d->q, .k = l->k,
+        .f = f, .z = d->z, .q = d->q, .k = l->k,
         .loss = l->k == 1 ? logit_loss2 : logit_loss,
         .curve = l->k == 1 ? logit_curve2 : logit_curve,
         .block = logit_block, .ctx = l, .tolerance = q->tolerance,

@@ -5,7 +5,7 @@
  * sums.
  *
  * Ownership: scratch arenas of the fit; constants are copied to nodes.
- * Threads:   one thread a job.
+ * Threads:   the job's, for passes over the rows of the gaussian kind.
  * Formulas:  Manning, Raghavan, Schuetze, Introduction to Information
  *            Retrieval, chapter 13.
  */
@@ -13,7 +13,7 @@
 #include <float.h>
 #include <math.h>
 
-#include "train/fit.h"
+#include "train/fit_rows.h"
 
 
 typedef struct {
@@ -103,61 +103,125 @@ bayes_priors(bayes_t *c)
 }
 
 
-/* The largest variance of a feature over all rows. */
-static double
-gauss_largest(const bayes_t *c)
+typedef struct {
+    maas_fit_rows_t   rows;
+    const bayes_t    *c;
+    const double     *shift;            /* of all classes, or of each */
+    int64_t           ld_shift;
+    double           *sums;             /* [parts][2][classes][features] */
+    bool              squares;
+} gauss_t;
+
+
+static maas_status_t
+gauss_part(void *arg, int slot, int64_t part)
 {
-    double           mean, var, most = 0;
+    double              *sum;
+    int64_t              first, last, size;
+    gauss_t             *g = arg;
+    maas_fit_job_t      *f = g->c->f;
+    maas_fit_columns_t   q;
+
+    (void) slot;
+
+    first = maas_fit_rows_at(&g->rows, part);
+    last = maas_fit_rows_at(&g->rows, part + 1);
+    size = f->n_class * f->p;
+    sum = g->sums + part * 2 * size;
+    memset(sum, 0, (size_t) (2 * size) * sizeof(double));
+
+    q = (maas_fit_columns_t) {
+        .sum = sum, .square = g->squares ? sum + size : NULL, .ld = f->p,
+        .group = f->label + first, .shift = g->shift,
+        .ld_shift = g->ld_shift, .weight = g->c->weight + first,
+        .x = f->x + first * f->p, .m = last - first, .p = f->p
+    };
+
+    g->rows.k->columns(&q);
+    return MAAS_OK;
+}
+
+
+/* Sums over the classes, of x - shift and of its squares. */
+static maas_status_t
+gauss_pass(gauss_t *g, const double *shift, int64_t ld_shift, bool squares)
+{
+    g->shift = shift;
+    g->ld_shift = ld_shift;
+    g->squares = squares;
+
+    MAAS_TRY(maas_fit_rows_run(&g->rows, gauss_part, g));
+    maas_fit_rows_add(&g->rows, g->sums, g->sums,
+                      2 * g->c->f->n_class * g->c->f->p);
+
+    return MAAS_OK;
+}
+
+
+/* a: means; b: sums of squared differences to them, times weight. */
+static maas_status_t
+gauss_moments(gauss_t *g, maas_arena_t *scratch, double *most)
+{
+    double           d, count, *shift, *dev;
+    int64_t          p = g->c->f->p, size = g->c->f->n_class * p;
+    const bayes_t   *c = g->c;
     maas_fit_job_t  *f = c->f;
 
-    for (int64_t j = 0; j < f->p; j++) {
-        mean = var = 0;
+    g->sums = maas_arena_array(scratch, (size_t) (g->rows.parts * 2 * size),
+                               sizeof(double));
+    shift = maas_arena_array(scratch, (size_t) p, sizeof(double));
+    dev = maas_arena_array(scratch, (size_t) p, sizeof(double));
 
-        for (int64_t i = 0; i < f->n; i++) {
-            mean += f->x[i * f->p + j] / (double) f->n;
-        }
-
-        for (int64_t i = 0; i < f->n; i++) {
-            double  d = f->x[i * f->p + j] - mean;
-
-            var += d * d / (double) f->n;
-        }
-
-        most = fmax(most, var);
+    if (g->sums == NULL || shift == NULL || dev == NULL) {
+        return maas_err_nomem(f->err);
     }
 
-    return most;
+    /* The largest variance of a feature over all rows, without weights. */
+    MAAS_TRY(maas_fit_rows_means(&g->rows, scratch, f->x, p, NULL, shift,
+                                 dev));
+
+    for (int64_t j = 0; j < p; j++) {
+        *most = fmax(*most, dev[j] * dev[j]);
+    }
+
+    MAAS_TRY(gauss_pass(g, shift, 0, false));
+
+    for (int64_t i = 0; i < size; i++) {
+        count = c->count[i / p] > 0 ? c->count[i / p] : 1;
+        c->a[i] = c->count[i / p] > 0 ? shift[i % p] + g->sums[i] / count
+                                      : 0;
+    }
+
+    MAAS_TRY(gauss_pass(g, c->a, p, true));
+
+    for (int64_t i = 0; i < size; i++) {
+        count = c->count[i / p] > 0 ? c->count[i / p] : 1;
+        d = g->sums[i] / count;         /* what rounding left */
+        c->a[i] += d;
+        c->b[i] = fmax(g->sums[size + i] - count * d * d, 0);
+    }
+
+    return MAAS_OK;
 }
 
 
 /* a: means, b: variances. */
 static maas_status_t
-gauss_learn(bayes_t *c)
+gauss_learn(bayes_t *c, maas_arena_t *scratch)
 {
-    double           d, *row, add;
+    double           add, most = 0;
+    gauss_t          g = { .c = c };
     int64_t          p = c->f->p;
+    maas_status_t    rc;
     maas_fit_job_t  *f = c->f;
 
-    for (int64_t i = 0; i < f->n; i++) {
-        row = c->a + f->label[i] * p;
+    maas_fit_rows_begin(&g.rows, f);
+    maas_fit_rows_limit(&g.rows, 2 * f->n_class * p);
+    rc = gauss_moments(&g, scratch, &most);
+    maas_fit_rows_end(&g.rows);
+    MAAS_TRY(rc);
 
-        for (int64_t j = 0; j < p; j++) {
-            row[j] += c->weight[i] * f->x[i * p + j];
-        }
-    }
-
-    for (int64_t i = 0; i < f->n_class * p; i++) {
-        c->a[i] /= c->count[i / p] > 0 ? c->count[i / p] : 1;
-    }
-
-    for (int64_t i = 0; i < f->n; i++) {
-        for (int64_t j = 0; j < p; j++) {
-            d = f->x[i * p + j] - c->a[f->label[i] * p + j];
-            c->b[f->label[i] * p + j] += c->weight[i] * d * d;
-        }
-    }
-
-    add = c->q->smoothing * gauss_largest(c);
+    add = c->q->smoothing * most;
 
     for (int64_t i = 0; i < f->n_class * p; i++) {
         c->b[i] = c->b[i] / (c->count[i / p] > 0 ? c->count[i / p] : 1)
@@ -372,7 +436,7 @@ bayes_run(bayes_t *c, maas_arena_t *scratch)
     maas_fit_say_list(f, "class_log_prior", c->prior, f->n_class);
 
     if (c->q->kind == BAYES_GAUSSIAN) {
-        MAAS_TRY(gauss_learn(c));
+        MAAS_TRY(gauss_learn(c, scratch));
         maas_fit_say_rows(f, "means", c->a, f->n_class, f->p);
         maas_fit_say_rows(f, "variances", c->b, f->n_class, f->p);
 
