@@ -28,7 +28,8 @@
 typedef struct {
     uint32_t          n;
     uint32_t          p;
-    uint32_t        **rank;         /* [p][n]; or keys */
+    uint32_t        **rank;         /* [p]: that of row i at i * stride */
+    size_t            stride;       /* 1: columns; p: rows, of keys */
     float           **value;        /* [p][n_value], ascending */
     uint32_t         *n_value;
     uint32_t         *ranks;
@@ -192,7 +193,7 @@ typedef struct {
     maas_grow_cell_t     *cell;             /* of the node, in its order */
     uint64_t             *key[2];
     uint32_t             *feature;          /* [p], a permutation */
-    double               *left;             /* [k] */
+    double               *left;             /* [2][k] */
     double               *all;              /* [k] sums of the node */
     maas_grow_stack_t    *stack;
     /* The node. */

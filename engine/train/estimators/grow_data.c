@@ -194,17 +194,24 @@ typedef struct {
 } ranks_t;
 
 
+#define KEYS_ROWS  4096         /* of a unit */
+
+/*
+ * Rows lie side by side: the few rows of a deep node are scattered, and the
+ * features that it looks at come with the first of them.
+ */
 static maas_status_t
-keys_column(void *arg, int slot, int64_t col)
+keys_rows(void *arg, int slot, int64_t unit)
 {
-    ranks_t       *r = arg;
-    uint32_t      *key = r->d->rank[col];
-    const double  *x = r->f->x + col;
+    ranks_t   *r = arg;
+    int64_t    p = r->f->p, from = unit * KEYS_ROWS * p, to;
 
     (void) slot;
 
-    for (int64_t i = 0; i < r->f->n; i++, x += r->f->p) {
-        key[i] = maas_grow_key((float) *x);
+    to = maas_min(from + KEYS_ROWS * p, r->f->n * p);
+
+    for (int64_t i = from; i < to; i++) {
+        r->d->ranks[i] = maas_grow_key((float) r->f->x[i]);
     }
 
     return MAAS_OK;
@@ -272,7 +279,7 @@ maas_grow_data(maas_crew_t *c, maas_arena_t *a, bool keys,
     d->n_value = maas_arena_array(a, p, sizeof(uint32_t));
     d->value = maas_arena_array(a, p, sizeof(float *));
     d->ranks = maas_alloc(f->host, n * p * sizeof(uint32_t));
-    r.scratch = maas_alloc(f->host, n * each * (size_t) c->slots);
+    r.scratch = maas_alloc(f->host, keys ? 1 : n * each * (size_t) c->slots);
 
     if (d->rank == NULL || d->n_value == NULL || d->value == NULL
         || d->ranks == NULL || r.scratch == NULL)
@@ -283,12 +290,15 @@ maas_grow_data(maas_crew_t *c, maas_arena_t *a, bool keys,
 
     r.values = (float *) (r.scratch + 2 * n * (size_t) c->slots);
 
+    d->stride = keys ? p : 1;
+
     for (size_t j = 0; j < p; j++) {
-        d->rank[j] = d->ranks + j * n;
+        d->rank[j] = d->ranks + (keys ? j : j * n);
     }
 
-    rc = maas_crew_run(c, keys ? keys_column : ranks_column, &r, (int64_t) p,
-                       0, 0);
+    rc = keys ? maas_crew_run(c, keys_rows, &r,
+                              (f->n + KEYS_ROWS - 1) / KEYS_ROWS, 0, 0)
+              : maas_crew_run(c, ranks_column, &r, (int64_t) p, 0, 0);
     maas_free(f->host, r.scratch);
 
     return rc;

@@ -419,16 +419,22 @@ split_best(maas_grower_t *r, uint32_t feature, maas_grow_cut_t *cut)
 
 /* -- a random threshold -------------------------------------------------- */
 
-/* Ranks of the node's rows, side by side; the highest one. */
+#define RANDOM_AHEAD  16        /* rows whose keys are fetched ahead */
+
+/* Keys of the node's rows, side by side; the highest one. */
 static uint32_t
 random_ranks(const maas_grower_t *r, const uint32_t *rank, uint32_t *lowest)
 {
-    uint32_t         v, lo = UINT32_MAX, hi = 0;
+    size_t           stride = r->g->data->stride;
+    uint32_t         v, lo = UINT32_MAX, hi = 0, last = r->n - 1;
     uint32_t        *at = (uint32_t *) r->key[0];
     const uint32_t  *row = r->row + r->first;
 
     for (uint32_t i = 0; i < r->n; i++) {
-        v = rank[row[i]];
+        v = row[maas_min(i + RANDOM_AHEAD, last)];
+        __builtin_prefetch(&rank[v * stride]);
+
+        v = rank[row[i] * stride];
         lo = v < lo ? v : lo;
         hi = v > hi ? v : hi;
         at[i] = v;
@@ -439,7 +445,42 @@ random_ranks(const maas_grower_t *r, const uint32_t *rank, uint32_t *lowest)
 }
 
 
-/* Sums of the rows up to the rank go to r->left; returns their weight. */
+/*
+ * Sums of the rows up to the rank go to r->left; returns their weight.
+ * Neighbours of one class do not wait for each other: odd rows have sums of
+ * their own, behind.
+ */
+static double
+random_classes(maas_grower_t *r, const uint32_t *at, uint32_t rank,
+    uint32_t *n_left)
+{
+    double                   w, wl[2] = { 0, 0 };
+    size_t                   k = (size_t) r->g->k;
+    uint32_t                 n = 0, odd;
+    const maas_grow_cell_t  *c = r->cell;
+    static const double      share[2] = { 0, 1 };
+
+    memset(r->left, 0, 2 * k * sizeof(double));
+
+    for (uint32_t i = 0; i < r->n; i++, c++) {
+        bool  yes = at[i] <= rank;
+
+        odd = i & 1;
+        n += yes;
+        w = c->w * share[yes];
+        wl[odd] += w;
+        r->left[odd * k + c->cls] += w;
+    }
+
+    for (size_t j = 0; j < k; j++) {
+        r->left[j] += r->left[k + j];
+    }
+
+    *n_left = n;
+    return wl[0] + wl[1];
+}
+
+
 static double
 random_left(maas_grower_t *r, const uint32_t *at, uint32_t rank,
     uint32_t *n_left)
@@ -451,6 +492,10 @@ random_left(maas_grower_t *r, const uint32_t *at, uint32_t rank,
     maas_grow_cell_t  *c = r->cell;
     static const double  share[2] = { 0, 1 };
 
+    if (r->g->by != MAAS_GROW_SQUARED) {
+        return random_classes(r, at, rank, n_left);
+    }
+
     memset(r->left, 0, k * sizeof(double));
 
     for (uint32_t i = 0; i < r->n; i++, c++) {
@@ -460,22 +505,19 @@ random_left(maas_grower_t *r, const uint32_t *at, uint32_t rank,
         w = c->w * share[yes];
         wl += w;
 
-        if (r->g->by != MAAS_GROW_SQUARED) {
-            r->left[c->cls] += w;
-
-        } else if (k == 1) {
+        if (k == 1) {
             s += c->y * share[yes];
+            continue;
+        }
 
-        } else {
-            y = r->g->y + (size_t) c->row * k;
+        y = r->g->y + (size_t) c->row * k;
 
-            for (size_t j = 0; j < k; j++) {
-                r->left[j] += w * y[j];
-            }
+        for (size_t j = 0; j < k; j++) {
+            r->left[j] += w * y[j];
         }
     }
 
-    if (r->g->by == MAAS_GROW_SQUARED && k == 1) {
+    if (k == 1) {
         r->left[0] = s;
     }
 

@@ -121,7 +121,7 @@ maas_grower_init(maas_grower_t *r, const maas_grow_t *g)
     *r = (maas_grower_t) { .g = g };
 
     /* A stack deeper than a chain of cuts does not get. */
-    size = (n + 2) * each + 2 * k * sizeof(double)
+    size = (n + 2) * each + 3 * k * sizeof(double)
            + g->data->p * sizeof(uint32_t);
     m = maas_alloc(g->f->host, size);
     if (m == NULL) {
@@ -133,7 +133,7 @@ maas_grower_init(maas_grower_t *r, const maas_grow_t *g)
     r->key[1] = r->key[0] + n;
     r->row_weight = (double *) (r->key[1] + n);
     r->left = r->row_weight + n;
-    r->all = r->left + k;
+    r->all = r->left + 2 * k;
     r->cell = (maas_grow_cell_t *) (r->all + k);
     r->row = (uint32_t *) (r->cell + n);
     r->spare = r->row + n;
@@ -292,11 +292,12 @@ grower_divide(maas_grower_t *r, const maas_grow_cut_t *cut)
 {
     bool             right;
     uint32_t         v, yes = 0, no = 0, *row = r->row + r->first;
+    const size_t     stride = r->g->data->stride;
     const uint32_t  *rank = r->g->data->rank[cut->feature];
 
     for (uint32_t i = 0; i < r->n; i++) {
         v = row[i];
-        right = rank[v] > cut->rank;
+        right = rank[v * stride] > cut->rank;
         row[yes] = v;
         r->spare[no] = v;
         yes += !right;
