@@ -204,6 +204,7 @@ struct ngx_maas_job_s {
     uint64_t                    cancel_ns;
 
     ngx_maas_phase_e            phase;
+    unsigned                    unbuffered:1;   /* the only reader */
     unsigned                    on_team:1;
     unsigned                    in_sched:1;
     unsigned                    expired:1;
@@ -302,12 +303,12 @@ void ngx_maas_expire(ngx_maas_job_t *job);
 void ngx_maas_body_first(ngx_http_request_t *r);
 ngx_int_t ngx_maas_body_load(ngx_maas_job_t *job);
 void ngx_maas_body_ready(ngx_maas_job_t *job);
+ngx_int_t ngx_maas_body_give(ngx_maas_job_t *job, ngx_uint_t copy);
 
 /* ngx_maas_reply.c */
 ngx_int_t ngx_maas_reply_init(ngx_conf_t *cf);
-void ngx_maas_skip_body(ngx_http_request_t *r);
 ngx_int_t ngx_maas_reply(ngx_maas_job_t *job);
-ngx_int_t ngx_maas_reply_error(ngx_http_request_t *r, ngx_uint_t status,
+ngx_int_t ngx_maas_reply_lost(ngx_maas_job_t *job, ngx_uint_t status,
     const char *text);
 void ngx_maas_finish(ngx_maas_job_t *job);
 

@@ -5,6 +5,9 @@
  * another module in an earlier phase).  Pieces in a file are read on the
  * team, the event loop does not wait for a disk.
  *
+ * What nginx has read stays as it is, for others read it, too.  What is read
+ * unbuffered is given back when error_page takes the request elsewhere.
+ *
  * Received bytes, not announced ones, count against maas_body_memory.
  */
 
@@ -133,8 +136,7 @@ ngx_maas_body_take(ngx_maas_job_t *job, ngx_chain_t *cl)
 
         job->len += len;
 
-        if (job->r == job->r->main) {
-            /* consumed; a subrequest leaves the body to its parent */
+        if (job->unbuffered) {
             b->pos = b->last;
         }
     }
@@ -182,6 +184,7 @@ ngx_maas_body_refuse(ngx_http_request_t *r, ngx_maas_job_t *job, ngx_int_t rc)
 {
     if (r->reading_body) {
         r->keepalive = 0;
+        r->read_event_handler = ngx_http_block_reading;
     }
 
     if (rc == NGX_BUSY) {
@@ -213,7 +216,7 @@ ngx_maas_body_drain(ngx_http_request_t *r)
         if (r->request_body && r->request_body->bufs) {
             rc = ngx_maas_body_take(job, r->request_body->bufs);
 
-            if (r == r->main) {
+            if (job->unbuffered) {
                 r->request_body->bufs = NULL;
             }
 
@@ -234,6 +237,9 @@ ngx_maas_body_drain(ngx_http_request_t *r)
             if (r->reading_body) {
                 r->keepalive = 0;
             }
+
+            /* an error_page may take the request away from this job */
+            r->read_event_handler = ngx_http_block_reading;
 
             ngx_maas_job_stop(job);
             ngx_http_finalize_request(r, rc);
@@ -271,6 +277,7 @@ ngx_maas_body_first(ngx_http_request_t *r)
     }
 
     if (r->reading_body) {
+        job->unbuffered = 1;
         r->read_event_handler = ngx_maas_body_drain;
 
         clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
@@ -280,4 +287,55 @@ ngx_maas_body_first(ngx_http_request_t *r)
     }
 
     ngx_maas_body_drain(r);
+}
+
+
+/*
+ * For the handler that gets the request next: the bytes of the job, which
+ * lives as long as the request, or a copy of them.
+ */
+
+ngx_int_t
+ngx_maas_body_give(ngx_maas_job_t *job, ngx_uint_t copy)
+{
+    ngx_buf_t           *b;
+    ngx_chain_t         *cl;
+    ngx_http_request_t  *r;
+
+    r = job->r;
+
+    if (!job->unbuffered || job->len == 0) {
+        return NGX_OK;
+    }
+
+    b = ngx_calloc_buf(r->pool);
+    cl = ngx_alloc_chain_link(r->pool);
+
+    if (b == NULL || cl == NULL) {
+        return NGX_ERROR;
+    }
+
+    b->pos = job->body;
+
+    if (copy) {
+        b->pos = ngx_pnalloc(r->pool, job->len);
+        if (b->pos == NULL) {
+            return NGX_ERROR;
+        }
+
+        ngx_memcpy(b->pos, job->body, job->len);
+    }
+
+    b->start = b->pos;
+    b->last = b->pos + job->len;
+    b->end = b->last;
+    b->memory = 1;
+    b->last_buf = 1;
+
+    cl->buf = b;
+    cl->next = NULL;
+
+    r->request_body->bufs = cl;
+
+    return NGX_OK;
 }

@@ -121,11 +121,9 @@ ngx_maas_expire(ngx_maas_job_t *job)
             return;
         }
 
-        ngx_maas_job_detach(job);
-
         ngx_http_finalize_request(r,
-                       ngx_maas_reply_error(r, NGX_HTTP_GATEWAY_TIME_OUT,
-                                            "the deadline passed"));
+                       ngx_maas_reply_lost(job, NGX_HTTP_GATEWAY_TIME_OUT,
+                                           "the deadline passed"));
         return;
 
     case NGX_MAAS_SEND:

@@ -312,7 +312,6 @@ ngx_maas_handler(ngx_http_request_t *r)
     }
 
     if (action == MAAS_ACT_REPLY) {
-        ngx_maas_skip_body(r);
         return ngx_maas_reply(job);
     }
 

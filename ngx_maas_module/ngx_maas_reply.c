@@ -73,14 +73,14 @@ ngx_maas_reply_init(ngx_conf_t *cf)
 
 
 /*
- * The body will not be used.  A client that waits for "100 Continue" gets
- * the reply instead, and the connection ends.
+ * A body that is not read yet will not be used.  A client that waits for
+ * "100 Continue" gets the reply instead, and the connection ends.
  */
 
-void
+static void
 ngx_maas_skip_body(ngx_http_request_t *r)
 {
-    if (r != r->main) {
+    if (r != r->main || r->request_body) {
         return;
     }
 
@@ -249,30 +249,38 @@ ngx_maas_send(ngx_http_request_t *r, const maas_reply_t *reply)
 }
 
 
-/* Would an error_page of this location take the status? */
+/*
+ * The error_page that the status goes to, or NULL.  A request whose body is
+ * half read goes nowhere: the rest would be taken for the whole.
+ */
 
-static ngx_uint_t
-ngx_maas_has_error_page(ngx_http_request_t *r, ngx_int_t status)
+static ngx_http_err_page_t *
+ngx_maas_error_page(ngx_http_request_t *r, ngx_int_t status)
 {
     ngx_uint_t                 i;
     ngx_http_err_page_t       *page;
+    ngx_maas_loc_conf_t       *alcf;
     ngx_http_core_loc_conf_t  *clcf;
 
+    alcf = ngx_http_get_module_loc_conf(r, ngx_http_maas_module);
     clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
 
-    if (r->error_page || clcf->error_pages == NULL || r->uri_changes == 0) {
-        return 0;
+    if (!alcf->intercept_errors || status < NGX_HTTP_BAD_REQUEST
+        || r->error_page || clcf->error_pages == NULL || r->uri_changes == 0
+        || r->reading_body)
+    {
+        return NULL;
     }
 
     page = clcf->error_pages->elts;
 
     for (i = 0; i < clcf->error_pages->nelts; i++) {
         if (page[i].status == status) {
-            return 1;
+            return &page[i];
         }
     }
 
-    return 0;
+    return NULL;
 }
 
 
@@ -284,11 +292,10 @@ ngx_maas_reply(ngx_maas_job_t *job)
     ngx_maas_ctx_t       *ctx;
     ngx_http_request_t   *r;
     const maas_reply_t   *reply;
-    ngx_maas_loc_conf_t  *alcf;
+    ngx_http_err_page_t  *page;
 
     r = job->r;
     ctx = job->ctx;
-    alcf = ngx_http_get_module_loc_conf(r, ngx_http_maas_module);
 
     ngx_maas_job_stop(job);
 
@@ -300,16 +307,22 @@ ngx_maas_reply(ngx_maas_job_t *job)
 
     ngx_maas_ctx_result(ctx, job->call);
 
-    if (ctx->retry_after && ngx_maas_add_retry(r, ctx->retry_after) != NGX_OK)
+    page = ngx_maas_error_page(r, reply->status);
+
+    /* a page with a status of its own ("=") is no refusal */
+
+    if (ctx->retry_after && (page == NULL || page->overwrite == -1)
+        && ngx_maas_add_retry(r, ctx->retry_after) != NGX_OK)
     {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    if (reply->status >= 400 && alcf->intercept_errors
-        && ngx_maas_has_error_page(r, reply->status))
-    {
-        return reply->status;
+    if (page) {
+        return ngx_maas_body_give(job, 0) == NGX_OK
+               ? (ngx_int_t) reply->status : NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
+
+    ngx_maas_skip_body(r);
 
     ctx->replied = 1;
 
@@ -368,21 +381,32 @@ ngx_maas_error_buf(ngx_http_request_t *r, ngx_uint_t status, const char *text)
 }
 
 
-/* An error of our own without a call: it is with the team, or gone. */
+/*
+ * For a job that the team keeps: an error without its call.  The job has no
+ * request from here on.
+ */
 
 ngx_int_t
-ngx_maas_reply_error(ngx_http_request_t *r, ngx_uint_t status,
-    const char *text)
+ngx_maas_reply_lost(ngx_maas_job_t *job, ngx_uint_t status, const char *text)
 {
-    ngx_buf_t            *b;
-    maas_reply_t          reply;
-    ngx_maas_ctx_t       *ctx;
-    ngx_maas_loc_conf_t  *alcf;
+    ngx_int_t            rc;
+    ngx_buf_t           *b;
+    maas_reply_t         reply;
+    ngx_maas_ctx_t      *ctx;
+    ngx_http_request_t  *r;
 
-    alcf = ngx_http_get_module_loc_conf(r, ngx_http_maas_module);
+    r = job->r;
+    rc = NGX_DECLINED;
 
-    if (alcf->intercept_errors && ngx_maas_has_error_page(r, status)) {
-        return status;
+    if (ngx_maas_error_page(r, status)) {
+        rc = ngx_maas_body_give(job, 1) == NGX_OK
+             ? (ngx_int_t) status : NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    ngx_maas_job_detach(job);
+
+    if (rc != NGX_DECLINED) {
+        return rc;
     }
 
     b = ngx_maas_error_buf(r, status, text);

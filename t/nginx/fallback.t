@@ -1,0 +1,190 @@
+# A body that more than one handler needs: error_page leads to another model
+# or to another server, mirror copies what a model gets; and a body that is
+# still coming when its request goes elsewhere.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::Bin/../lib";
+use IO::Socket::INET;
+use MaasTest;
+use Test::More;
+
+my $mute = IO::Socket::INET->new(Listen => 5, LocalAddr => '127.0.0.1')
+    or die "no port: $!";
+my $silent = $mute->sockport;
+
+my $t = MaasTest->new(http => <<"EOC");
+    maas_model echo { source %MODELS%/echo.onnx; }
+    maas_model slow { source %MODELS%/slow.onnx; }
+    maas_model tiny { source %MODELS%/slow.onnx; queue max=1; concurrency 1; }
+
+    maas_body_memory 4m;
+
+    log_format maas '\$uri \$status "\$maas_model" "\$maas_status"';
+
+    server {
+        listen 127.0.0.1:%PORT%;
+        access_log logs/access.log maas;
+        log_subrequest on;
+        client_max_body_size 8m;
+        client_body_buffer_size 8k;
+        maas_intercept_errors on;
+
+        location = /echo { maas_pass echo; }
+
+        location = /late {
+            maas_timeout 10ms;
+            error_page 504 = \@echo;
+            maas_pass slow;
+        }
+
+        location = /proxied {
+            maas_timeout 10ms;
+            error_page 504 = \@other;
+            maas_pass slow;
+        }
+
+        location = /decoded { error_page 400 413 = \@echo; maas_pass slow; }
+
+        location ~ ^/unknown/(?<m>\\w+)\$ {
+            error_page 404 = \@echo;
+            maas_pass \$m;
+        }
+
+        location ~ ^/away/(?<m>\\w+)\$ {
+            error_page 404 = \@other;
+            maas_pass \$m;
+        }
+
+        location = /full { error_page 503 = \@echo; maas_pass tiny; }
+        location = /page { error_page 503 /busy; maas_pass tiny; }
+        location = /busy { internal; return 200 "busy\\n"; }
+        location = /tiny { maas_pass tiny; maas_timeout 20s; }
+
+        location \@echo { maas_pass echo; }
+        location \@other { proxy_pass http://127.0.0.1:%PORT2%; }
+
+        location = /mirrored { mirror /copy; maas_pass echo; }
+        location = /both { mirror /away; maas_pass echo; }
+        location = /copy { internal; maas_pass echo; }
+        location = /away { internal; proxy_pass http://127.0.0.1:%PORT2%; }
+
+        location = /cut {
+            client_max_body_size 64k;
+            error_page 413 = /asking;
+            maas_pass echo;
+        }
+
+        location = /asking { internal; auth_request /ask; return 204; }
+        location = /ask { internal; proxy_pass http://127.0.0.1:$silent; }
+
+        location = /much { error_page 503 = \@other; maas_pass echo; }
+    }
+
+    server {
+        listen 127.0.0.1:%PORT2%;
+        access_log logs/other.log maas;
+        client_max_body_size 8m;
+        location / { maas_pass echo; }
+    }
+EOC
+
+$t->start;
+
+my @json = ('Content-Type' => 'application/json');
+my $body = sub {
+    my ($n) = @_;
+    return '{"x":[' . join(',', map { "[$_]" } 1 .. $n) . ']}';
+};
+my $chunked = sub {
+    my ($text, $size) = @_;
+    return join('', map { sprintf("%x\r\n%s\r\n", length $_, $_) }
+                    unpack "(a$size)*", $text) . "0\r\n\r\n";
+};
+my $r;
+
+# error_page, after the body and before it
+
+for my $n (2000, 30000) {
+    my $want = $t->post('/echo', $body->($n), @json)->{body};
+    my $large = $n > 2000 ? 'a large' : 'a small';
+    like($want, qr/\b$n\b/, "$large body");
+
+    for my $uri ('/late', '/proxied', '/unknown/nobody', '/away/nobody') {
+        $r = $t->post($uri, $body->($n), @json);
+        is($r->{status}, 200, "$large body goes on from $uri");
+        is($r->{headers}{'retry-after'}, undef, 'with no time to try again');
+        ok($r->{body} eq $want, 'as a whole');
+    }
+
+    $r = $t->post('/proxied', $chunked->($body->($n), 5000), @json,
+                  'Transfer-Encoding' => 'chunked');
+    ok($r->{body} eq $want, "$large body in chunks");
+
+    my $s = $t->connect;
+    print $s $t->request('POST', '/unknown/nobody', undef, @json,
+                         Expect => '100-continue',
+                         'Content-Length' => length $body->($n));
+    is($t->answer($s, see100 => 1)->{status}, 100, 'a client may go on');
+    print $s $body->($n);
+    ok($t->answer($s)->{body} eq $want, "with $large body");
+}
+
+$r = $t->post('/decoded', '{"x":[[1,2],[3,4]]}', @json);
+is($r->{status}, 200, 'what one model refuses') or diag($r->{body});
+like($r->{body}, qr/1\.0,2\.0/, 'another takes');
+
+# a full queue
+
+my @busy = map { $t->send('POST', '/tiny', $body->(400), @json) } 1 .. 2;
+select undef, undef, undef, 0.05;
+$r = $t->post('/full', $body->(3), @json);
+is($r->{status}, 200, 'a full queue: another model');
+is($r->{headers}{'retry-after'}, undef, 'nothing to try again');
+$r = $t->post('/page', $body->(3), @json);
+is($r->{status}, 503, 'or a page');
+is($r->{body}, "busy\n", 'of its own');
+like($r->{headers}{'retry-after'}, qr/^\d+$/, 'with the time to try again');
+close $_ for @busy;
+
+# mirror
+
+for my $n (3, 2000, 30000) {
+    for my $uri ('/mirrored', '/both') {
+        my $want = $t->post('/echo', $body->($n), @json)->{body};
+        ok($t->post($uri, $body->($n), @json)->{body} eq $want,
+           "$uri: the answer, $n rows");
+    }
+}
+
+my $log = sub { read_file("$t->{prefix}/logs/$_[0].log") };
+
+ok(wait_for(5, sub { 3 == (() = $log->('access')
+                           =~ m{^/copy 200 "echo" "ok"$}mg) }),
+   'the copies had their bodies') or diag($log->('access'));
+ok(wait_for(5, sub { 3 == (() = $log->('other') =~ m{^/away 200 "echo" "ok"$}mg)
+                   }), 'also those of another server') or diag($log->('other'));
+
+# a body that is still coming
+
+my $s = $t->connect;
+print $s $t->request('POST', '/cut', undef, @json,
+                     'Transfer-Encoding' => 'chunked');
+print $s sprintf("%x\r\n%s\r\n", 50000, 'x' x 50000);
+select undef, undef, undef, 0.1;
+print $s sprintf("%x\r\n%s\r\n", 50000, 'x' x 50000);
+my $asked = $mute->accept;
+print $s sprintf("%x\r\n%s\r\n", 50000, 'x' x 50000);
+select undef, undef, undef, 0.1;
+print $asked "HTTP/1.0 200 OK\r\n\r\n";
+close $asked;
+is($t->answer($s)->{status}, 204, 'more of a refused body comes meanwhile');
+
+$r = $t->post('/much', $chunked->('[' . '1,' x 3000000 . '1]', 60000), @json,
+              'Transfer-Encoding' => 'chunked');
+is($r->{status}, 503, 'a body that cannot be held goes nowhere');
+like($r->{body}, qr/"error"/, 'it has an error of its own');
+
+done($t);
