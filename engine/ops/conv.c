@@ -420,6 +420,27 @@ static const maas_kernel_row_t  conv_blocked_kernels[] = {
       conv_blocked_run_dw }
 };
 
+/* Scale and shift of the input's channels, of whole blocks. */
+static const maas_formal_t  conv_normed_in[] = {
+    { "X", MAAS_D(F32), 0, 0 },
+    { "W", MAAS_D(F32), 0, 0 },
+    { "B", MAAS_D(F32), 0, MAAS_OPT },
+    { "scale", MAAS_D(F32), 0, 0 },
+    { "shift", MAAS_D(F32), 0, 0 }
+};
+
+static const maas_attr_row_t  conv_normed_attrs[] = {
+    CONV_ATTRS,
+    { "low", MAAS_ATTR_FLOAT, true, offsetof(conv_normed_attr_t, low) },
+    { "high", MAAS_ATTR_FLOAT, true, offsetof(conv_normed_attr_t, high) }
+};
+
+static const maas_kernel_row_t  conv_normed_kernels[] = {
+    { "conv.normed.c16", MAAS_CPU_REF, 0,
+      CONV_POST | 1u << MAAS_POST_BINARY_PLANE, conv_normed_setup,
+      conv_normed_run }
+};
+
 static const maas_kernel_row_t  conv_grouped_kernels[] = {
     { "conv.grouped.c16", MAAS_CPU_REF, 0,
       CONV_POST | 1u << MAAS_POST_BINARY_PLANE, conv_grouped_setup,
@@ -528,6 +549,15 @@ const maas_op_t  maas_ops_conv[] = {
         MAAS_ATTRS(conv_attrs, maas_window_attr_t),
         .infer = conv_blocked_infer,
         MAAS_KERNELS(conv_blocked_kernels),
+        .pack = conv_blocked_pack, .flops = conv_flops
+    },
+    {
+        .name = "ConvNormed", .domain = "maas", .since = 1,
+        .flags = MAAS_OP_PURE | MAAS_OP_INTERNAL,
+        MAAS_IO(conv_normed_in, conv_out),
+        MAAS_ATTRS(conv_normed_attrs, conv_normed_attr_t),
+        .infer = conv_blocked_infer,
+        MAAS_KERNELS(conv_normed_kernels),
         .pack = conv_blocked_pack, .flops = conv_flops
     },
     {

@@ -21,6 +21,12 @@ typedef struct {
     int64_t        nb, nblocks;     /* channels of a unit */
 } conv_geom_t;
 
+/* Of maas.ConvNormed: limits of what is convolved. */
+typedef struct {
+    maas_window_attr_t  w;              /* first: read as a convolution's */
+    float               low, high;
+} conv_normed_attr_t;
+
 void conv_geom(conv_geom_t *g, const maas_window_attr_t *a,
     const maas_tensor_t *x, const maas_tensor_t *w, const maas_tensor_t *y);
 double conv_flops(const maas_setup_t *u);
@@ -93,7 +99,10 @@ maas_status_t conv_blocked_infer(maas_infer_t *c);
 bool conv_blocked_pack(const maas_node_t *n, const maas_type_t *const *type,
     maas_pack_t *p);
 bool conv_blocked_setup(maas_setup_t *u);
+bool conv_normed_setup(maas_setup_t *u);
 maas_status_t conv_blocked_run(const maas_step_t *s, maas_slot_t *slot,
+    int64_t first, int64_t last);
+maas_status_t conv_normed_run(const maas_step_t *s, maas_slot_t *slot,
     int64_t first, int64_t last);
 
 bool conv_gradx_blocked(const maas_node_t *n, const maas_type_t *const *type,

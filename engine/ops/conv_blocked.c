@@ -32,6 +32,14 @@ typedef struct {
 } cb_band_t;
 
 
+/* A gradient by X; the input is normalised first (1x1 alone). */
+typedef enum {
+    CB_FORWARD = 0,
+    CB_BACK,
+    CB_NORMED
+} cb_form_t;
+
+
 /* -- geometry ------------------------------------------------------------ */
 
 static void
@@ -396,6 +404,30 @@ cb_copy(const cb_t *g, cb_band_t *b, float *dst, bool made)
 }
 
 
+/* The band's pixels, which are those of the output, scaled and shifted. */
+static void
+cb_norm(const cb_t *g, const maas_step_t *s, cb_band_t *b, float *dst,
+    bool made)
+{
+    int64_t                    n = (b->r1 - b->r0) * b->cols;
+    const float               *x = b->x + b->r0 * b->row
+                                   + b->c0 * MAAS_C16;
+    const float               *scale = s->in[3].data, *shift = s->in[4].data;
+    const conv_normed_attr_t  *a = s->attr;
+
+    b->x = dst;
+
+    for (int64_t c = 0; c < g->parts && !made; c++, x += b->part) {
+        s->k->affine16(dst, x, scale + c * MAAS_C16, shift + c * MAAS_C16, n,
+                       a->low, a->high);
+        dst += n * MAAS_C16;
+    }
+
+    b->row = b->cols * MAAS_C16;
+    b->part = n * MAAS_C16;
+}
+
+
 /* Band number `n` of all images and groups. */
 static void
 cb_band(const cb_t *g, const maas_step_t *s, int64_t n, maas_slot_t *slot,
@@ -417,9 +449,14 @@ cb_band(const cb_t *g, const maas_step_t *s, int64_t n, maas_slot_t *slot,
     b->part = plane;
     b->row = g->iw * g->lane;
 
-    if (g->copy) {
+    if (g->copy || g->normed) {
         made = slot->keep != NULL && *slot->keep == n;
-        cb_copy(g, b, slot->scratch, made);
+
+        if (g->normed) {
+            cb_norm(g, s, b, slot->scratch, made);
+        } else {
+            cb_copy(g, b, slot->scratch, made);
+        }
 
         if (slot->keep != NULL) {
             *slot->keep = n;
@@ -634,8 +671,17 @@ cb_channels(const maas_step_t *s, const cb_t *g, const cb_band_t *b,
 }
 
 
+static void
+cb_form(cb_t *g, cb_form_t form, const void *attr, const maas_tensor_t *in,
+    const maas_tensor_t *out)
+{
+    conv_band_geom(g, attr, &in[0], &in[1], &out[0], form == CB_BACK);
+    g->normed = form == CB_NORMED;
+}
+
+
 static bool
-cb_setup(maas_setup_t *u, bool back)
+cb_setup(maas_setup_t *u, cb_form_t form)
 {
     cb_t                       g;
     const maas_window_attr_t  *a = u->attr;
@@ -647,14 +693,14 @@ cb_setup(maas_setup_t *u, bool back)
         return false;
     }
 
-    conv_band_geom(&g, u->attr, &u->in[0], &u->in[1], &u->out[0], back);
+    cb_form(&g, form, u->attr, u->in, u->out);
 
-    if (g.planes && (back || g.group != 1 || g.dw != 1)) {
+    if (g.planes && (form != CB_FORWARD || g.group != 1 || g.dw != 1)) {
         return false;
     }
 
     u->units = g.batch * g.group * g.nrow * g.ncol * g.nset;
-    u->scratch = !g.copy ? 0 : (size_t) (g.parts * g.lane)
+    u->scratch = !g.copy && !g.normed ? 0 : (size_t) (g.parts * g.lane)
                                * (size_t) (maas_min(g.in_rows, g.ih)
                                            * g.in_cols) * sizeof(float);
     u->cost = 100 + conv_flops(u) / 150;
@@ -671,26 +717,36 @@ cb_setup(maas_setup_t *u, bool back)
 bool
 conv_blocked_setup(maas_setup_t *u)
 {
-    return cb_setup(u, false);
+    return cb_setup(u, CB_FORWARD);
+}
+
+
+bool
+conv_normed_setup(maas_setup_t *u)
+{
+    int64_t  wide = maas_blocks(u->in[0].dims[1]) * MAAS_C16;
+
+    return u->in[3].dims[0] == wide && u->in[4].dims[0] == wide
+           && cb_setup(u, CB_NORMED);
 }
 
 
 bool
 conv_gradx_blocked_setup(maas_setup_t *u)
 {
-    return cb_setup(u, true);
+    return cb_setup(u, CB_BACK);
 }
 
 
 static void
 cb_run(const maas_step_t *s, maas_slot_t *slot, int64_t first, int64_t last,
-    bool back)
+    cb_form_t form)
 {
     cb_t        g;
     int64_t     u, n, oc, have = -1;
     cb_band_t   b = { 0 };
 
-    conv_band_geom(&g, s->attr, &s->in[0], &s->in[1], &s->out[0], back);
+    cb_form(&g, form, s->attr, s->in, s->out);
 
     for (u = first; u < last; u++) {
         n = u / g.nset;
@@ -711,7 +767,16 @@ maas_status_t
 conv_blocked_run(const maas_step_t *s, maas_slot_t *slot, int64_t first,
     int64_t last)
 {
-    cb_run(s, slot, first, last, false);
+    cb_run(s, slot, first, last, CB_FORWARD);
+    return MAAS_OK;
+}
+
+
+maas_status_t
+conv_normed_run(const maas_step_t *s, maas_slot_t *slot, int64_t first,
+    int64_t last)
+{
+    cb_run(s, slot, first, last, CB_NORMED);
     return MAAS_OK;
 }
 
@@ -720,6 +785,6 @@ maas_status_t
 conv_gradx_blocked_run(const maas_step_t *s, maas_slot_t *slot,
     int64_t first, int64_t last)
 {
-    cb_run(s, slot, first, last, true);
+    cb_run(s, slot, first, last, CB_BACK);
     return MAAS_OK;
 }

@@ -265,6 +265,44 @@ net_norm(net_t *t)
 }
 
 
+/*
+ * BatchNormalization, Relu, 1x1 convolution, as in a dense block; at times
+ * with the Mul and Add of a network that comes from Caffe.
+ */
+static void
+net_dense(net_t *t)
+{
+    int64_t     oc = 8 + 8 * rnd(t->b, 10), c;
+    img_t       x;
+    build_t    *b = t->b;
+    maas_str_t  u, v;
+
+    net_norm(t);
+    x = t->v[t->n - 1];
+    c = x.c;
+    u = x.name;
+
+    for (uint32_t i = rnd(b, 3); i > 0; i--) {
+        v = new_name(b);
+        node(b, rnd(b, 2) ? "Mul" : "Add", v, 2, u,
+             rnd(b, 2) ? floats(b, 3, c, 1, 1, 1, 0.5f, 0.5f)
+                       : floats(b, 4, 1, c, 1, 1, 0.5f, 0.5f));
+        u = v;
+    }
+
+    if (rnd(b, 4)) {
+        v = new_name(b);
+        node(b, "Relu", v, 1, u);
+        u = v;
+    }
+
+    v = net_add(t, oc, x.half);
+    node(b, "Conv", v, 2 + rnd(b, 2), u,
+         floats(b, 4, oc, c, 1, 1, 1.5f / sqrtf((float) c), 0),
+         floats(b, 1, oc, 1, 1, 1, 0.3f, 0));
+}
+
+
 /* 4-D with every extent but the channels open. */
 static void
 net_port(maas_raw_port_t *p, maas_str_t name, int64_t c)
@@ -376,7 +414,7 @@ net_model(maas_arena_t *a, uint64_t seed)
     static const int  ins[] = { 1, 3, 4, 16, 20 };
     static void     (*const  adds[])(net_t *t) = {
         net_conv, net_conv, net_conv, net_conv, net_unary, net_unary,
-        net_binary, net_binary, net_pool, net_concat, net_norm
+        net_binary, net_binary, net_pool, net_concat, net_norm, net_dense
     };
 
     net_t       t = { .b = model_begin(a, seed) };

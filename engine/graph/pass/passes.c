@@ -16,11 +16,13 @@ const maas_pass_row_t *const  maas_pass_order[] = {
     &maas_pass_fuse_gelu,
     &maas_pass_fuse_attention,
     &maas_pass_dce,             /* what the fusions left */
+    &maas_pass_fuse_scale,
     &maas_pass_convbn,
     &maas_pass_fuse_qmatmul,
     &maas_pass_fuse_grad,
     &maas_pass_postop,
     &maas_pass_layout,
+    &maas_pass_fuse_normconv,
     &maas_pass_pack,
     &maas_pass_dce,
     NULL
