@@ -140,8 +140,12 @@ def measure(sides, body):
     return got
 
 
+CEILING = '`return 200`'
+
+
 def tell(got, sides, ours):
-    rows = []
+    """With a side that has no model, also what nginx itself reaches."""
+    rows, limit = [], got.get(CEILING)
     for name, _, _ in sides:
         g = got[name]
         ratio = [a['rps'] / b['rps'] for a, b in zip(got[ours], g)]
@@ -150,13 +154,16 @@ def tell(got, sides, ours):
                                             zip(got[ours], g)])
         rows.append([name, '%.0f' % mid('rps'), '%.2f' % middle(ratio),
                      '%.2f - %.2f' % quartiles(ratio),
+                     *(['%.2f' % middle([a['rps'] / b['rps'] for a, b in
+                                         zip(limit, g)])] if limit else []),
                      '%.1f' % mid('cpu'), over('cpu'),
                      '%.3f' % mid('p50_ms'), over('p50_ms'),
                      '%.3f' % mid('p99_ms'), over('p99_ms'),
                      '%d' % sum(x['bad'] for x in g)])
 
     say()
-    table(['server', 'req/s', 'ratio', 'quartiles', 'CPU us', 'ratio',
+    table(['server', 'req/s', 'ratio', 'quartiles',
+           *(['ceiling'] if limit else []), 'CPU us', 'ratio',
            'p50 ms', 'ratio', 'p99 ms', 'ratio', 'errors'], rows)
 
 
@@ -195,10 +202,12 @@ def small(server, model, peers, body):
         'same answer without a model; C is bench/peer_proxy.c around ONNX '
         'Runtime, node is its HTTP server with ONNX Runtime in it, gunicorn '
         'is Flask with PyTorch (gthread, 4 threads). Ratios are ngx_maas to '
-        'the row; CPU is what all processes of the server use for a request.')
+        'the row; the ceiling is the ratio of `return 200` to the row, which '
+        'no server behind this nginx and this client can exceed; CPU is what '
+        'all processes of the server use for a request.')
     compare(model, [
         ('ngx_maas', server.url + '/v1/models/mlp:predict', nginx),
-        ('`return 200`', server.url + '/ceiling', nginx),
+        (CEILING, server.url + '/ceiling', nginx),
         ('nginx `proxy_pass` to C', server.url + '/c', nginx + c),
         ('nginx `proxy_pass` to node', server.url + '/node', nginx + node),
         ('C', peers.url('c'), c), ('node', peers.url('node'), node),
