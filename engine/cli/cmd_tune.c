@@ -7,6 +7,8 @@
  * otherwise everything is JSON, an object a line.  SIGINT and SIGTERM end a
  * search after the step that runs; what was tried is shown.
  *
+ * Processes of mpirun share the trials of each round; the first tells.
+ *
  * Threads: trials one after the other, each on all threads.
  */
 
@@ -28,7 +30,8 @@ static const char  tune_help[] =
     "                 [--no-version] [--json|--text] SPEC\n\n"
     "Tries what the member \"search\" of SPEC (JSON) says, shows a table of\n"
     "the trials, the best first, trains with its values and writes a new\n"
-    "version, STORE/NAME/VERSION/, whose lineage.json has the table.\n\n"
+    "version, STORE/NAME/VERSION/, whose lineage.json has the table.\n"
+    "Processes that mpirun starts share the trials.\n\n"
     "  --set PATH=VALUE change a member: search.trials=20\n"
     "  --threads N      of compute; all cores by default\n"
     "  --output STORE   folder of models, instead of the specification's\n"
@@ -43,6 +46,8 @@ typedef struct {
     const char         *store;
     int                 threads;
     maas_team_t        *team;
+    maas_ranks_t       *ranks;          /* NULL: alone */
+    char                part[32];       /* of this rank; "": none */
     const atomic_bool  *cancel;
     bool                json;
     bool                bar;            /* stderr is a terminal */
@@ -114,6 +119,7 @@ tune_trial(void *ctx, const maas_search_run_t *run, double *score,
     maas_train_job_t   job = { .host = maas_host_default(), .trial = true,
                                .store = c->store, .threads = c->threads,
                                .team = c->team, .cancel = c->cancel,
+                               .part = c->part[0] != '\0' ? c->part : NULL,
                                .folds = run->folds, .fold = run->fold };
 
     MAAS_TRY(tune_parse(c, run->spec, &spec, err));
@@ -156,6 +162,10 @@ tune_done(void *ctx, const maas_search_trial_t *t, int n, int of)
     double      left;
     maas_buf_t  b;
 
+    if (!maas_ranks_tells(c->ranks)) {
+        return;
+    }
+
     if (c->json) {
         maas_buf_init(&b, maas_host_default());
         maas_search_trial_json(&b, &c->r, t);
@@ -183,7 +193,7 @@ tune_table(const tune_t *c)
 {
     maas_buf_t  b;
 
-    if (c->json || c->r.n == 0) {
+    if (c->json || c->r.n == 0 || !maas_ranks_tells(c->ranks)) {
         return;
     }
 
@@ -212,7 +222,10 @@ tune_event(void *ctx, const maas_train_event_t *e)
 
 /* -- the search ---------------------------------------------------------- */
 
-/* The best values once more, into a version. */
+/*
+ * The best values once more, into a version; by the first rank alone where
+ * the others cannot help.
+ */
 static maas_status_t
 tune_version(tune_t *c, const char *search, maas_err_t *err)
 {
@@ -227,10 +240,12 @@ tune_version(tune_t *c, const char *search, maas_err_t *err)
     MAAS_TRY(tune_parse(c, c->r.best, &spec, err));
 
     job.spec = &spec;
-    rc = maas_train_run(&job, err);
+    job.ranks = maas_train_shared(spec.model) ? c->ranks : NULL;
+    rc = job.ranks == NULL && !maas_ranks_tells(c->ranks)
+         ? MAAS_OK : maas_train_run(&job, err);
     maas_spec_free(&spec);
 
-    if (rc == MAAS_OK && !c->json) {
+    if (rc == MAAS_OK && !c->json && maas_ranks_tells(c->ranks)) {
         printf("%s\n", job.path);
     }
 
@@ -253,7 +268,7 @@ tune_result(tune_t *c, maas_err_t *err)
         return maas_err_nomem(err);
     }
 
-    if (c->json) {
+    if (c->json && maas_ranks_tells(c->ranks)) {
         printf("{\"event\":\"search\",%s\n", b.data + 1);
         fflush(stdout);
     }
@@ -275,6 +290,7 @@ tune_run(void *ctx, maas_team_t *team, maas_err_t *err)
     maas_search_job_t   job = { .base = c->base, .search = c->spec->search,
                                 .run = tune_trial, .done = tune_done,
                                 .ctx = c, .cancel = c->cancel,
+                                .ranks = c->ranks,
                                 .host = maas_host_default() };
 
     c->team = team;
@@ -288,10 +304,45 @@ tune_run(void *ctx, maas_team_t *team, maas_err_t *err)
 }
 
 
+/* All ranks search the same. */
+static maas_status_t
+tune_same(const tune_t *c, maas_err_t *err)
+{
+    char        *text;
+    uint8_t      own[MAAS_DIGEST], first[MAAS_DIGEST];
+    maas_sha_t  *sha;
+
+    if (c->ranks == NULL) {
+        return MAAS_OK;
+    }
+
+    text = json_dumps(c->spec->json, JSON_COMPACT | JSON_SORT_KEYS);
+    sha = maas_sha_create();
+
+    if (text == NULL || sha == NULL) {
+        free(text);
+        return maas_err_nomem(err);
+    }
+
+    maas_sha_update(sha, text, strlen(text));
+    maas_sha_final(sha, own);
+    free(text);
+
+    MAAS_TRY(maas_ranks_meet(c->ranks, MAAS_OK, NULL, 0, err));
+    memcpy(first, own, MAAS_DIGEST);
+    maas_ranks_share(c->ranks, 0, first, MAAS_DIGEST);
+
+    return memcmp(first, own, MAAS_DIGEST) == 0 ? MAAS_OK
+           : maas_err(err, MAAS_EINVAL, "rank %d has another specification "
+                      "than rank 0", c->ranks->rank);
+}
+
+
 static maas_status_t
 tune_spec(tune_t *c, maas_err_t *err)
 {
-    maas_status_t  rc;
+    maas_status_t      rc;
+    maas_train_job_t   job = { .spec = c->spec, .store = c->store };
 
     if (c->spec->search == NULL) {
         return maas_err(err, MAAS_EINVAL, "the specification has no "
@@ -299,9 +350,16 @@ tune_spec(tune_t *c, maas_err_t *err)
                         "{\"optimizer.learning_rate\": [0.1, 0.01]}}");
     }
 
+    MAAS_TRY(tune_same(c, err));
+
     c->base = json_deep_copy(c->spec->json);
     if (c->base == NULL) {
         return maas_err_nomem(err);
+    }
+
+    if (c->ranks != NULL && c->ranks->rank != 0) {
+        snprintf(c->part, sizeof(c->part), "rank.%d", c->ranks->rank);
+        job.part = c->part;
     }
 
     json_object_del(c->base, "search");
@@ -310,8 +368,44 @@ tune_spec(tune_t *c, maas_err_t *err)
 
     maas_search_free(&c->r);
     json_decref(c->base);
+    maas_train_part_end(&job);
 
     return rc;
+}
+
+
+/* Alone or as a rank; then what the other ranks came to. */
+static int
+tune_ranks(tune_t *c, const char *path, const cli_list_t *set)
+{
+    int            code = CLI_OK;
+    maas_err_t     err;
+    maas_spec_t    spec;
+    maas_status_t  rc;
+
+    rc = maas_ranks_open(&c->ranks, &err);
+
+    if (rc == MAAS_OK) {
+        rc = maas_spec_read(&spec, maas_host_default(), path, set->v, set->n,
+                            &err);
+
+        if (rc == MAAS_OK) {
+            c->spec = &spec;
+            rc = tune_spec(c, &err);
+            maas_spec_free(&spec);
+        }
+
+        rc = maas_ranks_meet(c->ranks, rc, NULL, 0, &err);
+    }
+
+    if (rc != MAAS_OK) {
+        code = maas_ranks_tells(c->ranks) ? cli_fail("%s", err.text)
+                                          : CLI_FAILED;
+    }
+
+    /* When one has ended with an error, mpirun ends the others. */
+    maas_ranks_close(c->ranks);
+    return code;
 }
 
 
@@ -321,10 +415,8 @@ cmd_tune(int argc, char **argv)
     int           rc;
     bool          json = false, text = false, none = false;
     tune_t        c = { 0 };
-    int64_t       threads = maas_cores();
+    int64_t       threads = maas_ranks_threads(maas_cores());
     cli_list_t    rest = { 0 }, set = { 0 };
-    maas_err_t    err;
-    maas_spec_t   spec;
     cli_option_t  opts[] = {
         { "--set", CLI_MANY, &set },
         { "--threads", CLI_INT, &threads },
@@ -352,17 +444,7 @@ cmd_tune(int argc, char **argv)
     c.threads = (int) maas_min(threads, 1024);
     c.version = !none;
     c.json = json || (!text && !isatty(STDOUT_FILENO));
-    c.bar = !json && isatty(STDERR_FILENO);
-    c.spec = &spec;
+    c.bar = !json && isatty(STDERR_FILENO) && maas_ranks_tells(NULL);
 
-    if (maas_spec_read(&spec, maas_host_default(), rest.v[0], set.v, set.n,
-                       &err) != MAAS_OK)
-    {
-        return cli_fail("%s", err.text);
-    }
-
-    rc = tune_spec(&c, &err) == MAAS_OK ? CLI_OK : cli_fail("%s", err.text);
-    maas_spec_free(&spec);
-
-    return rc;
+    return tune_ranks(&c, rest.v[0], &set);
 }

@@ -18,6 +18,7 @@
 #include "graph/op.h"
 #include "train/build.h"
 #include "train/params.h"
+#include "train/ranks.h"
 
 
 typedef enum {
@@ -47,6 +48,7 @@ typedef struct {
     uint64_t            seed;
     int                 threads;        /* that may be used, at least 1 */
     maas_team_t        *team;           /* carries this call; NULL: alone */
+    maas_ranks_t       *ranks;          /* that share the fit; NULL: alone */
     const atomic_bool  *cancel;         /* NULL, or polled: MAAS_ECANCEL */
     void              (*progress)(void *ctx, uint64_t done, uint64_t of);
     void               *progress_ctx;
@@ -95,6 +97,11 @@ typedef struct {
     uint16_t                param_size;
     bool                    missing;    /* takes NaN in x */
     maas_status_t         (*fit)(maas_fit_job_t *f, maas_task_kind_t task);
+    /*
+     * Ranks share the work of fit(), each with all the samples; all end with
+     * what one process comes to, bit for bit.
+     */
+    bool                    ranks;
 } maas_estimator_t;
 
 #define MAAS_PARAMS(a, t)  .param = a, .n_param = maas_nelts(a),              \

@@ -6,6 +6,9 @@
  * Ownership: trials lie in the arena of the result, JSON values in
  *            references of their own.
  * Threads:   one thread.
+ *
+ * An entry of the table is added before its round runs; what was not run has
+ * an error that says so.
  */
 
 #include <math.h>
@@ -438,18 +441,17 @@ search_score(search_t *s, maas_search_trial_t *t, const json_t *spec)
 }
 
 
+/* An entry of the table for a trial that is to run. */
 static maas_status_t
-search_run(search_t *s, int trial, int rung, double resource)
+search_add(search_t *s, int trial, int rung, double resource)
 {
-    json_t               *spec;
-    uint64_t              start = maas_now_ns();
-    maas_status_t         rc;
     maas_search_trial_t  *t = &s->r->trial[s->r->n];
 
     t->trial = trial;
     t->rung = rung;
     t->resource = resource;
     t->score = NAN;
+    t->error = "it was not finished";
     t->values = json_incref(s->values[trial]);
     s->r->n++;
 
@@ -461,22 +463,126 @@ search_run(search_t *s, int trial, int rung, double resource)
         }
     }
 
-    MAAS_TRY(search_spec(s, t->values, resource, &spec));
+    return MAAS_OK;
+}
 
+
+static maas_status_t
+search_run(search_t *s, maas_search_trial_t *t)
+{
+    json_t         *spec;
+    uint64_t        start = maas_now_ns();
+    const char     *unfinished = t->error;
+    maas_status_t   rc;
+
+    MAAS_TRY(search_spec(s, t->values, t->resource, &spec));
+
+    t->error = NULL;
     rc = search_score(s, t, spec);
     json_decref(spec);
     t->seconds = (double) (maas_now_ns() - start) / 1e9;
 
     if (rc != MAAS_OK) {
         t->score = NAN;
-        t->error = "it was not finished";
-    }
-
-    if (rc == MAAS_OK && s->job->done != NULL) {
-        s->job->done(s->job->ctx, t, s->r->n, s->planned);
+        t->error = unfinished;
     }
 
     return rc;
+}
+
+
+static void
+search_told(const search_t *s, const maas_search_trial_t *t)
+{
+    if (s->job->done != NULL) {
+        s->job->done(s->job->ctx, t, (int) (t - s->r->trial) + 1,
+                     s->planned);
+    }
+}
+
+
+/* What rank `root` found of a trial; rc: of this rank so far. */
+static maas_status_t
+search_share(search_t *s, maas_search_trial_t *t, int root,
+    maas_status_t rc)
+{
+    maas_ranks_t  *r = s->job->ranks;
+    struct {
+        double  score, std, seconds;
+        char    error[MAAS_ERR_TEXT];
+    }              m = { .score = t->score, .std = t->std,
+                         .seconds = t->seconds };
+
+    snprintf(m.error, sizeof(m.error), "%s",
+             t->error != NULL ? t->error : "");
+    maas_ranks_share(r, root, &m, sizeof(m));
+
+    if (t->fold != NULL) {
+        maas_ranks_share(r, root, t->fold,
+                         (size_t) s->r->folds * sizeof(double));
+    }
+
+    t->score = m.score;
+    t->std = m.std;
+    t->seconds = m.seconds;
+    t->error = NULL;
+
+    if (m.error[0] != '\0') {
+        t->error = maas_arena_str(&s->r->mem, m.error,
+                                  strlen(m.error)).data;
+        rc = t->error == NULL ? maas_err_nomem(s->err) : rc;
+    }
+
+    return rc;
+}
+
+
+/* Entries from number n on were not tried. */
+static void
+search_cut(search_t *s, int n)
+{
+    while (s->r->n > n) {
+        json_decref(s->r->trial[--s->r->n].values);
+    }
+}
+
+
+/* Runs the entries from number `first` on. */
+static maas_status_t
+search_round(search_t *s, int first)
+{
+    maas_ranks_t         *r = s->job->ranks;
+    maas_status_t         rc = MAAS_OK;
+    maas_search_trial_t  *t = s->r->trial;
+
+    for (int i = first; i < s->r->n && rc == MAAS_OK; i++) {
+        if (r == NULL || (i - first) % r->n == r->rank) {
+            rc = search_run(s, &t[i]);
+        }
+
+        if (r == NULL && rc == MAAS_OK) {
+            search_told(s, &t[i]);
+
+        } else if (r == NULL) {
+            search_cut(s, i + 1);
+        }
+    }
+
+    if (r == NULL) {
+        return rc;
+    }
+
+    MAAS_TRY(maas_ranks_meet(r, rc, NULL, 0, s->err));
+
+    for (int i = first; i < s->r->n; i++) {
+        rc = search_share(s, &t[i], (i - first) % r->n, rc);
+
+        if (rc == MAAS_OK) {
+            search_told(s, &t[i]);
+        }
+    }
+
+    return maas_ranks_meet(r, rc, NULL, 0, s->err);
 }
 
 
@@ -542,10 +648,10 @@ search_all(search_t *s)
     MAAS_TRY(search_room(s, s->n_trial));
 
     for (int i = 0; i < s->n_trial; i++) {
-        MAAS_TRY(search_run(s, i, 0, 0));
+        MAAS_TRY(search_add(s, i, 0, 0));
     }
 
-    return MAAS_OK;
+    return search_round(s, 0);
 }
 
 
@@ -586,7 +692,7 @@ search_rungs(const search_t *s, int n[SEARCH_RUNGS])
 static maas_status_t
 search_halving(search_t *s)
 {
-    int                   n[SEARCH_RUNGS], k, all = 0;
+    int                   n[SEARCH_RUNGS], k, first, all = 0;
     maas_search_trial_t  *t;
 
     k = search_rungs(s, n);
@@ -598,11 +704,14 @@ search_halving(search_t *s)
     MAAS_TRY(search_room(s, all));
 
     for (int i = 0; i < n[0]; i++) {
-        MAAS_TRY(search_run(s, i, 0, search_resource(s, 0)));
+        MAAS_TRY(search_add(s, i, 0, search_resource(s, 0)));
     }
 
+    MAAS_TRY(search_round(s, 0));
+
     for (int i = 1; i < k; i++) {
-        t = &s->r->trial[s->r->n - n[i - 1]];
+        first = s->r->n;
+        t = &s->r->trial[first - n[i - 1]];
         search_sort(s->r, t, n[i - 1]);
 
         for (int j = 0; j < n[i]; j++) {
@@ -611,12 +720,14 @@ search_halving(search_t *s)
                 break;
             }
 
-            MAAS_TRY(search_run(s, t[j].trial, i, search_resource(s, i)));
+            MAAS_TRY(search_add(s, t[j].trial, i, search_resource(s, i)));
         }
 
         if (n[i] == 0) {
             break;
         }
+
+        MAAS_TRY(search_round(s, first));
     }
 
     return MAAS_OK;

@@ -19,7 +19,7 @@
 
 #include <jansson.h>
 
-#include "base/base.h"
+#include "train/ranks.h"
 
 
 #define MAAS_SEARCH_TRIALS  100000      /* at most */
@@ -82,6 +82,12 @@ typedef struct {
         int n, int of);
     void               *ctx;
     const atomic_bool  *cancel;     /* NULL, or polled: MAAS_ECANCEL */
+    /*
+     * Trial i of a round (of all, or of a rung) runs on rank i % n; then all
+     * have the scores of all.  done() is called on each, after the round.
+     * NULL: alone.
+     */
+    maas_ranks_t       *ranks;
     const maas_host_t  *host;
 } maas_search_job_t;
 

@@ -33,7 +33,9 @@ est_progress(void *ctx, uint64_t done, uint64_t of)
     maas_train_event_t   e = { .kind = MAAS_TRAIN_FIT, .done = done,
                                .of = of };
 
-    if (n->t->job->event != NULL) {
+    if (n->t->job->event != NULL
+        && (n->t->job->ranks == NULL || n->t->job->ranks->rank == 0))
+    {
         n->t->job->event(n->t->job->ctx, &e);
     }
 }
@@ -152,6 +154,7 @@ est_fit(train_est_t *n)
     n->f.seed = (uint64_t) t->job->spec->seed;
     n->f.threads = t->job->threads;
     n->f.team = t->job->team;
+    n->f.ranks = t->job->ranks;
     n->f.cancel = t->job->cancel;
     n->f.progress = est_progress;
     n->f.progress_ctx = n;
@@ -487,6 +490,11 @@ maas_train_estimator(maas_train_t *t)
     maas_train_put(&t->training, "seconds",
                    (double) (maas_now_ns() - n.start) / 1e9);
     maas_train_put(&t->training, "threads", t->job->threads);
+
+    if (t->job->ranks != NULL) {
+        maas_train_put(&t->training, "ranks", t->job->ranks->n);
+    }
+
 
     MAAS_TRY(est_measure(&n, "test_", t->rows.test, t->rows.n_test));
     MAAS_TRY(est_measure(&n, "", t->rows.train, t->rows.n_train));

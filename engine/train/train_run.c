@@ -3,6 +3,7 @@
  * estimator, then the version.  See train_run.h.
  */
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <math.h>
@@ -67,6 +68,17 @@ train_errno(maas_train_t *t, const char *path)
 }
 
 
+static int
+train_work(const maas_train_job_t *job, const char *store, char *path,
+    size_t size)
+{
+    return snprintf(path, size, "%s/%.*s/.train%s%s", store,
+                    (int) job->spec->name.len, job->spec->name.data,
+                    job->part != NULL ? "/" : "",
+                    job->part != NULL ? job->part : "");
+}
+
+
 /* The work folder and all above it; a lock that ends with the process. */
 static maas_status_t
 train_folders(maas_train_t *t)
@@ -74,8 +86,7 @@ train_folders(maas_train_t *t)
     int   n;
     char  path[3300];
 
-    n = snprintf(t->work, sizeof(t->work), "%s/%.*s/.train", t->store,
-                 (int) t->job->spec->name.len, t->job->spec->name.data);
+    n = train_work(t->job, t->store, t->work, sizeof(t->work));
 
     if (n < 0 || (size_t) n >= sizeof(t->work) - 64) {
         return maas_err(t->err, MAAS_EINVAL, "%.100s: the path is too long",
@@ -119,6 +130,40 @@ train_folders(maas_train_t *t)
     }
 
     return MAAS_OK;
+}
+
+
+/* There are only files in it. */
+void
+maas_train_part_end(const maas_train_job_t *job)
+{
+    DIR            *d;
+    char            path[3300], file[3600];
+    const char     *store = job->store;
+    struct dirent  *e;
+
+    if (store == NULL) {
+        store = maas_spec_path(job->spec, job->spec->store);
+    }
+
+    if (job->part == NULL || store == NULL
+        || train_work(job, store, path, sizeof(path)) >= (int) sizeof(path))
+    {
+        return;
+    }
+
+    d = opendir(path);
+    if (d == NULL) {
+        return;
+    }
+
+    while ((e = readdir(d)) != NULL) {
+        snprintf(file, sizeof(file), "%s/%.255s", path, e->d_name);
+        (void) unlink(file);
+    }
+
+    closedir(d);
+    (void) rmdir(path);
 }
 
 
@@ -310,6 +355,27 @@ train_measured(maas_train_t *t)
 }
 
 
+bool
+maas_train_shared(const json_t *model)
+{
+    const json_t            *type = json_object_get(model, "type");
+    maas_str_t               name = { json_string_value(type),
+                                      json_string_length(type) };
+    const maas_estimator_t  *e;
+
+    if (!json_is_string(type)) {
+        return false;
+    }
+
+    if (maas_str_is(name, "network") || maas_str_is(name, "finetune")) {
+        return true;
+    }
+
+    e = maas_estimator_find(name);
+    return e != NULL && e->ranks;
+}
+
+
 static maas_status_t
 train_all(maas_train_t *t)
 {
@@ -329,9 +395,10 @@ train_all(maas_train_t *t)
     MAAS_TRY(train_type(t, &kind));
     t->job->resumable = kind == TRAIN_NETWORK;
 
-    if (kind != TRAIN_NETWORK && t->job->ranks != NULL) {
+    if (t->job->ranks != NULL && !maas_train_shared(t->job->spec->model)) {
         return maas_err(t->err, MAAS_EINVAL, "model: \"%s\" is fitted by "
-                        "one process, without mpirun, which is for networks",
+                        "one process: its fit has no parts that processes "
+                        "of mpirun could share",
                         json_string_value(json_object_get(
                             t->job->spec->model, "type")));
     }

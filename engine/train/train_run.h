@@ -52,7 +52,7 @@ typedef struct {
     bool                     resume;
     int                      threads;
     maas_team_t             *team;      /* carries the call; NULL: alone */
-    maas_ranks_t            *ranks;     /* of networks; NULL: one process */
+    maas_ranks_t            *ranks;     /* that share it; NULL: alone */
     const atomic_bool       *cancel;
     void                   (*event)(void *ctx, const maas_train_event_t *e);
     void                    *ctx;
@@ -63,6 +63,11 @@ typedef struct {
      */
     bool                     trial;
     int64_t                  folds, fold;
+    /*
+     * Of trials that run at the same time: a folder below the work folder,
+     * of this one's own; NULL: none.  maas_train_part_end() takes it away.
+     */
+    const char              *part;
     const char              *search;    /* JSON for lineage.json; NULL */
 
     /* Answers. */
@@ -73,6 +78,10 @@ typedef struct {
 } maas_train_job_t;
 
 maas_status_t maas_train_run(maas_train_job_t *job, maas_err_t *err);
+void maas_train_part_end(const maas_train_job_t *job);
+
+/* Do the processes of mpirun share the fitting of such a model? */
+bool maas_train_shared(const json_t *model);
 
 
 /* -- between its files --------------------------------------------------- */

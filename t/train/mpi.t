@@ -198,6 +198,90 @@ is($r->{status}, 0, 'folds') or diag($r->{err});
 is(scalar events($r, 'fold'), 2, '  are told once');
 
 
+# -- models that are fitted --------------------------------------------------
+
+for my $model ({ type => 'random_forest', trees => 7 },
+               { type => 'extra_trees', trees => 5, bootstrap => JSON::PP::true },
+               { type => 'isolation_forest', trees => 9,
+                 contamination => 0.1 },
+               { type => 'k_means', k => 4, starts => 5 })
+{
+    my $name = $model->{type};
+    my $data = { path => 'rows.csv', target => 'y' };
+
+    if ($name =~ /isolation|means/) {
+        delete $data->{target};
+        $data->{features} = [ 'a' .. 'f' ];
+    }
+
+    my $path = spec(model => $model, data => $data);
+
+    is(maas('train', '--json', '--output', "$tmp/$name.one", $path)->{status},
+       0, "$name: one process");
+
+    for my $n (2, 4) {
+        $r = mpi($n, '--output', "$tmp/$name.$n", $path);
+        is($r->{status}, 0, "$name: $n ranks") or diag($r->{err});
+        ok(slurp("$tmp/$name.$n/net/1/model.onnx")
+           eq slurp("$tmp/$name.one/net/1/model.onnx"), '  the same bits');
+        is((events($r, 'done'))[0]{training}{ranks}, $n, '  by all');
+    }
+}
+
+
+# -- searches ----------------------------------------------------------------
+
+sub tune {
+    my ($n, @argv) = @_;
+
+    return run('timeout', 60, $mpirun, '--oversubscribe', '-n', $n,
+               "$build/maas", 'tune', '--json', @argv);
+}
+
+
+# A table without the seconds.
+
+sub rows {
+    my ($search) = @_;
+
+    return [ map { my %t = %$_; delete $t{seconds}; \%t }
+             @{$search->{trials}} ];
+}
+
+
+my $rate = { min => 0.001, max => 0.1, log => JSON::PP::true };
+
+for my $case ([ 'a grid', 3, { type => 'grid', fields => {
+                    'optimizer.learning_rate' => [ 0.001, 0.01, 1e30 ],
+                    'model.layers[0].units' => [ 5, 9 ] } } ],
+              [ 'halving with folds', 2,
+                { type => 'halving', trials => 5, resource => 'epochs',
+                  min => 1, max => 4, factor => 2, folds => 2,
+                  metric => 'validation_accuracy',
+                  fields => { 'optimizer.learning_rate' => $rate } } ])
+{
+    my ($name, $n, $search) = @$case;
+    my $path = spec(search => $search, epochs => 2, name => 'tuned',
+                    data => { path => 'rows.csv', target => 'y',
+                              $search->{folds} ? ()
+                              : (split => { validation => 0.2 }) });
+    my ($one) = events(maas('tune', '--json', '--no-version', $path),
+                       'search');
+    $r = tune($n, '--output', "$tmp/tuned.$n", $path);
+    is($r->{status}, 0, "$name by $n ranks") or diag($r->{err});
+
+    my ($all) = events($r, 'search');
+    is_deeply(rows($all), rows($one), '  has the table of one process');
+    is_deeply($all->{best}, $one->{best}, '  and its best');
+    is(scalar events($r, 'trial'), scalar @{$one->{trials}},
+       '  trials are told once');
+    is(join(' ', map { s/.*\///r } glob "$tmp/tuned.$n/tuned/*"), '1',
+       '  there is one version');
+    is(scalar glob("$tmp/tuned.$n/tuned/.train/rank*"), undef,
+       '  and nothing of the ranks is left');
+}
+
+
 # -- a rank is killed --------------------------------------------------------
 
 sub start {
@@ -313,12 +397,26 @@ ok(!-e "$tmp/models/wild/1", '  makes no version');
 
 fails(mpi(2, spec(data => { path => 'nowhere.csv', target => 'y' })),
       'nowhere.csv: No such file', 'no data');
-fails(mpi(2, spec(model => { type => 'random_forest' })),
-      '"random_forest" is fitted by one process', 'a forest');
+fails(mpi(2, spec(model => { type => 'decision_tree' })),
+      '"decision_tree" is fitted by one process', 'a model without parts');
+fails(mpi(2, spec(model => { type => 'random_forest', trees => 0 })),
+      '"?trees"? is 0', 'a forest of no trees');
 fails(mpi(4, spec(name => 'wild', epochs => 200, model => {
                       type => 'network', layers => \@normed },
                   optimizer => { type => 'sgd', learning_rate => 1e38 })),
       'diverged at step \d+, in epoch \d+', 'one with statistics');
+
+fails(tune(2, spec()), 'has no "search"', 'nothing to search');
+fails(tune(3, spec(search => { type => 'grid', fields => {
+          'optimizer.learning_rate' => [ 1e30, 1e31, 1e32, 1e33 ] } })),
+      'all 4 trials failed; trial 0: training diverged', 'all trials fail');
+
+my @search = (search => { type => 'grid', fields => {
+    'optimizer.learning_rate' => [ 0.1, 0.01 ] } });
+fails(run('timeout', 60, $mpirun, '--oversubscribe', map {
+          ('-n', 1, "$build/maas", 'tune', '--json', '--output',
+           "$tmp/other", spec(@search, epochs => $_), ':')
+      } 1, 2), 'rank 1 has another specification', 'another search');
 
 my @other = ("$build/maas", 'train', '--json', '--output', "$tmp/other");
 fails(run('timeout', 60, $mpirun, '--oversubscribe', '-n', 1, @other, spec(),

@@ -225,6 +225,13 @@ maas_grow_cut_t maas_grow_cut(maas_grower_t *r, uint32_t *known);
 
 /* -- a whole fit --------------------------------------------------------- */
 
+/*
+ * fn(arg, slot, i) grows tree[i]: by the crew, or by the crews of all ranks
+ * of the job, which then all hold all trees.
+ */
+maas_status_t maas_grow_trees(maas_crew_t *c, maas_crew_pt fn, void *arg,
+    maas_grown_t *tree, int64_t trees);
+
 /* "max_features": NULL, "all", "sqrt", "log2", a count, or a fraction. */
 maas_status_t maas_grow_features(const maas_fit_job_t *f, const json_t *v,
     uint32_t def, uint32_t *out);

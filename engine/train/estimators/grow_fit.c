@@ -220,8 +220,7 @@ fit_trees(fit_t *t)
         return maas_err_nomem(t->f->err);
     }
 
-    rc = maas_crew_run(&t->crew, fit_tree, t, t->trees, 0,
-                       (uint64_t) t->trees);
+    rc = maas_grow_trees(&t->crew, fit_tree, t, t->tree, t->trees);
 
     for (int i = 0; i < t->crew.slots; i++) {
         maas_grower_destroy(&t->grower[i]);

@@ -359,8 +359,7 @@ iso_all(iso_t *t)
         return maas_err_nomem(f->err);
     }
 
-    MAAS_TRY(maas_crew_run(&t->crew, iso_tree, t, t->p->trees, 0,
-                           (uint64_t) t->p->trees));
+    MAAS_TRY(maas_grow_trees(&t->crew, iso_tree, t, t->tree, t->p->trees));
     MAAS_TRY(iso_offset(t));
 
     if (f->summary != NULL) {
@@ -407,6 +406,6 @@ iso_fit(maas_fit_job_t *f, maas_task_kind_t task)
 const maas_estimator_t  maas_estimators_isolation_forest[] = {
     { "isolation_forest", "rows that random cuts set apart early lie outside",
       1 << MAAS_TASK_OUTLIERS, MAAS_PARAMS(iso_params, iso_param_t), false,
-      iso_fit },
+      iso_fit, true },
     { 0 }
 };

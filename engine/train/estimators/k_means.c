@@ -81,6 +81,13 @@ typedef struct {
     int                    picks;
 } km_t;
 
+/* What the best start came to. */
+typedef struct {
+    double   inertia;
+    int64_t  steps;
+    int64_t  start;
+} km_best_t;
+
 typedef void (*km_pt)(km_t *c, int slot, int64_t chunk, int64_t first,
     int64_t last);
 
@@ -662,11 +669,79 @@ km_say(km_t *c, double *best, double inertia, int64_t steps)
 }
 
 
+/* The best of the starts that this process makes: all, or every n-th. */
+static maas_status_t
+km_starts(km_t *c, km_best_t *b, double *best)
+{
+    double                inertia;
+    int64_t               steps, first, by;
+    const maas_ranks_t   *r = c->f->ranks;
+
+    first = r != NULL ? r->rank : 0;
+    by = r != NULL ? r->n : 1;
+
+    for (int64_t s = first; s < c->q->starts; s += by) {
+        MAAS_TRY(km_seed(c, (uint32_t) s));
+        MAAS_TRY(km_lloyd(c, &inertia, &steps));
+
+        if (inertia < b->inertia) {
+            b->inertia = inertia;
+            b->steps = steps;
+            b->start = s;
+            memcpy(best, c->centre, (size_t) (c->k * c->p) * sizeof(double));
+        }
+
+        if (c->f->progress != NULL) {
+            c->f->progress(c->f->progress_ctx,
+                           (uint64_t) maas_min(s + by, c->q->starts),
+                           (uint64_t) c->q->starts);
+        }
+    }
+
+    return MAAS_OK;
+}
+
+
+/* Of all ranks; of equal ones that of the first start. */
+static maas_status_t
+km_share(km_t *c, maas_status_t rc, km_best_t *b, double *best)
+{
+    int            root = 0;
+    km_best_t      all = *b, one;
+    maas_ranks_t  *r = c->f->ranks;
+
+    if (r == NULL) {
+        return rc;
+    }
+
+    MAAS_TRY(maas_ranks_meet(r, rc, NULL, 0, c->f->err));
+
+    for (int i = 0; i < r->n; i++) {
+        one = *b;
+        maas_ranks_share(r, i, &one, sizeof(one));
+
+        if (i == 0 || one.inertia < all.inertia
+            || (one.inertia == all.inertia && one.start < all.start))
+        {
+            all = one;
+            root = i;
+        }
+    }
+
+    maas_ranks_share(r, root, best,
+                     (size_t) (c->k * c->p) * sizeof(double));
+    *b = all;
+
+    return MAAS_OK;
+}
+
+
 static maas_status_t
 km_run(km_t *c, maas_arena_t *a)
 {
-    double   *best, inertia, least = INFINITY;
-    int64_t   steps, taken = 0;
+    double         *best;
+    km_best_t       b = { .inertia = INFINITY, .start = INT64_MAX };
+    maas_status_t   rc;
 
     MAAS_TRY(km_alloc(c, a));
 
@@ -676,24 +751,10 @@ km_run(km_t *c, maas_arena_t *a)
     }
 
     km_centre(c);
+    rc = km_starts(c, &b, best);
+    MAAS_TRY(km_share(c, rc, &b, best));
 
-    for (int64_t s = 0; s < c->q->starts; s++) {
-        MAAS_TRY(km_seed(c, (uint32_t) s));
-        MAAS_TRY(km_lloyd(c, &inertia, &steps));
-
-        if (inertia < least) {
-            least = inertia;
-            taken = steps;
-            memcpy(best, c->centre, (size_t) (c->k * c->p) * sizeof(double));
-        }
-
-        if (c->f->progress != NULL) {
-            c->f->progress(c->f->progress_ctx, (uint64_t) s + 1,
-                           (uint64_t) c->q->starts);
-        }
-    }
-
-    km_say(c, best, least, taken);
+    km_say(c, best, b.inertia, b.steps);
     km_nodes(c, best);
     return MAAS_OK;
 }
@@ -739,6 +800,6 @@ const maas_estimator_t  maas_estimators_k_means[] = {
       .about = "clusters around means; the distance to each is an output",
       .tasks = 1u << MAAS_TASK_CLUSTERING,
       MAAS_PARAMS(km_params, km_param_t),
-      .fit = km_fit },
+      .fit = km_fit, .ranks = true },
     { .name = NULL }
 };

@@ -92,10 +92,11 @@ const maas_estimator_t  maas_estimators_random_forest[] = {
     { "random_forest", "trees of bootstrap samples with features drawn for "
       "each cut, averaged",
       1 << MAAS_TASK_REGRESSION | 1 << MAAS_TASK_CLASSIFICATION,
-      MAAS_PARAMS(forest_params, forest_param_t), false, forest_fit },
+      MAAS_PARAMS(forest_params, forest_param_t), false, forest_fit,
+      true },
     { "extra_trees", "trees that cut at random thresholds, the best of the "
       "features drawn, averaged",
       1 << MAAS_TASK_REGRESSION | 1 << MAAS_TASK_CLASSIFICATION,
-      MAAS_PARAMS(extra_params, forest_param_t), false, extra_fit },
+      MAAS_PARAMS(extra_params, forest_param_t), false, extra_fit, true },
     { 0 }
 };
