@@ -313,6 +313,12 @@ source_target(maas_data_t *s, maas_err_t *err)
         if (i == 0) {
             s->info.target = c->name;
         }
+
+        if (s->info.named.len == 0
+            && (c->kind == MAAS_COL_CATEGORY || c->kind == MAAS_COL_TEXT))
+        {
+            s->info.named = c->name;
+        }
     }
 
     if (s->info.n_target_column == 1

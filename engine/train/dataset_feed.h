@@ -61,6 +61,7 @@ typedef struct {
     maas_str_t         target;          /* name of the first; len 0: none */
     int64_t            n_target;        /* numbers of a row */
     int                n_target_column;
+    maas_str_t         named;           /* a target that is no numbers */
     int                n_class;         /* 0: numbers */
     const maas_str_t  *class_name;      /* NULL: integers */
     const int64_t     *class_int;
@@ -84,6 +85,12 @@ maas_status_t maas_data_split(maas_data_t *s, int64_t fold,
  */
 void maas_data_feed(maas_data_t *s, const maas_tensor_t *x,
     const maas_tensor_t *y, bool classes, maas_feed_t *feed);
+
+/*
+ * Targets that are classes by themselves, 0 ... classes - 1, n_target of them
+ * a row, of any shape: y is int64.  Below 0: left out.
+ */
+void maas_data_each(maas_data_t *s, int64_t classes);
 
 /* Factors of the loss by class; y is of classes, or 0 and 1. */
 void maas_data_weigh(maas_data_t *s, const double *factor,

@@ -164,6 +164,54 @@ source_table(maas_data_t *s, const int64_t *row, int64_t n, void *x,
 }
 
 
+/* Number `at` of the targets of a row: its column. */
+static maas_str_t
+source_target_name(const maas_data_t *s, int64_t at)
+{
+    const maas_column_t  *c = NULL;
+
+    for (int i = 0; i < s->info.n_target_column && at >= 0; i++) {
+        c = maas_dataset_column(s->ds, s->target[i]);
+        at -= (int64_t) c->width;
+    }
+
+    return c != NULL ? c->name : maas_str("");
+}
+
+
+/* Classes of each step; floats come into the same memory first. */
+static maas_status_t
+source_each(maas_data_t *s, const int64_t *row, int64_t n, int64_t *y,
+    maas_err_t *err)
+{
+    float              f;
+    int64_t            per = s->info.n_target;
+    maas_str_t         name;
+    const maas_rows_t  rows = { row, 0, n };
+
+    MAAS_TRY(maas_dataset_floats(s->ds, s->target, s->info.n_target_column,
+                                 &rows, (float *) y, (size_t) per, err));
+
+    for (int64_t i = n * per - 1; i >= 0; i--) {
+        memcpy(&f, (const char *) y + (size_t) i * sizeof(f), sizeof(f));
+
+        if (!(f >= -1e9f && f < (float) s->each) || f != floorf(f)) {
+            name = source_target_name(s, i % per);
+
+            return maas_err(err, MAAS_EINVAL, "data: row %lld: %g in column "
+                            "\"%.*s\" is no class of 0 ... %lld, nor below "
+                            "0, which is left out",
+                            (long long) row[i / per] + 1, (double) f,
+                            SHOW(name), (long long) s->each - 1);
+        }
+
+        y[i] = (int64_t) f;
+    }
+
+    return MAAS_OK;
+}
+
+
 static maas_status_t
 source_y(maas_data_t *s, const int64_t *row, int64_t n, void *y,
     maas_err_t *err)
@@ -171,6 +219,10 @@ source_y(maas_data_t *s, const int64_t *row, int64_t n, void *y,
     float             *f = y;
     int64_t           *k = y;
     const maas_rows_t  rows = { row, 0, n };
+
+    if (s->each != 0) {
+        return source_each(s, row, n, y, err);
+    }
 
     if (!s->labels && !s->zero_one) {
         return maas_dataset_floats(s->ds, s->target,
@@ -224,6 +276,14 @@ maas_data_feed(maas_data_t *s, const maas_tensor_t *x,
     s->integers = x->dtype == MAAS_I64;
     s->labels = classes && y->dtype == MAAS_I64;
     s->zero_one = classes && y->dtype == MAAS_F32;
+    s->each = 0;
+}
+
+
+void
+maas_data_each(maas_data_t *s, int64_t classes)
+{
+    s->each = classes;
 }
 
 

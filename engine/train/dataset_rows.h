@@ -43,6 +43,8 @@ struct maas_data_s {
     bool                  integers;
     bool                  labels;       /* y: int64 classes */
     bool                  zero_one;     /* y: float32, class 1 of two */
+    int64_t               each;         /* y: int64, n_target a row, of so
+                                           many classes; 0: it is not */
     const double         *factor;
     int64_t               cap;          /* rows that the scratch holds */
     double               *wide;

@@ -24,6 +24,7 @@ typedef struct {
     maas_tensor_t           x;
     maas_tensor_t           y;
     bool                    classes;    /* the target is a column of them */
+    bool                    each;       /* it is one at each place */
     bool                    dense;
     bool                    logits;
     double                 *factor;     /* by class; NULL: none */

@@ -89,6 +89,18 @@ net_classes(train_net_t *n)
 }
 
 
+/* A class at each place of the result, [N,T,classes]: numbers [N,T]. */
+static bool
+net_each(const train_net_t *n, int64_t numbers)
+{
+    const maas_layer_value_t  *o = &n->net.out;
+    int64_t                    classes = o->dims[o->rank - 1];
+
+    return n->loss.row->target == MAAS_TARGET_CLASSES && o->rank > 2
+           && classes > 1 && numbers / classes == n->t->info->n_target;
+}
+
+
 static maas_status_t
 net_target(train_net_t *n)
 {
@@ -123,7 +135,20 @@ net_target(train_net_t *n)
                         SHOW(t->info->target));
     }
 
-    n->dense = n->loss.row->target == MAAS_TARGET_CLASSES;
+    if (t->info->named.len != 0) {
+        return maas_err(t->err, MAAS_EINVAL, "data: the column \"%.*s\" has "
+                        "names; targets in several columns are numbers",
+                        SHOW(t->info->named));
+    }
+
+    n->each = net_each(n, each);
+    n->dense = n->loss.row->target == MAAS_TARGET_CLASSES && !n->each;
+
+    if (n->each) {
+        n->y.dtype = MAAS_I64;
+        n->y.rank--;
+        return MAAS_OK;
+    }
 
     return each == t->info->n_target
            ? MAAS_OK : net_misfit(n, t->info->n_target,
@@ -357,6 +382,10 @@ maas_train_options(train_net_t *n)
                 && strcmp(n->net.last, "Softmax") != 0;
 
     maas_data_feed(t->source, &n->x, &n->y, n->classes, &n->feed);
+
+    if (n->each) {
+        maas_data_each(t->source, n->net.out.dims[n->net.out.rank - 1]);
+    }
 
     if (n->factor != NULL) {
         maas_data_weigh(t->source, n->factor, &n->feed);

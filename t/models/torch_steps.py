@@ -209,6 +209,14 @@ def cross(o, s, y, l):
     return e.mean()
 
 
+# A class of each step; those below 0 are left out.
+def steps(o, s, y, l):
+    return F.cross_entropy(s.reshape(-1, s.shape[-1]), y.reshape(-1),
+                           ignore_index=-1, reduction="sum",
+                           label_smoothing=l.get("label_smoothing", 0)
+                           ) / y.numel()
+
+
 def binary(o, s, y, l):
     k = l.get("label_smoothing", 0)
     return F.binary_cross_entropy_with_logits(s, y * (1 - k) + k / 2)
@@ -242,7 +250,7 @@ def optimizer(o, params):
     return torch.optim.Adagrad(params, lr)
 
 
-def torch_losses(model, spec, x, y):
+def torch_losses(model, spec, x, y, by_step):
     names = [i.name for i in model.graph.initializer]
     # Only biases and norms do not decay, as in maas.
     values, weights, decays = {}, [], []
@@ -281,7 +289,8 @@ def torch_losses(model, spec, x, y):
             batch += 1
             values[model.graph.input[0].name] = x[a:b]
             r = run(model.graph, values, state)
-            e = LOSSES[kind](r, state.get("logits", r), y[a:b], arg)
+            fn = LOSSES[kind] if not by_step else steps
+            e = fn(r, state.get("logits", r), y[a:b], arg)
             (e * ((b - a) / total)).backward()
         allp = weights + decays
         for p in allp:
@@ -434,6 +443,21 @@ case("bidirectional gru sequences, summed", [5, 3], [
     {"type": "bidirectional", "merge_mode": "sum",
      "layer": {"type": "gru", "units": 3, "return_sequences": True}},
     {"type": "flatten"}] + HEAD)
+TAGS = [{"type": "dense", "units": 3, "activation": "softmax"}]
+case("lstm, a class of each step", [5, 4], [
+    {"type": "lstm", "units": 6, "return_sequences": True}] + TAGS, "steps",
+    loss={"type": "categorical_crossentropy", "label_smoothing": 0.1})
+case("bidirectional gru, a class of each step", [5, 4], [
+    {"type": "bidirectional",
+     "layer": {"type": "gru", "units": 3, "return_sequences": True}}] + TAGS,
+    "steps")
+case("lstm, two numbers of each step", [5, 4], [
+    {"type": "lstm", "units": 6, "return_sequences": True},
+    {"type": "dense", "units": 2}], "step numbers", "mean_squared_error")
+case("simple_rnn, yes or no of each step", [5, 4], [
+    {"type": "simple_rnn", "units": 6, "return_sequences": True},
+    {"type": "dense", "units": 1, "activation": "sigmoid"}], "step twos",
+    "binary_crossentropy")
 case("self_attention", [5, 6], [
     {"type": "self_attention", "heads": 2, "causal": True},
     {"type": "flatten"}] + HEAD)
@@ -465,6 +489,20 @@ def table(c, rng, path):
         y = np.exp(x @ w)
         y = (y / y.sum(1, keepdims=True)).astype(np.float32)
         cols, names = y, ["y0", "y1", "y2"]
+        t = torch.from_numpy(y)
+    elif c["target"] in ("steps", "step numbers", "step twos"):
+        s = x.reshape([ROWS] + c["shape"])
+        w = rng.standard_normal((c["shape"][1], 3))
+        y = (s + np.roll(s, 1, 1)) @ w
+        if c["target"] == "steps":
+            y = np.argmax(y, 2)
+            y[:, -1] = np.where(y[:, 0] == 1, -1, y[:, -1])
+        elif c["target"] == "step twos":
+            y = (y[:, :, :1] > 0).astype(np.float32)
+        else:
+            y = np.sin(y[:, :, :2]).astype(np.float32)
+        cols = y.reshape(ROWS, -1)
+        names = ["y%d" % i for i in range(cols.shape[1])]
         t = torch.from_numpy(y)
     else:
         y = np.sin(x @ w[:, :2]).astype(np.float32)
@@ -510,7 +548,7 @@ def compare(c, folder, seed):
            if e["event"] == "step"][:STEPS]
     model = onnx.load(folder + "/first/m/1/model.onnx")
     onnx.checker.check_model(model)
-    want = torch_losses(model, spec, x, y)
+    want = torch_losses(model, spec, x, y, c["target"] == "steps")
     got = np.array(got)
     if len(got) < STEPS:
         raise RuntimeError("only %d steps" % len(got))

@@ -461,6 +461,54 @@ $r = train(spec($iris, data => { path => 'gap.csv', target => 'y' },
 like($r->{err}, qr/row 2 has no value in column "b"/, 'a missing value');
 
 
+# Targets of each step: classes, those below 0 left out.
+
+system($python, '-c', <<'EOP', $tmp) == 0 or BAIL_OUT('numpy');
+import numpy as np, sys
+r = np.random.default_rng(1)
+x = r.standard_normal((400, 6, 3)).astype(np.float32)
+s = x.copy()
+s[:, 1:] += x[:, :-1]
+y = s.argmax(2)
+y[:, 4:] = np.where(y[:, :1] == 0, -1, y[:, 4:])
+np.savez(sys.argv[1] + '/steps.npz', x=x, y=y)
+y[7, 2] = 3
+np.savez(sys.argv[1] + '/far.npz', x=x, y=y)
+with open(sys.argv[1] + '/names.csv', 'w') as f:
+    f.write('a,b,c,d,y,z\n')
+    for i in range(40):
+        f.write('%g,%g,%g,%g,%s,%s\n' % (*r.standard_normal(4),
+                'uv'[i % 2], 'vu'[i % 2]))
+EOP
+
+my $steps = {
+    name => 'steps', seed => 1, epochs => 30, batch_size => 32,
+    data => { path => 'steps.npz', target => 'y', features => ['x'],
+              split => { validation => 0.2 } },
+    model => { type => 'network', input => { shape => [6, 3] }, layers => [
+        { type => 'lstm', units => 16, return_sequences => JSON::PP::true },
+        { type => 'dense', units => 3, activation => 'softmax' } ] },
+    loss => 'categorical_crossentropy',
+    optimizer => { type => 'adam', learning_rate => 0.02 }
+};
+$r = train(spec($steps));
+is($r->{status}, 0, 'a class of each step') or diag($r->{err});
+my ($tagged) = events($r, 'done');
+cmp_ok($tagged->{metrics}{validation_accuracy}, '>', 0.9, '  is learned');
+
+$r = train(spec($steps, data => { %{$steps->{data}}, path => 'far.npz' }));
+is($r->{status}, 1, 'a class that is none');
+like($r->{err}, qr/row 8: 3 in column "y" is no class of 0 \.\.\. 2/,
+     '  says where');
+
+$r = train(spec($steps, data => { path => 'names.csv',
+                                  target => ['y', 'z'] },
+                model => { type => 'network', input => { shape => [2, 2] },
+                           layers => [ { type => 'dense', units => 2 } ] }));
+is($r->{status}, 1, 'names at each step');
+like($r->{err}, qr/column "y".*numbers/, '  are no numbers');
+
+
 # a full disk: files may not grow beyond so many KiB
 
 for my $limit (1, 4, 16, 24) {
