@@ -3,7 +3,8 @@
  * words of vec_*.h.  The includer defines MAAS_ISA, KG_ROWS (rows of the
  * widest tile), KG_KC (k of a block) and KG_R (a list macro of the rows).
  *
- * A tile is KG_ROWS rows by two vectors.  Blocks: KG_KC of k, KG_MC rows,
+ * A tile is KG_ROWS rows by two vectors, or by one where a matrix, or its
+ * last columns, are no more.  Blocks: KG_KC of k, KG_MC rows,
  * then pairs of vectors, whose block of B stays in the first cache while
  * the rows pass.  Between blocks of k the partial sums lie in C, which
  * changes no bit of the chain.  The next block of B is fetched ahead: the
@@ -46,22 +47,24 @@ kg_start(const float *c, const float *bias, bool load, int n)
 
 
 /*
- * R rows by two vectors; R and T are constants where this is inlined.  T: A
+ * R rows by W vectors; R, W and T are constants where this is inlined.  T: A
  * lies transposed, the rows of a k next to each other.
  */
 V_INL void
-kg_tile(const kg_tile_t *t, const int R, const bool T)
+kg_tile(const kg_tile_t *t, const int R, const int W, const bool T)
 {
-    V             b0, b1, v;
+    V             b0, b1 = v_zero(), v;
     int64_t       k, lda = t->lda, ldc = t->ldc, vs = t->vstride;
     float        *c = t->c;
     const float  *a0, *a3, *a6, *a9, *b = t->b, *f = t->next;
     const float  *s = t->bias, *s1 = s ? s + VL : NULL;
 
 #define KG_START(r)                                                           \
-    V  x##r, y##r;                                                            \
+    V  x##r, y##r = v_zero();                                                 \
     if (R > r) {                                                              \
         x##r = kg_start(c + r * ldc, s, t->load, t->n);                       \
+    }                                                                         \
+    if (R > r && W > 1) {                                                     \
         y##r = kg_start(c + r * ldc + VL, s1, t->load, t->n - VL);            \
     }
     KG_R(KG_START)
@@ -76,16 +79,16 @@ kg_tile(const kg_tile_t *t, const int R, const bool T)
             v = v_set1(T ? a0[r] : (r < 3 ? a0 : r < 6 ? a3 : r < 9 ? a6      \
                                     : a9)[k + (r % 3) * lda]);                \
             x##r = v_fma(v, b0, x##r);                                        \
-            y##r = v_fma(v, b1, y##r);                                        \
+            y##r = W > 1 ? v_fma(v, b1, y##r) : y##r;                         \
         }
 
 #pragma GCC unroll 4
     for (k = 0; k < t->k; k++) {
         b0 = v_load(b);
-        b1 = v_load(b + vs);
+        b1 = W > 1 ? v_load(b + vs) : b1;
         __builtin_prefetch(f);
 
-        if (VL == MAAS_P16) {
+        if (VL == MAAS_P16 && W > 1) {
             __builtin_prefetch(f + vs);
         }
 
@@ -98,31 +101,35 @@ kg_tile(const kg_tile_t *t, const int R, const bool T)
 #define KG_END(r)                                                             \
     if (R > r) {                                                              \
         v_stores(c + r * ldc, x##r, t->n);                                    \
+    }                                                                         \
+    if (R > r && W > 1) {                                                     \
         v_stores(c + r * ldc + VL, y##r, t->n - VL);                          \
     }
     KG_R(KG_END)
 }
 
 
-#define KG_DEFINE(r)                                                          \
+#define KG_FN(name, r, w, t)                                                  \
     static __attribute__((noinline)) void                                     \
-    kg_tile_##r(const kg_tile_t *t)                                           \
+    kg_##name##_##r(const kg_tile_t *tile)                                    \
     {                                                                         \
-        kg_tile(t, r + 1, false);                                             \
-    }                                                                         \
-                                                                              \
-    static __attribute__((noinline)) void                                     \
-    kg_turned_##r(const kg_tile_t *t)                                         \
-    {                                                                         \
-        kg_tile(t, r + 1, true);                                              \
+        kg_tile(tile, r + 1, w, t);                                           \
     }
-#define KG_NAME(r)    kg_tile_##r,
-#define KG_TURNED(r)  kg_turned_##r,
+#define KG_DEFINE(r)                                                          \
+    KG_FN(two, r, 2, false) KG_FN(one, r, 1, false)                           \
+    KG_FN(turned_two, r, 2, true) KG_FN(turned_one, r, 1, true)
+
+#define KG_TWO(r)         kg_two_##r,
+#define KG_ONE(r)         kg_one_##r,
+#define KG_TURNED_TWO(r)  kg_turned_two_##r,
+#define KG_TURNED_ONE(r)  kg_turned_one_##r,
 
 KG_R(KG_DEFINE)
 
-static void (*const  kg_tiles[2][KG_ROWS])(const kg_tile_t *t) = {
-    { KG_R(KG_NAME) }, { KG_R(KG_TURNED) }
+/* By: A is turned, one vector, rows less 1. */
+static void (*const  kg_tiles[2][2][KG_ROWS])(const kg_tile_t *t) = {
+    { { KG_R(KG_TWO) }, { KG_R(KG_ONE) } },
+    { { KG_R(KG_TURNED_TWO) }, { KG_R(KG_TURNED_ONE) } }
 };
 
 
@@ -244,9 +251,7 @@ kg_block(const maas_gemm_t *g, kg_tile_t *t, int64_t i0, int64_t i1,
                   : g->b + (k0 + t->k < g->k ? k0 + t->k : 0) * MAAS_P16;
         t->bias = g->bias != NULL && k0 == 0 ? g->bias + n : NULL;
 
-        /* the second vector of an odd last panel is read, and not used */
-        t->vstride = VL < MAAS_P16 ? VL
-                     : t->n > MAAS_P16 ? MAAS_P16 * g->k : 0;
+        t->vstride = VL < MAAS_P16 ? VL : MAAS_P16 * g->k;
 
         tiles = (i1 - i0 + KG_ROWS - 1) / KG_ROWS;
         left = i1 - i0;
@@ -255,7 +260,7 @@ kg_block(const maas_gemm_t *g, kg_tile_t *t, int64_t i0, int64_t i1,
             r = (left + tiles - 1) / tiles;
             t->a = g->a + (turned ? k0 * g->lda + i : i * g->lda + k0);
             t->c = g->c + i * g->ldc + n;
-            kg_tiles[turned][r - 1](t);
+            kg_tiles[turned][t->n <= VL][r - 1](t);
             left -= r;
             tiles--;
         }
