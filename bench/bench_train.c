@@ -137,7 +137,7 @@ build(train_t *t, const void *model, size_t size, maas_err_t *err)
     MAAS_TRY(maas_onnx_read(&raw, &t->a, model, size, NULL, err));
     MAAS_TRY(maas_graph_import(&t->g, &t->a, raw, err));
     n = params(t, wrt);
-    MAAS_TRY(maas_graph_infer(t->g, err));
+    MAAS_TRY(maas_passes_before_grad(t->g, &opts, err));
     MAAS_TRY(maas_autodiff(t->g, t->g->out[0], wrt, n, d, err));
 
     out = maas_arena_array(&t->a, n + 1, sizeof(maas_vid_t));

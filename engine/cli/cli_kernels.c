@@ -297,6 +297,24 @@ kb_softmax(const kb_t *b)
 
 
 static void
+kb_softmax_add(const kb_t *b)
+{
+    for (int i = 0; i < KB_ROW; i += (int) b->n) {
+        b->k->softmax_add(b->y + i, b->x + i, b->w, b->n, 0.5f);
+    }
+}
+
+
+static void
+kb_softmax_back(const kb_t *b)
+{
+    for (int i = 0; i < KB_ROW; i += (int) b->n) {
+        b->k->softmax_back(b->y + i, b->x + i, b->n, 0.5f);
+    }
+}
+
+
+static void
 kb_log_softmax(const kb_t *b)
 {
     b->k->log_softmax(b->y, b->x, KB_ROW);
@@ -398,6 +416,9 @@ static const kb_row_t  kb_rows[] = {
     { "pack_p16", kb_pack, 0, 0, 0, 0, 8 },
     { "transpose", kb_transpose, 0, 0, 0, 0, 8 },
     { "softmax", kb_softmax, 0, 0, 0, 0, 8 },
+    { "softmax_add 32", kb_softmax_add, 0, 0, 32, 0, 8 },
+    { "softmax_add 512", kb_softmax_add, 0, 0, 512, 0, 8 },
+    { "softmax_back 32", kb_softmax_back, 0, 0, 32, 0, 12 },
     { "log_softmax", kb_log_softmax, 0, 0, 0, 0, 8 },
     { "layer_norm", kb_layer_norm, 0, 0, 0, 0, 16 },
     { "dot", kb_dot, 0, 0, 0, 0, 8 },

@@ -288,6 +288,15 @@ typedef struct maas_kernels_s {
     void (*log_softmax)(float *y, const float *x, int64_t n);
 
     /*
+     * Rows of an attention: y = softmax(f * x + add), add may be NULL; and
+     * its gradient by p, what that gave, in place of d = dL/dp:
+     * f * p * (d - sum(p d)).
+     */
+    void (*softmax_add)(float *y, const float *x, const float *add,
+        int64_t n, float f);
+    void (*softmax_back)(float *d, const float *p, int64_t n, float f);
+
+    /*
      * (x - mean) / sqrt(var + eps) * gamma + beta; beta, mean and inv_std
      * may be NULL; y may be x.
      */

@@ -69,6 +69,10 @@
         int64_t ns, int64_t k, int64_t n, int64_t p0, int64_t p1);            \
     void maas_k_f32_softmax_##l(float *y, const float *x, int64_t n);         \
     void maas_k_f32_log_softmax_##l(float *y, const float *x, int64_t n);     \
+    void maas_k_f32_softmax_add_##l(float *y, const float *x,                 \
+        const float *add, int64_t n, float f);                                \
+    void maas_k_f32_softmax_back_##l(float *d, const float *p, int64_t n,     \
+        float f);                                                             \
     void maas_k_f32_layer_norm_##l(float *y, const float *x,                  \
         const float *gamma, const float *beta, int64_t n, float eps,          \
         float *mean, float *inv_std);                                         \

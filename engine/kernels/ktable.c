@@ -30,6 +30,8 @@
         .fold = { MAAS_K_REDUCES(KT_F, l) },                                  \
         .softmax = maas_k_f32_softmax_##l,                                    \
         .log_softmax = maas_k_f32_log_softmax_##l,                            \
+        .softmax_add = maas_k_f32_softmax_add_##l,                            \
+        .softmax_back = maas_k_f32_softmax_back_##l,                          \
         .layer_norm = maas_k_f32_layer_norm_##l,                              \
         .dot = maas_k_f32_dot_##l,                                            \
         .axpy = maas_k_f32_axpy_##l,                                          \

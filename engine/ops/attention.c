@@ -16,17 +16,11 @@
 #include <math.h>
 
 #include "ops/attention.h"
+#include "ops/dropout.h"
+#include "ops/grads.h"
 
 
-#define ATT_ROWS   32           /* rows of Q in a block */
 #define ATT_FEW    4            /* no packing up to so many rows */
-
-
-static inline bool
-att_has(const maas_tensor_t *in, int n, int i)
-{
-    return i < n && in[i].dtype != MAAS_NODTYPE;
-}
 
 
 void
@@ -55,6 +49,7 @@ att_geom(att_geom_t *g, const att_attr_t *a, const maas_tensor_t *in,
     g->v_head = flat ? g->dv : g->sk * g->dv;
     g->y_head = flat ? g->dv : g->sq * g->dv;
 
+    g->keep = false;
     g->scale = a->scale != 0 ? a->scale : 1 / sqrtf((float) g->d);
 }
 
@@ -72,13 +67,6 @@ att_is_few(const att_geom_t *g)
 
 /* -- setup --------------------------------------------------------------- */
 
-static size_t
-att_room(int64_t n, size_t size)
-{
-    return maas_align((size_t) n * size, MAAS_ALIGN);
-}
-
-
 static bool
 att_setup(maas_setup_t *u)
 {
@@ -92,7 +80,8 @@ att_setup(maas_setup_t *u)
                     * (2 + (double) (g.d + g.dv) / 25);
     u->scratch = att_room(ATT_ROWS * g.total, size)
                  + att_room(g.total * g.d, size)
-                 + att_room(g.total * g.dv, size);
+                 + att_room(g.total * g.dv, size)
+                 + att_room(g.total, size);
 
     if (size == sizeof(float) && !att_is_few(&g)) {
         u->scratch += att_room(maas_p16_elems(g.d, g.total), 4)
@@ -100,6 +89,17 @@ att_setup(maas_setup_t *u)
     }
 
     return true;
+}
+
+
+static double
+att_flops(const maas_setup_t *u)
+{
+    att_geom_t  g;
+
+    att_geom(&g, u->attr, u->in, u->n_formal);
+    return 2 * (double) (g.b * g.hq * g.sq) * (double) g.total
+           * (double) (g.d + g.dv);
 }
 
 
@@ -208,8 +208,11 @@ static void                                                                   \
 fn(const maas_step_t *s, const att_geom_t *g, T *row, int64_t b, int64_t h,   \
     int64_t i)                                                                \
 {                                                                             \
+    T                     fill = ((const att_attr_t *) s->attr)->fill;        \
     int64_t               at, step, n = att_limit(s, g, b, i);                \
     const maas_tensor_t  *m = &s->in[ATT_MASK];                               \
+                                                                              \
+    fill = fill != 0 ? fill : -INFINITY;                                      \
                                                                               \
     if (att_has(s->in, s->n_formal, ATT_MASK)) {                              \
         at = att_mask_row(m, b, h, i, &step);                                 \
@@ -219,7 +222,7 @@ fn(const maas_step_t *s, const att_geom_t *g, T *row, int64_t b, int64_t h,   \
                 row[j] += ((const T *) m->data)[at + j * step];               \
                                                                               \
             } else if (!((const uint8_t *) m->data)[at + j * step]) {         \
-                row[j] = -INFINITY;                                           \
+                row[j] = fill;                                                \
             }                                                                 \
         }                                                                     \
     }                                                                         \
@@ -267,7 +270,7 @@ att_keep(const maas_step_t *s, const att_geom_t *g, const void *row,
     size_t             size = maas_dtype_size(s->in[0].dtype);
     const att_attr_t  *a = s->attr;
 
-    if (a->qk_mode == stage && s->n_out > 3
+    if (g->keep && a->qk_mode == stage && s->n_out > 3
         && s->out[3].dtype != MAAS_NODTYPE && s->out[3].data != NULL)
     {
         memcpy((char *) s->out[3].data
@@ -277,13 +280,51 @@ att_keep(const maas_step_t *s, const att_geom_t *g, const void *row,
 }
 
 
+/* A float32 mask, or none, over the whole row: one pass of the kernel. */
+static bool
+att_row_fast(const maas_step_t *s, const att_geom_t *g, float *row,
+    int64_t b, int64_t h, int64_t i)
+{
+    int64_t               at, step = 1;
+    const float          *add = NULL;
+    const att_attr_t     *a = s->attr;
+    const maas_tensor_t  *m = &s->in[ATT_MASK];
+
+    if (a->softcap > 0 || !a->nan || g->total == 0
+        || att_limit(s, g, b, i) != g->total)
+    {
+        return false;
+    }
+
+    if (att_has(s->in, s->n_formal, ATT_MASK)) {
+        if (m->dtype != MAAS_F32) {
+            return false;
+        }
+
+        at = att_mask_row(m, b, h, i, &step);
+        add = (const float *) m->data + at;
+    }
+
+    if (step != 1 && g->total != 1) {
+        return false;
+    }
+
+    s->k->softmax_add(row, row, add, g->total, g->scale);
+    return true;
+}
+
+
 /* From products to weights. */
-static void
+void
 att_row_f32(const maas_step_t *s, const att_geom_t *g, float *row, int64_t b,
     int64_t h, int64_t i)
 {
     float              cap = ((const att_attr_t *) s->attr)->softcap;
     int64_t            n = g->total;
+
+    if (att_row_fast(s, g, row, b, h, i)) {
+        return;
+    }
 
     s->k->unary[MAAS_U_AFFINE](row, row, n, g->scale, 0);
     att_keep(s, g, row, b, h, i, ATT_QK);
@@ -312,7 +353,7 @@ att_row_f32(const maas_step_t *s, const att_geom_t *g, float *row, int64_t b,
 }
 
 
-static void
+void
 att_row_f64(const maas_step_t *s, const att_geom_t *g, double *row,
     int64_t b, int64_t h, int64_t i)
 {
@@ -352,13 +393,76 @@ att_row_f64(const maas_step_t *s, const att_geom_t *g, double *row,
 }
 
 
+void
+att_unhide(const maas_step_t *s, const att_geom_t *g, void *d, int64_t b,
+    int64_t h, int64_t i)
+{
+    int64_t               at, step, n = att_limit(s, g, b, i);
+    const uint8_t        *see;
+    const att_attr_t     *a = s->attr;
+    const maas_tensor_t  *m = &s->in[ATT_MASK];
+
+    if (a->fill == 0 || !att_has(s->in, s->n_formal, ATT_MASK)
+        || m->dtype != MAAS_BOOL)
+    {
+        return;
+    }
+
+    at = att_mask_row(m, b, h, i, &step);
+    see = (const uint8_t *) m->data + at;
+
+    for (int64_t j = 0; j < n; j++) {
+        if (see[j * step]) {
+            continue;
+        }
+
+        if (s->in[0].dtype == MAAS_F64) {
+            ((double *) d)[j] = 0;
+
+        } else {
+            ((float *) d)[j] = 0;
+        }
+    }
+}
+
+
+bool
+att_drop_row(const maas_step_t *s, const att_geom_t *g, void *f, int64_t b,
+    int64_t h, int64_t i)
+{
+    int64_t            row = (b * g->hq + h) * g->sq + i;
+    maas_drop_t        d;
+    const att_attr_t  *a = s->attr;
+
+    if (!att_has(s->in, s->n_formal, ATT_KEY)) {
+        return false;
+    }
+
+    maas_drop_init(&d, s->in[ATT_KEY].data, s->in[ATT_KEY].dims[0], a->drop,
+                   a->ratio, g->b * g->hq * g->sq * g->total);
+    maas_drop_factors(&d, f, s->in[0].dtype, row * g->total, g->total);
+    return true;
+}
+
+
 /* -- one head of Q ------------------------------------------------------- */
 
 typedef struct {
     float       *scores;
     float       *pk, *pv;       /* packed; NULL: few rows */
+    void        *drop;          /* a row of factors */
     att_rows_t   rows;
 } att_work_t;
+
+
+static void
+att_drop_f32(const maas_step_t *s, const att_geom_t *g, const att_work_t *w,
+    float *row, int64_t b, int64_t h, int64_t i)
+{
+    if (att_drop_row(s, g, w->drop, b, h, i)) {
+        s->k->binary[MAAS_B_MUL](row, row, 1, w->drop, 1, g->total);
+    }
+}
 
 
 static void
@@ -382,6 +486,7 @@ att_head_f32(const maas_step_t *s, const att_geom_t *g, const att_work_t *w,
 
         for (int64_t r = 0; r < rows; r++) {
             att_row_f32(s, g, w->scores + r * g->total, b, h, i + r);
+            att_drop_f32(s, g, w, w->scores + r * g->total, b, h, i + r);
         }
 
         m = (maas_gemm_t) { rows, g->dv, g->total, w->scores, g->total,
@@ -410,6 +515,7 @@ att_few_f32(const maas_step_t *s, const att_geom_t *g, const att_work_t *w,
         }
 
         att_row_f32(s, g, row, b, h, i);
+        att_drop_f32(s, g, w, row, b, h, i);
         memset(y, 0, (size_t) g->dv * sizeof(float));
 
         for (int64_t j = 0; j < g->total; j++) {
@@ -443,6 +549,13 @@ att_head_f64(const maas_step_t *s, const att_geom_t *g, const att_work_t *w,
         }
 
         att_row_f64(s, g, row, b, h, i);
+
+        if (att_drop_row(s, g, w->drop, b, h, i)) {
+            for (int64_t j = 0; j < g->total; j++) {
+                row[j] *= ((const double *) w->drop)[j];
+            }
+        }
+
         memset(y, 0, (size_t) g->dv * sizeof(double));
 
         for (int64_t j = 0; j < g->total; j++) {
@@ -474,6 +587,8 @@ att_unit(const maas_step_t *s, const att_geom_t *g, char *scratch, int64_t b,
     w.rows.v = att_join(s, g, ATT_V, ATT_PAST_V, 2, b, h, p, g->dv,
                         &w.rows.ldv);
     p += att_room(g->total * g->dv, size);
+    w.drop = p;
+    p += att_room(g->total, size);
 
     if (size == sizeof(float) && !att_is_few(g)) {
         w.pk = (float *) p;
@@ -505,6 +620,7 @@ att_run(const maas_step_t *s, maas_slot_t *slot, int64_t first, int64_t last)
     att_geom_t  g;
 
     att_geom(&g, s->attr, s->in, s->n_formal);
+    g.keep = true;
 
     for (int64_t u = first; u < last && u < g.b * g.hk; u++) {
         if (g.total != 0) {
@@ -534,6 +650,15 @@ static const maas_formal_t  att_in[] = {
     { "nonpad_kv_seqlen", MAAS_D(I64), 0, MAAS_OPT }
 };
 
+/* Of the fused one: a dropout of the weights has a key. */
+static const maas_formal_t  att_fused_in[] = {
+    ATT_T("Q"), ATT_T("K"), ATT_T("V"),
+    { "attn_mask", MAAS_D_FLOAT | MAAS_D(BOOL), 0, MAAS_OPT },
+    ATT_OPT("past_key"), ATT_OPT("past_value"),
+    { "nonpad_kv_seqlen", MAAS_D(I64), 0, MAAS_OPT },
+    { "key", MAAS_D(I64), 0, MAAS_OPT }
+};
+
 static const maas_formal_t  att_out[] = {
     ATT_T("Y"), ATT_OPT("present_key"), ATT_OPT("present_value"),
     ATT_OPT("qk_matmul_output")
@@ -561,7 +686,11 @@ static const maas_attr_row_t  att_fused_attrs[] = {
     ATT_INT("q_num_heads", q_heads, 0, INT32_MAX),
     ATT_INT("kv_num_heads", kv_heads, 0, INT32_MAX),
     ATT_FLOAT("scale", scale),
-    ATT_INT("nan", nan, 0, 1)
+    ATT_INT("is_causal", causal, 0, 1),
+    ATT_INT("nan", nan, 0, 1),
+    ATT_FLOAT("fill", fill),
+    ATT_FLOAT("ratio", ratio),
+    ATT_INT("drop", drop, 0, INT32_MAX)
 };
 
 static const maas_kernel_row_t  att_kernels[] = {
@@ -571,6 +700,19 @@ static const maas_kernel_row_t  att_kernels[] = {
 static const maas_case_t  att_fused_cases[] = {
     { "q_num_heads=2 kv_num_heads=2 nan=1 | f32[2,70,32] f32[2,70,32] "
       "f32[2,70,32] f32[2,1,1,70]:inf", NULL },
+    { "q_num_heads=3 kv_num_heads=3 nan=1 scale=0.3 | f32[2,37,33] "
+      "f32[2,41,33] f32[2,41,24]", NULL },
+    { "q_num_heads=2 kv_num_heads=2 nan=1 | f32[2,40,32] f32[2,40,32] "
+      "f32[2,40,32] f32[2,40,40]", NULL },
+    { "q_num_heads=2 kv_num_heads=2 nan=1 | f32[2,5,8] f32[2,7,8] "
+      "f32[2,7,8] =f32[2,2,5,1]", NULL },
+    { "q_num_heads=1 kv_num_heads=1 nan=1 fill=-1e9 | f32[2,3,8] f32[2,4,8] "
+      "f32[2,4,8] bool[2,1,3,4]{1,0,1,1,0,0,0,0,1,1,0,0,1,1,1,1,0,1,0,0,1,1,"
+      "1,0}", NULL },
+    { "q_num_heads=2 kv_num_heads=2 nan=1 ratio=0.3 drop=5 | f32[3,6,8] "
+      "f32[3,9,8] f32[3,9,8] - - - - i64[2]{42,7}", NULL },
+    { "q_num_heads=2 kv_num_heads=1 is_causal=1 ratio=0.5 | f64[2,6,8] "
+      "f64[2,6,4] f64[2,6,4] f64[6,6] - - - i64[4]{42,7,3,2}", NULL },
     { NULL, NULL }
 };
 
@@ -614,15 +756,17 @@ const maas_op_t  maas_ops_attention[] = {
         MAAS_ATTRS(att_attrs, att_attr_t),
         .infer = att_infer,
         MAAS_KERNELS(att_kernels),
+        .flops = att_flops, .grad = maas_grad_attention,
         .cases = att_cases, .bad = att_bad
     },
     {
         .name = "Attention", .domain = "maas", .since = 1,
         .flags = MAAS_OP_PURE | MAAS_OP_INTERNAL,
-        MAAS_IO(att_in, att_out),
+        MAAS_IO(att_fused_in, att_out),
         MAAS_ATTRS(att_fused_attrs, att_attr_t),
         .infer = att_infer,
         MAAS_KERNELS(att_kernels),
+        .flops = att_flops, .grad = maas_grad_attention,
         .cases = att_fused_cases
     },
     { .name = NULL }

@@ -134,6 +134,29 @@ att_lengths(maas_infer_t *c, const att_dims_t *q)
 }
 
 
+/* Of the dropout: see train_dropout.c. */
+static maas_status_t
+att_key(maas_infer_t *c)
+{
+    const maas_type_t  *t = c->in[ATT_KEY].type;
+    const att_attr_t   *a = c->attr;
+
+    if (t->rank != 1 || (maas_dim_known(t->dims[0]) && t->dims[0] != 2
+                         && t->dims[0] != 4))
+    {
+        return maas_err(c->err, MAAS_EINVAL, "the key must have the shape "
+                        "[2] or [4]");
+    }
+
+    if (!(a->ratio >= 0 && a->ratio < 1)) {
+        return maas_err(c->err, MAAS_EINVAL, "ratio is %g, expected at least "
+                        "0 and less than 1", (double) a->ratio);
+    }
+
+    return MAAS_OK;
+}
+
+
 static maas_status_t
 att_agree(maas_infer_t *c, att_dims_t *q, att_dims_t *k, att_dims_t *v)
 {
@@ -221,6 +244,10 @@ att_infer(maas_infer_t *c)
 
     if (maas_infer_has(c, ATT_LENGTHS)) {
         MAAS_TRY(att_lengths(c, &q));
+    }
+
+    if (maas_infer_has(c, ATT_KEY)) {
+        MAAS_TRY(att_key(c));
     }
 
     att_outputs(c, &q, &k, &v, total);

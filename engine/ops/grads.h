@@ -61,6 +61,9 @@ maas_status_t maas_grad_tile(maas_grad_t *c);
 maas_status_t maas_grad_softmax(maas_grad_t *c);    /* LogSoftmax too */
 maas_status_t maas_grad_layer_norm(maas_grad_t *c);
 
+/* attention_grad.c: ONNX's and the fused one */
+maas_status_t maas_grad_attention(maas_grad_t *c);
+
 /* rnn_grad.c */
 maas_status_t maas_grad_rnn(maas_grad_t *c);        /* LSTM, GRU too */
 

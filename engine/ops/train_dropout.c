@@ -13,8 +13,8 @@
  * Threads:   units are independent.
  */
 
-#include "base/random.h"
 #include "graph/grad.h"
+#include "ops/dropout.h"
 #include "ops/ops_common.h"
 
 
@@ -24,6 +24,69 @@ typedef struct {
     int64_t  node;
     float    ratio;
 } drop_attr_t;
+
+
+/* Elements of the batch before x, whose axis 0 is rows or more than rows. */
+static uint64_t
+drop_before(const int64_t *k, int64_t n_key, int64_t total)
+{
+    if (n_key != 4 || k[2] <= 0 || k[3] <= 0) {
+        return 0;
+    }
+
+    return (uint64_t) k[2] * (uint64_t) (total / k[3]);
+}
+
+
+void
+maas_drop_init(maas_drop_t *d, const int64_t *key, int64_t n_key,
+    int64_t node, float ratio, int64_t total)
+{
+    d->g = maas_random((uint64_t) key[0], DROP_STREAM | (uint32_t) node,
+                       (uint32_t) key[1]);
+    d->before = drop_before(key, n_key, total);
+    d->below = (uint32_t) ((double) ratio * 4294967296.0);
+    d->scale = 1 / (1 - (double) ratio);
+}
+
+
+/* Random bits of element at, of *n that are made at once. */
+static const uint32_t *
+drop_bits(const maas_drop_t *d, int64_t at, int64_t left, uint32_t *r,
+    int64_t *n)
+{
+    uint64_t  i = d->before + (uint64_t) at;
+
+    *n = maas_min(left, 4 - (int64_t) (i % 4));
+    maas_random_block(&d->g, i / 4, r);
+    return r + i % 4;
+}
+
+
+void
+maas_drop_factors(const maas_drop_t *d, void *f, maas_dtype_t dtype,
+    int64_t at, int64_t n)
+{
+    double           v;
+    int64_t          m;
+    uint32_t         r[4];
+    const uint32_t  *bits;
+
+    for (int64_t i = 0; i < n; i += m) {
+        bits = drop_bits(d, at + i, n - i, r, &m);
+
+        for (int64_t j = 0; j < m; j++) {
+            v = bits[j] < d->below ? 0 : d->scale;
+
+            if (dtype == MAAS_F64) {
+                ((double *) f)[i + j] = v;
+
+            } else {
+                ((float *) f)[i + j] = (float) v;
+            }
+        }
+    }
+}
 
 
 static void
@@ -43,43 +106,23 @@ drop_block(maas_tensor_t *y, const maas_tensor_t *x, int64_t at, int64_t n,
 }
 
 
-/* Elements of the batch before x, whose axis 0 is rows or more than rows. */
-static uint64_t
-drop_before(const maas_tensor_t *key, int64_t total)
-{
-    const int64_t  *k = key->data;
-
-    if (key->dims[0] != 4 || k[2] <= 0 || k[3] <= 0) {
-        return 0;
-    }
-
-    return (uint64_t) k[2] * (uint64_t) (total / k[3]);
-}
-
-
 static maas_status_t
 drop_run(const maas_step_t *s, maas_slot_t *slot, int64_t first, int64_t last)
 {
-    double              keep;
     int64_t             lo, hi, n, total = maas_tensor_count(&s->out[0]);
-    uint32_t            r[4], below;
-    uint64_t            at, before = drop_before(&s->in[1], total);
-    const int64_t      *key = s->in[1].data;
-    maas_random_t       g;
+    uint32_t            r[4];
+    maas_drop_t         d;
+    const uint32_t     *bits;
     const drop_attr_t  *a = s->attr;
 
     (void) slot;
     maas_unit_range(first, last, total, &lo, &hi);
-    g = maas_random((uint64_t) key[0], DROP_STREAM | (uint32_t) a->node,
-                    (uint32_t) key[1]);
-    keep = 1 - (double) a->ratio;
-    below = (uint32_t) ((double) a->ratio * 4294967296.0);
+    maas_drop_init(&d, s->in[1].data, s->in[1].dims[0], a->node, a->ratio,
+                   total);
 
     for (int64_t i = lo; i < hi; i += n) {
-        at = before + (uint64_t) i;
-        n = maas_min(hi - i, 4 - (int64_t) (at % 4));
-        maas_random_block(&g, at / 4, r);
-        drop_block(&s->out[0], &s->in[0], i, n, r + at % 4, below, 1 / keep);
+        bits = drop_bits(&d, i, hi - i, r, &n);
+        drop_block(&s->out[0], &s->in[0], i, n, bits, d.below, d.scale);
     }
 
     return MAAS_OK;

@@ -2,7 +2,8 @@
  * fitnet.c: from a model to the graph of a step.  See fitnet.h.
  *
  * import -> weights become parameters -> Dropout and BatchNormalization as
- * in training -> loss -> autodiff -> passes -> net.
+ * in training -> what is spelled out, fused -> loss -> autodiff -> passes ->
+ * net.
  */
 
 #include "train/autodiff.h"
@@ -364,7 +365,7 @@ fit_build(maas_fitnet_t *f)
 
     if (f->spec->train) {
         MAAS_TRY(fit_training(f));
-        MAAS_TRY(maas_graph_infer(f->g, f->err));
+        MAAS_TRY(maas_passes_before_grad(f->g, &opts, f->err));
     }
 
     MAAS_TRY(fit_loss(f));

@@ -159,6 +159,24 @@ heads_of(build_t *b, maas_str_t x, const int64_t *perm)
 }
 
 
+/* A step sees itself and those before it; the first sees nothing. */
+static maas_str_t
+where_seen(build_t *b, maas_str_t s, bool seen)
+{
+    uint8_t        m[SEQ * SEQ];
+    maas_str_t     out = new_name(b), mask, far = number(b, -1e9f);
+    const int64_t  dims[4] = { 1, 1, SEQ, SEQ };
+
+    for (int i = 0; i < SEQ * SEQ; i++) {
+        m[i] = (i % SEQ <= i / SEQ && i / SEQ != 0) == seen;
+    }
+
+    mask = constant(b, MAAS_BOOL, 4, dims, m);
+    node(b, "Where", out, 3, mask, seen ? s : far, seen ? far : s);
+    return out;
+}
+
+
 /*
  * 0: Div, mask; 1: Mul, no mask; 2: factors at Q and K, K transposed twice;
  * 3: the scores are read once more; 4: softmax over the wrong axis.
@@ -189,7 +207,10 @@ spell_attention(build_t *b, maas_str_t x, int how)
                      : op2(b, "Div", s, number(b, 2.828427f));
     }
 
-    if (how != 1) {
+    if (how == 5 || how == 6) {
+        s = where_seen(b, s, how == 5);
+
+    } else if (how != 1) {
         s = op2(b, "Add", s, random_floats(b, 2, SEQ, SEQ));
     }
 
@@ -277,6 +298,10 @@ static const spelling_t  spellings[] = {
     { "attention, no mask", spell_attention, 1, "Attention", 1, "Reshape" },
     { "attention, factors", spell_attention, 2, "Attention", 1, "Transpose" },
     { "attention, scores in use", spell_attention, 3, "Attention", 0 },
+    { "attention, what is seen", spell_attention, 5, "Attention", 1,
+      "Where" },
+    { "attention, what is hidden", spell_attention, 6, "Attention", 1,
+      "Where" },
     { "attention, other axis", spell_attention, 4, "Attention", 0 },
     { "quantised", spell_quantized, 0, "QMatMul", 1, "Cast", true },
     { "quantised, columns", spell_quantized, 1, "QMatMul", 1, "Cast", true },

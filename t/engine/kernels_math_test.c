@@ -366,6 +366,76 @@ test_softmax(void)
 }
 
 
+/* Of attention: the same as its parts, and the formula of the gradient. */
+static int
+softmax_add_case(int n, float f, bool add)
+{
+    int     bad = 0;
+    float   tol;
+    double  sum = 0, want;
+
+    fill(bx, n, false);
+    fill(bw, n, false);
+    fill(b0, n + GUARD, false);
+    memcpy(b1, b0, sizeof(float) * (size_t) (n + GUARD));
+    kt->unary[MAAS_U_AFFINE](b0, bx, n, f, 0);
+
+    if (add) {
+        kt->binary[MAAS_B_ADD](b0, b0, 1, bw, 1, n);
+    }
+
+    kt->softmax(b0, b0, n);
+    kt->softmax_add(b1, bx, add ? bw : NULL, n, f);
+    bad += differ(b1, b0, n + GUARD, "softmax_add");
+
+    /* b0: p; bw: d */
+    memcpy(b1, bw, sizeof(float) * (size_t) n);
+    fill(b1 + n, GUARD, false);
+    memcpy(bb, b1 + n, sizeof(float) * GUARD);
+    kt->softmax_back(b1, b0, n, f);
+    bad += differ(b1 + n, bb, GUARD, "softmax_back guard");
+    tol = 0;
+
+    for (int i = 0; i < n; i++) {
+        sum += (double) b0[i] * (double) bw[i];
+        tol = fmaxf(tol, fabsf(bw[i]));
+    }
+
+    for (int i = 0; i < n; i++) {
+        want = (double) f * (double) b0[i] * ((double) bw[i] - sum);
+        bad += !(fabs((double) b1[i] - want)
+                 <= 1e-6 * (double) (fabsf(f) * b0[i] * tol) + 1e-30);
+    }
+
+    return bad;
+}
+
+
+static void
+test_softmax_add(void)
+{
+    int    bad = 0;
+    float  x[20], y[20];
+
+    for (int n = 1; n <= 200; n++) {
+        bad += softmax_add_case(n, 0.3f, n % 3 != 0);
+    }
+
+    for (int i = 0; i < 20; i++) {
+        x[i] = i == 7 ? 0 : -INFINITY;
+        y[i] = 1;
+    }
+
+    kt->softmax_add(y, y, x, 20, 0.5f);
+    bad += y[7] != 1.0f || y[0] != 0.0f || y[19] != 0.0f;
+    x[7] = -INFINITY;
+    kt->softmax_add(y, x, NULL, 20, 0.5f);
+    bad += !isnan(y[0]) || !isnan(y[19]);
+
+    ok(bad == 0, "%s softmax_add, softmax_back", maas_cpu_name(kt->level));
+}
+
+
 static void
 test_layer_norm(void)
 {
@@ -424,6 +494,7 @@ main(void)
         test_binary();
         test_reduce();
         test_softmax();
+        test_softmax_add();
         test_layer_norm();
     }
 

@@ -5,9 +5,14 @@
  *   Q, K, V [B, S, H * D] -> Reshape [B, S, H, D] -> Transpose
  *   Softmax(scale * Q K^T [+ mask]) V -> Transpose -> Reshape [B, S, H * D]
  *
- * The scale may be a factor or divisor of the product, of Q or of K.  What
- * is left without readers is taken away by the pass of dead nodes.
+ * The scale may be a factor or divisor of the product, of Q or of K.  The
+ * mask may be spelled Where(see, scores, number) or Where(hide, number,
+ * scores), too; and in training a dropout may lie before the product with V.
+ * What is left without readers is taken away by the pass of dead nodes.
  */
+
+#include <math.h>
+
 
 #include "graph/pass/pass.h"
 
@@ -145,14 +150,52 @@ attn_same_dims(const maas_pass_t *p, maas_vid_t a, maas_vid_t b)
 }
 
 
+/* What is softened, and what comes with it. */
+typedef struct {
+    maas_vid_t  mask;
+    bool        hides;              /* the mask is bool, true hides */
+    float       fill;               /* of a bool mask */
+    double      scale;
+    maas_vid_t  key;                /* of the dropout */
+    int64_t     drop;
+    float       ratio;
+} attn_soft_t;
+
+
+/* Where the scores are replaced; returns what they are else. */
+static maas_vid_t
+attn_where(const maas_pass_t *p, maas_vid_t v, attn_soft_t *a)
+{
+    const maas_type_t  *t;
+    const maas_node_t  *n = maas_pass_maker(p, v, "Where");
+
+    for (int i = 1; n != NULL && n->n_post == 0 && i < 3; i++) {
+        t = &p->g->value[n->in[0]].type;
+
+        if (maas_pass_scalar(p->g, n->in[3 - i], &a->fill) && a->fill < 0
+            && t->dtype == MAAS_BOOL && t->rank >= 1 && t->rank <= 4
+            && t->format == MAAS_FMT_PLAIN && attn_same_dims(p, n->in[i], v))
+        {
+            a->mask = n->in[0];
+            a->hides = i == 2;
+            return n->in[i];
+        }
+    }
+
+    return v;
+}
+
+
 /* v = [mask +] scale * MatMul(q, k); the mask may be either operand. */
 static const maas_node_t *
-attn_scores(const maas_pass_t *p, maas_vid_t v, maas_vid_t *mask,
-    double *scale)
+attn_scores(const maas_pass_t *p, maas_vid_t v, attn_soft_t *a)
 {
-    maas_vid_t          in;
+    maas_vid_t          in, *mask = &a->mask;
     const maas_type_t  *t;
-    const maas_node_t  *n = maas_pass_maker(p, v, "Add"), *m;
+    const maas_node_t  *n, *m;
+
+    v = attn_where(p, v, a);
+    n = maas_pass_maker(p, v, "Add");
 
     for (int i = 0; n != NULL && *mask == MAAS_NOVAL && i < 2; i++) {
         t = &p->g->value[n->in[1 - i]].type;
@@ -181,7 +224,7 @@ attn_scores(const maas_pass_t *p, maas_vid_t v, maas_vid_t *mask,
             return n;
         }
 
-        if (!attn_is_scaled(p, n, &in, scale)) {
+        if (!attn_is_scaled(p, n, &in, &a->scale)) {
             return NULL;
         }
 
@@ -228,13 +271,76 @@ attn_end(const maas_pass_t *p, maas_vid_t v)
 }
 
 
+/* The product with V that alone reads v, behind a dropout or not. */
+static const maas_node_t *
+attn_product(const maas_pass_t *p, maas_vid_t v, attn_soft_t *a)
+{
+    const maas_node_t  *n;
+
+    n = maas_pass_is_output(p->g, v) ? NULL : maas_pass_only_user(p, v);
+
+    if (n != NULL && n->op != NULL && strcmp(n->op->domain, "maas") == 0
+        && strcmp(n->op->name, "Dropout") == 0 && n->n_post == 0)
+    {
+        a->key = n->in[1];
+        a->ratio = *(const float *) maas_pass_attr(n, "ratio");
+        (void) maas_pass_attr_int(n, "node", &a->drop);
+        v = n->out[0];
+    }
+
+    return attn_next(p, v, "MatMul");
+}
+
+
+static maas_status_t
+attn_become(maas_pass_t *p, uint32_t i, const attn_soft_t *a,
+    const maas_vid_t *qkv, int64_t heads)
+{
+    uint32_t         n = 3, n_attr = 4;
+    maas_vid_t       in[8];
+    maas_raw_attr_t  attr[7] = {
+        maas_pass_int("q_num_heads", heads),
+        maas_pass_int("kv_num_heads", heads),
+        maas_pass_float("scale", (float) a->scale),
+        maas_pass_int("nan", 1)
+    };
+
+    memcpy(in, qkv, 3 * sizeof(*in));
+
+    if (a->mask != MAAS_NOVAL) {
+        in[n++] = a->mask;
+    }
+
+    if (a->hides) {
+        MAAS_TRY(maas_pass_emit(p, "", "Not", NULL, 0, &a->mask, 1,
+                                &p->g->value[a->mask].type, &in[3]));
+    }
+
+    if (a->mask != MAAS_NOVAL && a->fill < 0 && !isinf(a->fill)) {
+        attr[n_attr++] = maas_pass_float("fill", a->fill);
+    }
+
+    if (a->key != MAAS_NOVAL) {
+        while (n < 7) {
+            in[n++] = MAAS_NOVAL;
+        }
+
+        in[n++] = a->key;
+        attr[n_attr++] = maas_pass_float("ratio", a->ratio);
+        attr[n_attr++] = maas_pass_int("drop", a->drop);
+    }
+
+    return maas_pass_become(p, i, "maas", "Attention", attr, n_attr, in, n);
+}
+
+
 static maas_status_t
 attn_node(maas_pass_t *p, const maas_node_t *softmax)
 {
-    double              scale = 1;
     int64_t             axis = -1;
+    attn_soft_t         a = { .mask = MAAS_NOVAL, .scale = 1,
+                              .key = MAAS_NOVAL };
     attn_from_t         q, k, v;
-    maas_vid_t          in[4] = { 0, 0, 0, MAAS_NOVAL };
     const maas_node_t  *mm, *pv, *end;
 
     if (p->g->value[softmax->in[0]].type.rank != 4
@@ -244,8 +350,8 @@ attn_node(maas_pass_t *p, const maas_node_t *softmax)
         return MAAS_OK;
     }
 
-    mm = attn_scores(p, softmax->in[0], &in[3], &scale);
-    pv = attn_next(p, softmax->out[0], "MatMul");
+    mm = attn_scores(p, softmax->in[0], &a);
+    pv = attn_product(p, softmax->out[0], &a);
     end = pv != NULL ? attn_end(p, pv->out[0]) : NULL;
 
     if (mm == NULL || end == NULL || !attn_trace(p, mm->in[0], &q)
@@ -257,23 +363,13 @@ attn_node(maas_pass_t *p, const maas_node_t *softmax)
         return MAAS_OK;
     }
 
-    scale *= q.scale * k.scale;
-    if (!((float) scale > 0)) {
+    a.scale *= q.scale * k.scale;
+    if (!((float) a.scale > 0)) {
         return MAAS_OK;
     }
 
-    maas_raw_attr_t     attr[] = {
-        maas_pass_int("q_num_heads", q.heads),
-        maas_pass_int("kv_num_heads", q.heads),
-        maas_pass_float("scale", (float) scale), maas_pass_int("nan", 1)
-    };
-
-    in[0] = q.x;
-    in[1] = k.x;
-    in[2] = v.x;
-    return maas_pass_become(p, (uint32_t) (end - p->g->node), "maas",
-                            "Attention", attr, maas_nelts(attr), in,
-                            in[3] != MAAS_NOVAL ? 4 : 3);
+    return attn_become(p, (uint32_t) (end - p->g->node), &a,
+                       (maas_vid_t[]) { q.x, k.x, v.x }, q.heads);
 }
 
 

@@ -60,6 +60,15 @@ typedef struct {
 maas_status_t maas_passes_run(maas_graph_t *g, const maas_pass_opts_t *o,
     maas_err_t *err);
 
+/*
+ * The rewrites that a graph gets before its gradients are made, so that
+ * these are of whole operators: what exporters spell out becomes
+ * LayerNormalization, Gelu and Attention.  Takes nothing away: values that
+ * the caller knows are all still there.
+ */
+maas_status_t maas_passes_before_grad(maas_graph_t *g,
+    const maas_pass_opts_t *o, maas_err_t *err);
+
 
 /* -- for passes ---------------------------------------------------------- */
 

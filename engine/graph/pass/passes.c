@@ -28,6 +28,14 @@ const maas_pass_row_t *const  maas_pass_order[] = {
     NULL
 };
 
+static const maas_pass_row_t *const  pass_before_grad[] = {
+    &maas_pass_fold,
+    &maas_pass_fuse_norm,
+    &maas_pass_fuse_gelu,
+    &maas_pass_fuse_attention,
+    NULL
+};
+
 
 /* -- index --------------------------------------------------------------- */
 
@@ -376,30 +384,41 @@ pass_graph(const maas_pass_row_t *row, maas_pass_t *p, maas_graph_t *g)
 }
 
 
-maas_status_t
-maas_passes_run(maas_graph_t *g, const maas_pass_opts_t *o, maas_err_t *err)
+static maas_status_t
+pass_list(const maas_pass_row_t *const *list, maas_graph_t *g,
+    const maas_pass_opts_t *o, maas_err_t *err)
 {
-    maas_pass_t  p = { 0 };
+    maas_pass_t  p = { .k = o->k, .host = o->host, .budget = o->fold_budget,
+                       .fast = o->fast, .err = err };
 
     MAAS_TRY(pass_off_check(o, err));
 
-    p.k = o->k;
-    p.host = o->host;
-    p.budget = o->fold_budget;
-    p.fast = o->fast;
-    p.err = err;
-
-    for (int i = 0; maas_pass_order[i] != NULL; i++) {
-        if (pass_is_off(o, maas_pass_order[i])) {
+    for (int i = 0; list[i] != NULL; i++) {
+        if (pass_is_off(o, list[i])) {
             continue;
         }
 
-        if (maas_pass_order[i]->needs_types) {
+        if (list[i]->needs_types) {
             MAAS_TRY(maas_graph_infer(g, err));
         }
 
-        MAAS_TRY(pass_graph(maas_pass_order[i], &p, g));
+        MAAS_TRY(pass_graph(list[i], &p, g));
     }
 
     return maas_graph_infer(g, err);
+}
+
+
+maas_status_t
+maas_passes_run(maas_graph_t *g, const maas_pass_opts_t *o, maas_err_t *err)
+{
+    return pass_list(maas_pass_order, g, o, err);
+}
+
+
+maas_status_t
+maas_passes_before_grad(maas_graph_t *g, const maas_pass_opts_t *o,
+    maas_err_t *err)
+{
+    return pass_list(pass_before_grad, g, o, err);
 }

@@ -98,6 +98,34 @@ MAAS_K(softmax)(float *y, const float *x, int64_t n)
 }
 
 
+void
+MAAS_K(softmax_add)(float *y, const float *x, const float *add, int64_t n,
+    float f)
+{
+    int64_t  i;
+
+    for (i = 0; i < n; i++) {
+        y[i] = add != NULL ? x[i] * f + add[i] : x[i] * f;
+    }
+
+    MAAS_K(softmax)(y, y, n);
+}
+
+
+void
+MAAS_K(softmax_back)(float *d, const float *p, int64_t n, float f)
+{
+    float    sum;
+    int64_t  i;
+
+    sum = MAAS_K(dot)(p, d, n);
+
+    for (i = 0; i < n; i++) {
+        d[i] = f * p[i] * (d[i] - sum);
+    }
+}
+
+
 /* The sum of exponentials must not need a buffer: y may be x. */
 static float
 MAAS_K(sum_exp)(const float *x, int64_t n, float max)

@@ -169,14 +169,14 @@ vr_sum_exp(float *y, const float *x, int64_t n, float max)
 }
 
 
-/* A row of -Inf only gives NaN, as the formula does. */
-void
-MAAS_K(softmax)(float *y, const float *x, int64_t n)
+/* exp(x - max) / its sum. */
+V_INL void
+vr_softmax(float *y, const float *x, int64_t n, float max)
 {
     V        sum;
     int64_t  i;
 
-    sum = v_set1(vr_sum_exp(y, x, n, MAAS_K(reduce_max)(x, n)));
+    sum = v_set1(vr_sum_exp(y, x, n, max));
 
     for (i = 0; i + VL <= n; i += VL) {
         v_store(y + i, v_div(v_load(y + i), sum));
@@ -185,6 +185,54 @@ MAAS_K(softmax)(float *y, const float *x, int64_t n)
     if (i < n) {
         v_storen(y + i, v_div(v_loadn(y + i, (int) (n - i)), sum),
                  (int) (n - i));
+    }
+}
+
+
+/* A row of -Inf only gives NaN, as the formula does. */
+void
+MAAS_K(softmax)(float *y, const float *x, int64_t n)
+{
+    vr_softmax(y, x, n, MAAS_K(reduce_max)(x, n));
+}
+
+
+void
+MAAS_K(softmax_add)(float *y, const float *x, const float *add, int64_t n,
+    float f)
+{
+    V        t, u, v, top = v_set1(-INFINITY), fs = v_set1(f);
+    int      r;
+    int64_t  i;
+
+    for (i = 0; i < n; i += VL) {
+        r = (int) maas_min(n - i, VL);
+        t = v_mul(v_loads(x + i, r), fs);
+        t = add != NULL ? v_add(t, v_loads(add + i, r)) : t;
+        v_stores(y + i, t, r);
+        top = vm_max(top, r == VL ? t : v_sel(vm_first(r), t, top));
+    }
+
+    u = top;
+    VR_HALF(8, vm_max(u, v))
+    VR_HALF(4, vm_max(u, v))
+    VR_HALF(2, vm_max(u, v))
+    VR_HALF(1, vm_max(u, v))
+    vr_softmax(y, y, n, v_first(u));
+}
+
+
+void
+MAAS_K(softmax_back)(float *d, const float *p, int64_t n, float f)
+{
+    V        t, sum = v_set1(MAAS_K(dot)(p, d, n)), fs = v_set1(f);
+    int      r;
+    int64_t  i;
+
+    for (i = 0; i < n; i += VL) {
+        r = (int) maas_min(n - i, VL);
+        t = v_sub(v_loads(d + i, r), sum);
+        v_stores(d + i, v_mul(v_mul(fs, v_loads(p + i, r)), t), r);
     }
 }
 
