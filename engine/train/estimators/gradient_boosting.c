@@ -77,7 +77,8 @@ typedef struct {
     uint32_t             *place;        /* of each row; NULL: as it is */
     double               *base;         /* [k] */
     maas_booster_t       *booster;      /* one for each slot */
-    bool                  by_class;     /* trees of classes side by side */
+    int64_t               whole;        /* trees of an iteration that threads
+                                           grow whole, side by side */
     maas_grown_t         *tree;         /* [iterations][k] */
     int64_t               done;         /* iterations */
     int64_t               kept;
@@ -311,10 +312,10 @@ boost_tree(void *arg, int slot, int64_t k)
     maas_booster_t  *b = &t->booster[slot];
 
     if (b->conf == NULL) {
-        MAAS_TRY(maas_booster_init(b, &t->conf,
-                                   t->by_class ? NULL : &t->crew));
+        MAAS_TRY(maas_booster_init(b, &t->conf, NULL));
     }
 
+    b->crew = k < t->whole ? NULL : &t->crew;
     at = (size_t) k * t->s.n;
 
     return maas_booster_run(b, t->s.gh + at, (int) k, t->s.raw + at,
@@ -330,21 +331,20 @@ boost_iterate(boost_t *t)
 
     MAAS_TRY(maas_crew_run(&t->crew, boost_gradients, t, parts, 0, 0));
 
-    if (t->by_class) {
-        MAAS_TRY(maas_crew_run(&t->crew, boost_tree, t, t->s.k, 0, 0));
-
-    } else {
-        for (int64_t k = 0; k < t->s.k && rc == MAAS_OK; k++) {
-            MAAS_TRY(maas_crew_poll(&t->crew));
-            rc = boost_tree(t, 0, k);
-        }
-
-        if (rc == MAAS_ENOMEM) {
-            return maas_err_nomem(t->f->err);
-        }
-
-        MAAS_TRY(rc);
+    if (t->whole > 0) {
+        MAAS_TRY(maas_crew_run(&t->crew, boost_tree, t, t->whole, 0, 0));
     }
+
+    for (int64_t k = t->whole; k < t->s.k && rc == MAAS_OK; k++) {
+        MAAS_TRY(maas_crew_poll(&t->crew));
+        rc = boost_tree(t, 0, k);
+    }
+
+    if (rc == MAAS_ENOMEM) {
+        return maas_err_nomem(t->f->err);
+    }
+
+    MAAS_TRY(rc);
 
     t->done++;
 
@@ -391,11 +391,11 @@ boost_loop(boost_t *t)
         return maas_err_nomem(t->f->err);
     }
 
-    /* Whole trees when they share out evenly, or are small. */
-    t->by_class = slots > 1 && (size_t) t->s.k >= slots
-                  && ((size_t) t->s.k % slots == 0
-                      || (size_t) t->s.k > 3 * slots
-                      || (double) t->s.n * t->bins.n_col < 50000);
+    /* Whole trees where they share out evenly; all, when they are small. */
+    if (slots > 1 && (size_t) t->s.k >= slots) {
+        t->whole = (double) t->s.n * t->bins.n_col < 50000 ? t->s.k
+                   : t->s.k - t->s.k % (int64_t) slots;
+    }
 
     (void) boost_stop(t);
 
