@@ -296,6 +296,38 @@ source_features(maas_data_t *s, maas_err_t *err)
 }
 
 
+/* A version has its classes in labels.txt: UTF-8, one a line. */
+static maas_status_t
+source_names(const maas_data_t *s, maas_err_t *err)
+{
+    maas_str_t   n;
+    const char  *what;
+
+    for (int i = 0; i < s->info.n_class && s->info.class_name != NULL; i++) {
+        n = s->info.class_name[i];
+
+        if (!maas_utf8_valid(n.data, n.len)) {
+            what = "is not UTF-8; save the data as UTF-8";
+
+        } else if (memchr(n.data, '\n', n.len) != NULL
+                   || (n.len != 0 && n.data[n.len - 1] == '\r'))
+        {
+            what = "has a line break, but a version has a class a line";
+
+        } else {
+            continue;
+        }
+
+        return maas_err(err, MAAS_EINVAL, "column \"%.*s\": the class "
+                        "\"%.*s\" %s", (int) maas_min(s->info.target.len, 64),
+                        s->info.target.data, (int) maas_min(n.len, 64),
+                        n.data, what);
+    }
+
+    return MAAS_OK;
+}
+
+
 /* One column of few values is classes; what else has numbers is numbers. */
 static maas_status_t
 source_target(maas_data_t *s, maas_err_t *err)
@@ -331,7 +363,7 @@ source_target(maas_data_t *s, maas_err_t *err)
         s->info.class_count = s->classes.count;
     }
 
-    return MAAS_OK;
+    return source_names(s, err);
 }
 
 

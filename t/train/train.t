@@ -393,6 +393,10 @@ ok(!-e "$tmp/models/wild/1", '  and makes no version');
 
 # mistakes
 
+for (['latin', "k\xe4se"], ['broken', "\"k\nl\""]) {
+    spew("$tmp/$_->[0].csv", "x,y\n" . "1,ham\n2,$_->[1]\n" x 9);
+}
+
 my @wrong = (
     [ { epoch => 3 }, 'unknown key "epoch"; did you mean "epochs"?' ],
     [ { epochs => 'x' }, '"epochs" is the text "x", expected an integer' ],
@@ -404,6 +408,10 @@ my @wrong = (
     [ { data => { path => 'iris.csv', target => 'species',
                   feature => ['sl'] } }, 'did you mean "features"?' ],
     [ { data => { path => 'iris.csv' } }, 'a network needs a "target"' ],
+    [ { data => { path => 'latin.csv', target => 'y' } },
+      "column \"y\": the class \"k\xe4se\" is not UTF-8; save" ],
+    [ { data => { path => 'broken.csv', target => 'y' } },
+      "column \"y\": the class \"k\nl\" has a line break" ],
     [ { model => { type => 'netwrk' } }, 'did you mean "network"?' ],
     [ { model => { type => 'network', layers => [
           { type => 'dense', units => 4 } ] } },
