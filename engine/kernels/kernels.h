@@ -123,6 +123,7 @@ typedef struct {
     int64_t       ldc;
     const float  *bias;         /* n values that start the chain, or NULL */
     bool          accumulate;   /* C starts it; with a bias, C + bias */
+    const float  *after;        /* n values added to its end, or NULL */
 } maas_gemm_t;
 
 /*

@@ -336,6 +336,40 @@ mm_c_row(const maas_step_t *s, const gemm_attr_t *a, float *y, int64_t row,
 }
 
 
+/*
+ * A first post-op that adds a value to each column is added by the kernel as
+ * it stores; the others take a pass.  Not behind a plain dot product, and not
+ * where alpha or C come between.
+ */
+static const float *
+mm_after(const maas_step_t *s, const gemm_attr_t *a, const mm_t *g)
+{
+    const maas_post_t  *p = s->post;
+
+    if (s->n_post == 0 || p->kind != MAAS_POST_BINARY_LAST
+        || p->fn != MAAS_B_ADD || (a != NULL && a->alpha != 1)
+        || (g->n == 1 && s->in[1].format == MAAS_FMT_PLAIN))
+    {
+        return NULL;
+    }
+
+    return s->in[p->operand].data;
+}
+
+
+static void
+mm_posts(const maas_step_t *s, const maas_post_block_t *b, int first)
+{
+    maas_step_t  rest = *s;
+
+    if (s->n_post > first) {
+        rest.post += first;
+        rest.n_post -= (uint16_t) first;
+        maas_post_apply(&rest, b);
+    }
+}
+
+
 static void
 mm_block_f32(const maas_step_t *s, const gemm_attr_t *a, const mm_t *g,
     const mm_block_t *b)
@@ -344,13 +378,14 @@ mm_block_f32(const maas_step_t *s, const gemm_attr_t *a, const mm_t *g,
     mm_c_t              mode;
     int64_t             i, at;
     maas_gemm_t         k;
-    const float        *c;
+    const float        *c, *after;
     maas_post_block_t   post;
 
     mode = mm_c(s, a, g);
     at = (b->at * g->m + b->m0) * g->n + b->n0;
     y = (float *) s->out[0].data + at;
     c = mode != MM_C_NONE ? s->in[2].data : NULL;
+    after = mode == MM_C_NONE || mode == MM_C_CHAIN ? mm_after(s, a, g) : NULL;
 
     for (i = 0; mode == MM_C_COPY && i < b->rows; i++) {
         memcpy(y + i * g->n, c + (b->m0 + i) * g->n + b->n0,
@@ -367,7 +402,8 @@ mm_block_f32(const maas_step_t *s, const gemm_attr_t *a, const mm_t *g,
     } else {
         k = (maas_gemm_t) {
             b->rows, b->cols, g->k, b->a, b->lda, b->b, y, g->n,
-            mode == MM_C_CHAIN ? c + b->n0 : NULL, mode == MM_C_COPY
+            mode == MM_C_CHAIN ? c + b->n0 : NULL, mode == MM_C_COPY,
+            after != NULL ? after + b->n0 : NULL
         };
         s->k->gemm(&k, 0, b->rows);
     }
@@ -382,12 +418,10 @@ mm_block_f32(const maas_step_t *s, const gemm_attr_t *a, const mm_t *g,
         }
     }
 
-    if (s->n_post != 0) {
-        post = (maas_post_block_t) {
-            y, g->n, b->rows, b->cols, at, g->n, 0, 0, b->n0
-        };
-        maas_post_apply(s, &post);
-    }
+    post = (maas_post_block_t) {
+        y, g->n, b->rows, b->cols, at, g->n, 0, 0, b->n0
+    };
+    mm_posts(s, &post, after != NULL);
 }
 
 
@@ -543,112 +577,6 @@ gemm_pack(const maas_node_t *n, const maas_type_t *const *type,
 }
 
 
-/* -- shapes -------------------------------------------------------------- */
-
-maas_status_t
-mm_infer(maas_infer_t *c, int input, maas_dim_t *dims, int *rank)
-{
-    int                 i, ia, ib, nb;
-    maas_dim_t          k, x, y;
-    const maas_type_t  *a = c->in[0].type, *b = c->in[input].type;
-
-    if (a->rank < 1 || b->rank < 1) {
-        return maas_err(c->err, MAAS_EINVAL,
-                        "inputs have ranks %d and %d, expected 1 or more",
-                        a->rank, b->rank);
-    }
-
-    MAAS_TRY(maas_infer_merge(c, a->dims[a->rank - 1],
-                              b->dims[b->rank > 1 ? b->rank - 2 : 0], &k,
-                              "inner dimension of A and B"));
-
-    nb = maas_max(maas_max(a->rank, b->rank) - 2, 0);
-
-    for (i = 0; i < nb; i++) {
-        ia = a->rank - 2 - (nb - i);
-        ib = b->rank - 2 - (nb - i);
-        x = ia >= 0 ? a->dims[ia] : 1;
-        y = ib >= 0 ? b->dims[ib] : 1;
-
-        if (x == 1 || y == 1) {
-            dims[i] = x == 1 ? y : x;
-
-        } else {
-            MAAS_TRY(maas_infer_merge(c, x, y, &dims[i],
-                                      "batch dimension of A and B"));
-        }
-    }
-
-    *rank = nb;
-
-    if (a->rank > 1) {
-        dims[(*rank)++] = a->dims[a->rank - 2];
-    }
-
-    if (b->rank > 1) {
-        dims[(*rank)++] = b->dims[b->rank - 1];
-    }
-
-    return MAAS_OK;
-}
-
-
-static maas_status_t
-matmul_infer(maas_infer_t *c)
-{
-    int         rank;
-    maas_dim_t  dims[MAAS_RANK_MAX];
-
-    MAAS_TRY(mm_infer(c, 1, dims, &rank));
-    maas_infer_set(c, 0, c->in[0].type->dtype, rank, dims);
-    return MAAS_OK;
-}
-
-
-static maas_status_t
-gemm_infer(maas_infer_t *c)
-{
-    int                 i, d;
-    char                text[MAAS_DIMS_TEXT];
-    maas_dim_t          dims[2], k;
-    const gemm_attr_t  *at = c->attr;
-    const maas_type_t  *a = c->in[0].type, *b = c->in[1].type, *x;
-
-    if (a->rank != 2 || b->rank != 2) {
-        return maas_err(c->err, MAAS_EINVAL,
-                        "A has rank %d and B has rank %d, expected 2",
-                        a->rank, b->rank);
-    }
-
-    MAAS_TRY(maas_infer_merge(c, a->dims[at->transA ? 0 : 1],
-                              b->dims[at->transB ? 1 : 0], &k,
-                              "inner dimension of A and B"));
-    dims[0] = a->dims[at->transA ? 1 : 0];
-    dims[1] = b->dims[at->transB ? 0 : 1];
-
-    if (maas_infer_has(c, 2)) {
-        x = c->in[2].type;
-
-        for (i = 0; i < x->rank; i++) {
-            d = 2 - x->rank + i;
-
-            if (d < 0 || (x->dims[i] != 1 && maas_dim_known(x->dims[i])
-                          && maas_dim_known(dims[d])
-                          && x->dims[i] != dims[d]))
-            {
-                return maas_err(c->err, MAAS_EINVAL,
-                                "C of shape %s does not broadcast to the "
-                                "product",
-                                maas_dims_text(text, x->dims, x->rank));
-            }
-        }
-    }
-
-    maas_infer_set(c, 0, a->dtype, 2, dims);
-    return MAAS_OK;
-}
-
-
 /* Gemm-6: C broadcasts always from 7 on. */
 static maas_status_t
 gemm_upgrade(maas_import_t *im, maas_raw_node_t *n, int opset,
@@ -773,7 +701,7 @@ const maas_op_t  maas_ops_matmul[] = {
         .name = "MatMul", .domain = "", .since = 13,
         .flags = MAAS_OP_PURE,
         MAAS_IO(matmul_in, mm_out),
-        .infer = matmul_infer,
+        .infer = mm_matmul_infer,
         MAAS_KERNELS(matmul_kernels),
         .pack = matmul_pack, .flops = matmul_flops,
         .grad = maas_grad_matmul, .cases = matmul_cases, .bad = matmul_bad
@@ -784,7 +712,7 @@ const maas_op_t  maas_ops_matmul[] = {
         MAAS_IO(gemm_in, mm_out),
         MAAS_ATTRS(gemm_attrs, gemm_attr_t),
         .upgrade = gemm_upgrade, .first = 6,
-        .infer = gemm_infer,
+        .infer = mm_gemm_infer,
         MAAS_KERNELS(gemm_kernels),
         .pack = gemm_pack, .flops = gemm_flops,
         .grad = maas_grad_gemm, .cases = gemm_cases, .bad = gemm_bad

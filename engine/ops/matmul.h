@@ -1,6 +1,6 @@
 /*
- * Shared by matmul.c, matmul_turned.c, matmul_loops.c and qmatmul.c: the
- * geometry of one product.
+ * Shared by matmul.c, matmul_infer.c, matmul_turned.c, matmul_loops.c and
+ * qmatmul.c: the geometry of one product.
  * Plain values on the caller's stack; reentrant.
  */
 
@@ -38,6 +38,8 @@ void mm_at(const mm_t *g, int64_t i, int64_t *a, int64_t *b);
 /* Dims of the product of input 0 and B, which is input `input`. */
 maas_status_t mm_infer(maas_infer_t *c, int input, maas_dim_t *dims,
     int *rank);
+maas_status_t mm_matmul_infer(maas_infer_t *c);
+maas_status_t mm_gemm_infer(maas_infer_t *c);
 
 /* Gemm of float32 with A transposed; a unit is a block of the output. */
 bool gemm_turned_setup(maas_setup_t *u);

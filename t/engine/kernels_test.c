@@ -56,7 +56,7 @@ gemm_case(const shape_t *s, bool t)
     int64_t       xn, rows, ldx, ldc, cn, half, np = (s->n + 15) / 16;
     maas_gemm_t   g = { 0 };
     maas_gemmt_t  q = { 0 };
-    static float  sum[MAXBUF], start[MAXBUF];
+    static float  sum[MAXBUF], start[MAXBUF], after[512];
 
     rows = t ? s->k : s->m;
     ldx = (t ? s->m : s->k) + s->pad;
@@ -70,13 +70,15 @@ gemm_case(const shape_t *s, bool t)
     fill(x, xn, s->adverse);
     fill(bw, s->k * s->n, s->adverse);
     fill(bb, s->n, s->adverse);
+    fill(after, s->n, s->adverse);
     fill(b0, cn + 2 * GUARD, s->adverse);
     memcpy(b1, b0, sizeof(float) * (size_t) (cn + 2 * GUARD));
     memcpy(start, b0, sizeof(float) * (size_t) (cn + 2 * GUARD));
     ref->pack_p16(w, bw, s->n, 1, s->k, s->n, 0, np);
 
     g = (maas_gemm_t) { s->m, s->n, s->k, x, ldx, w, c0, ldc,
-                        s->bias ? bb : NULL, s->accumulate };
+                        s->bias ? bb : NULL, s->accumulate,
+                        (s->m + s->k) % 3 == 1 ? after : NULL };
     q = (maas_gemmt_t) { s->m, s->n, s->k, x, ldx, w, c0, ldc,
                          s->bias ? bb : NULL, s->accumulate };
     half = s->m / 3;
@@ -108,6 +110,7 @@ gemm_case(const shape_t *s, bool t)
     make_abs(x, xn);
     make_abs(w, (int64_t) maas_p16_elems(s->k, s->n));
     make_abs(bb, s->n);
+    make_abs(after, s->n);
     g.c = q.c = sum + GUARD;
 
     if (t) {

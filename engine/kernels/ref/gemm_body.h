@@ -6,7 +6,7 @@
  *
  * These bodies specify the chain: it starts with the bias, with C when
  * accumulate is set (with C + bias when there are both), else with +0, and
- * k ascends.
+ * k ascends; what stands in `after` is added at the end.
  */
 
 
@@ -59,7 +59,9 @@ MAAS_K(gemm_tile)(const maas_gemm_t *g, int64_t i, int64_t n0, int w,
         b += step;
     }
 
-    memcpy(c, acc, (size_t) w * sizeof(float));
+    for (j = 0; j < w; j++) {
+        c[j] = g->after != NULL ? acc[j] + g->after[n0 + j] : acc[j];
+    }
 }
 
 

@@ -25,6 +25,7 @@ typedef struct {
     const float  *next;             /* the block of B after this one */
     float        *c;
     const float  *bias;             /* of this column, or NULL */
+    const float  *after;            /* likewise, where the chain ends */
     bool          load;
     int           n;                /* columns that exist */
 } kg_tile_t;
@@ -98,6 +99,18 @@ kg_tile(const kg_tile_t *t, const int R, const int W, const bool T)
         a0 += T ? lda : 0;
     }
 
+    if (t->after != NULL) {
+        b0 = v_loads(t->after, t->n);
+        b1 = v_loads(t->after + VL, t->n - VL);
+
+#define KG_AFTER(r)                                                           \
+        if (R > r) {                                                          \
+            x##r = v_add(x##r, b0);                                           \
+            y##r = v_add(y##r, b1);                                           \
+        }
+        KG_R(KG_AFTER)
+    }
+
 #define KG_END(r)                                                             \
     if (R > r) {                                                              \
         v_stores(c + r * ldc, x##r, t->n);                                    \
@@ -146,9 +159,10 @@ kg_thin(const maas_gemm_t *g, int64_t i, int64_t n0, const int R, const int W)
     int           left = (int) maas_min(g->n - n0, W * VL);
     float        *c = g->c + i * g->ldc + n0;
     int64_t       k, ps = MAAS_P16 * g->k;
-    const float  *a = g->a + i * g->lda, *p, *s = g->bias;
+    const float  *a = g->a + i * g->lda, *p, *s = g->bias, *e = g->after;
 
     s = s ? s + n0 : NULL;
+    e = e ? e + n0 : NULL;
     p = g->b + n0 * g->k;
 
 #define KG_TSTART(j)                                                          \
@@ -189,6 +203,13 @@ kg_thin(const maas_gemm_t *g, int64_t i, int64_t n0, const int R, const int W)
 
 #define KG_TEND(j)                                                            \
     if (W > j) {                                                              \
+        if (e != NULL) {                                                      \
+            b = v_loads(e + j * VL, left - j * VL);                           \
+            x##j = v_add(x##j, b);                                            \
+            if (R > 1) {                                                      \
+                y##j = v_add(y##j, b);                                        \
+            }                                                                 \
+        }                                                                     \
         v_stores(c + j * VL, x##j, left - j * VL);                            \
         if (R > 1) {                                                          \
             v_stores(c + g->ldc + j * VL, y##j, left - j * VL);               \
@@ -250,6 +271,8 @@ kg_block(const maas_gemm_t *g, kg_tile_t *t, int64_t i0, int64_t i1,
         t->next = n + step < g->n ? t->b + step * g->k
                   : g->b + (k0 + t->k < g->k ? k0 + t->k : 0) * MAAS_P16;
         t->bias = g->bias != NULL && k0 == 0 ? g->bias + n : NULL;
+        t->after = g->after != NULL && k0 + t->k == g->k ? g->after + n
+                                                         : NULL;
 
         t->vstride = VL < MAAS_P16 ? VL : MAAS_P16 * g->k;
 
