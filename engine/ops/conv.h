@@ -118,6 +118,11 @@ bool conv_blocked_setup_dw(maas_setup_t *u);
 maas_status_t conv_blocked_run_dw(const maas_step_t *s, maas_slot_t *slot,
     int64_t first, int64_t last);
 
+/* conv_grad_phases.c: with strides */
+bool conv_gradx_phases_setup(maas_setup_t *u);
+maas_status_t conv_gradx_phases_run(const maas_step_t *s, maas_slot_t *slot,
+    int64_t first, int64_t last);
+
 /* conv_grad_blocked.c */
 bool conv_gradw_blocked(const maas_node_t *n, const maas_type_t *const *type,
     maas_blocked_t *b);

@@ -297,7 +297,8 @@ conv_gradw_blocked_run(const maas_step_t *s, maas_slot_t *slot,
 
 /*
  * Of a convolution of stride 1: the convolution of dY with the kernels
- * turned about, inputs and outputs exchanged.
+ * turned about, inputs and outputs exchanged.  With strides, phase by phase:
+ * conv_grad_phases.c.
  */
 bool
 conv_gradx_blocked(const maas_node_t *n, const maas_type_t *const *type,
@@ -328,12 +329,6 @@ conv_gradx_blocked(const maas_node_t *n, const maas_type_t *const *type,
         || maas_window_attrs(&win, a, w->dims + 2, nd, NULL) != MAAS_OK)
     {
         return false;
-    }
-
-    for (int i = 0; i < nd; i++) {
-        if (win.s[i] != 1 || win.p0[i] > (win.k[i] - 1) * win.d[i]) {
-            return false;
-        }
     }
 
     /* A vector for each image is a plain product. */

@@ -379,7 +379,7 @@ main(void)
                maas_cpu_name(cpu), differ(&plain, &blocked));
             ok(differ(&blocked, &team) == 0, "%s: three threads",
                maas_cpu_name(cpu));
-            ok(count(&blocked, "ConvGradXBlocked") == 2
+            ok(count(&blocked, "ConvGradXBlocked") == 3
                && count(&blocked, "ConvGradWBlocked") == 4
                && count(&blocked, "MaxPoolGradBlocked") == 2
                && count(&blocked, "BatchNormGradBlocked") == 1
