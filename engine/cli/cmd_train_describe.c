@@ -135,7 +135,8 @@ describe_layers(maas_buf_t *b)
 static void
 describe_losses(maas_buf_t *b)
 {
-    int  i = 0;
+    int          i = 0;
+    const char  *alias;
 
     maas_buf_puts(b, ",\n\"losses\":[");
 
@@ -152,10 +153,20 @@ describe_losses(maas_buf_t *b)
 
     maas_buf_puts(b, "],\n\"metrics\":[");
 
-    for (i = 0; i < MAAS_FIT_METRICS; i++) {
-        describe_row(b, i, maas_fit_metric_rows[i].name,
-                     maas_fit_metric_rows[i].about, NULL, 0);
-        maas_buf_puts(b, "}");
+    for (int m = 0; m < MAAS_FIT_METRICS; m++) {
+        if (maas_fit_metric_hidden(m)) {
+            continue;
+        }
+
+        describe_row(b, m, maas_fit_metric_name(m),
+                     maas_fit_metric_about(m), NULL, 0);
+
+        for (int k = 0; (alias = maas_fit_metric_alias(m, k)) != NULL; k++) {
+            maas_buf_puts(b, k == 0 ? ",\"aliases\":[" : ",");
+            maas_buf_json(b, alias, strlen(alias));
+        }
+
+        maas_buf_puts(b, maas_fit_metric_alias(m, 0) != NULL ? "]}" : "}");
     }
 
     maas_buf_puts(b, "]");

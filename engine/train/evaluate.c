@@ -354,7 +354,7 @@ evaluate_classes(const maas_eval_job_t *job, maas_eval_t *r, maas_err_t *err)
     if (rc == MAAS_OK && job->score != NULL) {
         rc = maas_eval_scores(job, r, err);
 
-        if (rc == MAAS_OK) {
+        if (rc == MAAS_OK && !job->no_curves) {
             rc = maas_eval_curves(job, r, err);
         }
     }

@@ -102,6 +102,7 @@ typedef struct {
     double              eps;        /* log loss clips to it; 0: DBL_EPSILON */
     /* Keep curves where there are at most so many classes; 0: none. */
     int                 max_curves;
+    bool                no_curves;  /* nor areas under any */
 
     /* NUMBERS: n x n_target, row-major. */
     const double       *y;
@@ -208,51 +209,5 @@ void maas_eval_text(maas_buf_t *b, const maas_eval_t *r, const bool *show);
 
 /* The name of class i, or its number. */
 void maas_eval_class_name(maas_buf_t *b, const maas_eval_t *r, int i);
-
-
-/*
- * What training watches: sums that grow batch by batch and need no memory
- * of rows.  Any of them may be asked at any time; NaN before the first row.
- */
-typedef struct {
-    const maas_host_t  *host;
-    int                 n_class;    /* 0: numbers */
-    uint64_t            n;
-    double              weight;
-    double              loss;       /* sums */
-    double              loss_weight;
-    double              hits;
-    double             *tp, *truth, *predicted;     /* n_class each */
-    double              sq, ab;                     /* errors */
-    double              mean, m2, values;           /* of the targets */
-} maas_eval_epoch_t;
-
-maas_status_t maas_eval_epoch_init(maas_eval_epoch_t *e,
-    const maas_host_t *host, int n_class, maas_err_t *err);
-void maas_eval_epoch_reset(maas_eval_epoch_t *e);
-void maas_eval_epoch_destroy(maas_eval_epoch_t *e);
-
-/* Mean loss of rows with this sum of weights (their number, without). */
-void maas_eval_epoch_loss(maas_eval_epoch_t *e, double mean, double weight);
-
-/*
- * score: n x n_score; n_score 1: of class 1 of two, against the threshold
- * (0.5 of a probability, 0 of a logit).
- */
-void maas_eval_epoch_classes(maas_eval_epoch_t *e, const float *score,
-    int n_score, double threshold, const int32_t *truth,
-    const double *weight, int64_t n);
-
-/* n x n_target numbers each. */
-void maas_eval_epoch_numbers(maas_eval_epoch_t *e, const float *predicted,
-    const float *y, int64_t n_target, const double *weight, int64_t n);
-
-/*
- * "loss", or of classes accuracy, balanced_accuracy, precision, recall, f1
- * (two classes: of class 1; more: macro), of numbers mse, rmse, mae, r2
- * (of all targets together).  False: there is no such measure here.
- */
-bool maas_eval_epoch_get(const maas_eval_epoch_t *e, maas_str_t name,
-    double *value);
 
 #endif

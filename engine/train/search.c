@@ -15,7 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "train/evaluate.h"
+#include "train/fit_metrics.h"
 #include "train/params.h"
 #include "train/search_field.h"
 
@@ -81,25 +81,59 @@ static const maas_param_t  search_params[] = {
 
 /* -- what is searched ---------------------------------------------------- */
 
-/* validation_accuracy is accuracy of the validation. */
+/* validation_auc becomes validation_roc_auc, the name in "done". */
 static maas_status_t
-search_goal(search_t *s)
+search_metric(search_t *s, int *metric)
+{
+    char                      name[100];
+    size_t                    skip = 0;
+    maas_str_t                v = s->p.metric;
+    static const char *const  prefix[] = { "validation_", "test_" };
+
+    *metric = -1;
+
+    if (v.len == 0) {
+        s->r->metric = "validation_loss";
+        return MAAS_OK;
+    }
+
+    for (size_t i = 0; i < maas_nelts(prefix); i++) {
+        if (v.len > strlen(prefix[i])
+            && memcmp(v.data, prefix[i], strlen(prefix[i])) == 0)
+        {
+            skip = strlen(prefix[i]);
+        }
+    }
+
+    *metric = maas_fit_metric_find((maas_str_t) { v.data + skip,
+                                                  v.len - skip });
+
+    if (*metric >= 0) {
+        v.len = (size_t) snprintf(name, sizeof(name), "%.*s%s", (int) skip,
+                                  v.data, maas_fit_metric_name(*metric));
+        v.data = name;
+    }
+
+    s->r->metric = maas_arena_str(&s->r->mem, v.data, v.len).data;
+
+    return s->r->metric != NULL ? MAAS_OK : maas_err_nomem(s->err);
+}
+
+
+static maas_status_t
+search_goal(search_t *s, int metric)
 {
     size_t       n;
-    const char  *name = s->r->metric, *tail = strchr(name, '_');
+    const char  *name = s->r->metric;
 
     if (s->p.goal != 0) {
         s->r->less = s->p.goal == 1;
         return MAAS_OK;
     }
 
-    for (int i = 0; i < MAAS_M_COUNT; i++) {
-        if (strcmp(name, maas_eval_rows[i].name) == 0
-            || (tail != NULL && strcmp(tail + 1, maas_eval_rows[i].name) == 0))
-        {
-            s->r->less = maas_eval_rows[i].less;
-            return MAAS_OK;
-        }
+    if (metric >= 0) {
+        s->r->less = !maas_fit_metric_more(metric);
+        return MAAS_OK;
     }
 
     n = strlen(name);
@@ -152,25 +186,20 @@ search_fields(search_t *s)
 static maas_status_t
 search_check(search_t *s)
 {
+    int             metric;
     maas_search_t  *r = s->r;
 
     r->type = (maas_search_type_t) s->p.type;
     r->folds = (int) s->p.folds;
     r->seed = (uint64_t) s->p.seed;
-    r->metric = s->p.metric.len > 0
-                ? maas_arena_str(&r->mem, s->p.metric.data,
-                                 s->p.metric.len).data : "validation_loss";
-
-    if (r->metric == NULL) {
-        return maas_err_nomem(s->err);
-    }
+    MAAS_TRY(search_metric(s, &metric));
 
     if (r->folds == 1) {
         return search_err("folds: 1 fold leaves nothing to learn from; "
                           "expected 0 or at least 2");
     }
 
-    MAAS_TRY(search_goal(s));
+    MAAS_TRY(search_goal(s, metric));
 
     if (r->type != MAAS_SEARCH_HALVING) {
         return s->p.resource.len == 0 ? MAAS_OK

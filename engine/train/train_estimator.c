@@ -8,18 +8,18 @@
 #include <stdio.h>
 
 #include "train/estimator.h"
+#include "train/fit_seen.h"
 #include "train/train_run.h"
 
 
 #define EST_FOLD     (64u << 20)        /* bytes of folded constants */
 #define EST_ROWS     1024               /* that are measured at a time */
-#define EST_NUMBERS  (1u << MAAS_FIT_MAE | 1u << MAAS_FIT_RMSE                \
-                      | 1u << MAAS_FIT_R2)
 
 typedef struct {
     maas_train_t            *t;
     const maas_estimator_t  *e;
     maas_task_kind_t         task;
+    uint64_t                 wanted;    /* metrics */
     maas_fit_job_t           f;
     maas_build_t            *build;
     uint64_t                 start;
@@ -284,9 +284,67 @@ est_targets(train_est_t *n, const int64_t *row, int64_t k, maas_arena_t *a,
 }
 
 
+static maas_target_kind_t
+est_kind(const train_est_t *n)
+{
+    return n->task == MAAS_TASK_CLASSIFICATION ? MAAS_TARGET_CLASSES
+                                               : MAAS_TARGET_NUMBERS;
+}
+
+
+static maas_status_t
+est_metrics(train_est_t *n)
+{
+    char                       what[80];
+    bool                       classes;
+    const maas_param_texts_t  *l = &n->t->job->spec->metrics;
+    maas_fit_judge_t           j = { .kind = est_kind(n), .what = what };
+
+    classes = n->task == MAAS_TASK_CLASSIFICATION;
+    j.numbers = !classes;
+    j.n_class = classes ? n->t->info->n_class : 0;
+    snprintf(what, sizeof(what), "%s, which gives %s", n->e->name,
+             classes ? "classes" : "numbers");
+
+    if (n->task != MAAS_TASK_CLASSIFICATION
+        && n->task != MAAS_TASK_REGRESSION)
+    {
+        return l->n == 0 ? MAAS_OK
+               : maas_err(n->t->err, MAAS_EINVAL, "metrics: %s learns without "
+                          "a target, which nothing can be measured by",
+                          n->e->name);
+    }
+
+    if (l->n == 0) {
+        n->wanted = classes ? MAAS_FIT_BIT(MAAS_FIT_ACCURACY)
+                    : MAAS_FIT_BIT(MAAS_FIT_MAE)
+                      | MAAS_FIT_BIT(MAAS_FIT_RMSE)
+                      | MAAS_FIT_BIT(MAAS_FIT_R2);
+    }
+
+    return maas_fit_metric_parse(l, &j, &n->wanted, n->t->err);
+}
+
+
+/* Only where a metric wants more than sums. */
+static maas_status_t
+est_seen(train_est_t *n, int64_t rows, maas_fit_seen_t *s)
+{
+    bool     classes = n->task == MAAS_TASK_CLASSIFICATION;
+    int64_t  k = classes ? n->t->info->n_class : n->t->info->n_target;
+
+    *s = (maas_fit_seen_t) { .host = n->t->job->host, .kind = est_kind(n),
+                             .wanted = n->wanted };
+
+    return (n->wanted & ~MAAS_FIT_SUMMED_BITS) == 0 ? MAAS_OK
+           : maas_fit_seen_begin(s, rows, &k, 1, n->t->err);
+}
+
+
 static maas_status_t
 est_batch(train_est_t *n, maas_net_t *net, maas_tensor_t *out,
-    const int64_t *row, int64_t k, maas_arena_t *a, maas_fit_sums_t *sums)
+    const int64_t *row, int64_t k, maas_arena_t *a, maas_fit_sums_t *sums,
+    maas_fit_seen_t *seen, int64_t seen_at)
 {
     int                 n_in;
     maas_train_t       *t = n->t;
@@ -305,11 +363,12 @@ est_batch(train_est_t *n, maas_net_t *net, maas_tensor_t *out,
     MAAS_TRY(maas_net_run(net, in, t->job->team, out, t->err));
     MAAS_TRY(est_targets(n, row, k, a, &y));
 
-    maas_fit_sums_add(sums, n->task == MAAS_TASK_CLASSIFICATION
-                      ? 1u << MAAS_FIT_ACCURACY : EST_NUMBERS,
-                      n->task == MAAS_TASK_CLASSIFICATION
-                      ? MAAS_TARGET_CLASSES : MAAS_TARGET_NUMBERS, true, 0,
-                      &out[0], &y);
+    maas_fit_sums_add(sums, n->wanted, est_kind(n), true, 0, &out[0], &y);
+
+    if (seen->score != NULL) {
+        maas_fit_seen_add(seen, seen_at, &out[0], &y);
+    }
+
     return MAAS_OK;
 }
 
@@ -320,20 +379,28 @@ est_sums(train_est_t *n, const int64_t *row, int64_t rows,
 {
     int64_t         k;
     maas_net_t     *net = NULL;
-    maas_arena_t    a, batch;
-    maas_tensor_t  *out = NULL;
-    maas_status_t   rc;
+    maas_arena_t     a, batch;
+    maas_tensor_t   *out = NULL;
+    maas_status_t    rc;
+    maas_fit_seen_t  seen;
 
     memset(sums, 0, sizeof(*sums));
+    MAAS_TRY(est_seen(n, rows, &seen));
     maas_arena_init(&a, n->t->job->host, 0);
     rc = est_net(n, &a, &net, &out);
 
     for (int64_t at = 0; at < rows && rc == MAAS_OK; at += k) {
         k = maas_min(rows - at, EST_ROWS);
         maas_arena_init(&batch, n->t->job->host, 0);
-        rc = est_batch(n, net, out, row + at, k, &batch, sums);
+        rc = est_batch(n, net, out, row + at, k, &batch, sums, &seen, at);
         maas_arena_destroy(&batch);
     }
+
+    if (rc == MAAS_OK && seen.score != NULL) {
+        rc = maas_fit_seen_measure(&seen, sums->measured, n->t->err);
+    }
+
+    maas_fit_seen_end(&seen);
 
     maas_net_destroy(net);
     maas_arena_destroy(&a);
@@ -346,14 +413,12 @@ static void
 est_put(const train_est_t *n, const char *prefix,
     const maas_fit_sums_t *sums, maas_buf_t *b)
 {
-    char      name[96];
-    unsigned  wanted = n->task == MAAS_TASK_CLASSIFICATION
-                       ? 1u << MAAS_FIT_ACCURACY : EST_NUMBERS;
+    char  name[96];
 
     for (int m = 0; m < MAAS_FIT_METRICS; m++) {
-        if (wanted >> m & 1) {
+        if (n->wanted >> m & 1) {
             snprintf(name, sizeof(name), "%s%s", prefix,
-                     maas_fit_metric_rows[m].name);
+                     maas_fit_metric_name(m));
             maas_train_put(b, name, maas_fit_metric(sums, m));
         }
     }
@@ -421,8 +486,6 @@ est_folds(train_est_t *n)
     int64_t                 k = n->t->job->spec->folds;
     double                  v, sum[MAAS_FIT_METRICS] = { 0 };
     double                  sum2[MAAS_FIT_METRICS] = { 0 };
-    unsigned                wanted = n->task == MAAS_TASK_CLASSIFICATION
-                                     ? 1u << MAAS_FIT_ACCURACY : EST_NUMBERS;
     maas_fit_sums_t         sums;
     maas_data_rows_t        rows;
     const maas_data_rows_t  all = n->t->rows;
@@ -451,12 +514,12 @@ est_folds(train_est_t *n)
     for (int m = 0; m < MAAS_FIT_METRICS; m++) {
         char  name[96];
 
-        if (wanted >> m & 1) {
+        if (n->wanted >> m & 1) {
             snprintf(name, sizeof(name), "folds_%s",
-                     maas_fit_metric_rows[m].name);
+                     maas_fit_metric_name(m));
             maas_train_put(&n->t->metrics, name, sum[m]);
             snprintf(name, sizeof(name), "folds_%s_std",
-                     maas_fit_metric_rows[m].name);
+                     maas_fit_metric_name(m));
             maas_train_put(&n->t->metrics, name,
                            sqrt(maas_max(sum2[m] - sum[m] * sum[m], 0)));
         }
@@ -481,6 +544,7 @@ maas_train_estimator(maas_train_t *t)
     }
 
     MAAS_TRY(est_task(&n));
+    MAAS_TRY(est_metrics(&n));
 
     if (t->job->spec->folds != 0) {
         MAAS_TRY(est_folds(&n));

@@ -28,7 +28,7 @@ typedef struct {
     bool                    dense;
     bool                    logits;
     double                 *factor;     /* by class; NULL: none */
-    unsigned                metrics;
+    uint64_t                metrics;
     maas_feed_t             feed;       /* of the data */
     maas_feed_t             piped;      /* of the loop */
     maas_trainer_opts_t     opts;

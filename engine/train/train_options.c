@@ -272,48 +272,23 @@ net_class_weight(train_net_t *n)
 static maas_status_t
 net_metrics(train_net_t *n)
 {
-    int                        m;
+    char                       what[100];
     maas_target_kind_t         kind = n->loss.row->target;
+    const maas_layer_value_t  *o = &n->net.out;
     const maas_param_texts_t  *l = &n->t->job->spec->metrics;
+    maas_fit_judge_t           j = { .kind = kind, .what = what,
+                                     .numbers = n->y.dtype == MAAS_F32 };
+
+    j.n_class = kind == MAAS_TARGET_CLASSES ? o->dims[o->rank - 1]
+                : maas_dims_count(o->dims + 1, o->rank - 1) == 1 ? 2 : 0;
+    snprintf(what, sizeof(what), "the loss %s", n->loss.row->name);
 
     if (l->n == 0) {
-        n->metrics = kind != MAAS_TARGET_NUMBERS ? 1u << MAAS_FIT_ACCURACY
-                                                 : 1u << MAAS_FIT_MAE;
+        n->metrics = MAAS_FIT_BIT(kind != MAAS_TARGET_NUMBERS
+                                  ? MAAS_FIT_ACCURACY : MAAS_FIT_MAE);
     }
 
-    for (size_t i = 0; i < l->n; i++) {
-        m = maas_fit_metric_find(l->v[i]);
-
-        if (m < 0) {
-            char         near[MAAS_NEAR_TEXT];
-            maas_near_t  guess = { .word = l->v[i] };
-
-            for (int k = 0; k < MAAS_FIT_METRICS; k++) {
-                const char  *s = maas_fit_metric_rows[k].name;
-
-                maas_near(&guess, (maas_str_t) { s, strlen(s) });
-            }
-
-            return maas_err(n->t->err, MAAS_EINVAL, "metrics: unknown "
-                            "\"%.*s\"%s", SHOW(l->v[i]),
-                            guess.best.data != NULL
-                            ? maas_near_text(&guess, near)
-                            : "; maas train --describe lists all");
-        }
-
-        if ((m == MAAS_FIT_ACCURACY) != (kind != MAAS_TARGET_NUMBERS)
-            && !(m != MAAS_FIT_ACCURACY && n->y.dtype == MAAS_F32))
-        {
-            return maas_err(n->t->err, MAAS_EINVAL, "metrics: \"%s\" does "
-                            "not fit the loss %s",
-                            maas_fit_metric_rows[m].name,
-                            n->loss.row->name);
-        }
-
-        n->metrics |= 1u << m;
-    }
-
-    return MAAS_OK;
+    return maas_fit_metric_parse(l, &j, &n->metrics, n->t->err);
 }
 
 
@@ -345,6 +320,13 @@ maas_train_monitor(train_net_t *n, bool validated, maas_monitor_t *m)
                             "loss nor among the metrics",
                             SHOW(n->early.monitor));
         }
+    }
+
+    if (!m->validation && m->metric >= MAAS_FIT_SUMMED) {
+        return maas_err(n->t->err, MAAS_EINVAL, "early_stopping: \"%.*s\" is "
+                        "not measured while rows are learned; watch "
+                        "\"validation_%s\"", SHOW(n->early.monitor),
+                        maas_fit_metric_name(m->metric));
     }
 
     if (m->validation && !validated) {

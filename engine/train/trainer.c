@@ -177,7 +177,7 @@ void
 maas_monitor_name(const maas_monitor_t *m, char out[64])
 {
     snprintf(out, 64, "%s%s", m->validation ? "validation_" : "",
-             m->metric < 0 ? "loss" : maas_fit_metric_rows[m->metric].name);
+             m->metric < 0 ? "loss" : maas_fit_metric_name(m->metric));
 }
 
 
@@ -221,6 +221,10 @@ trainer_history(maas_trainer_t *t)
         }
 
         for (m.metric = -1; m.metric < MAAS_FIT_METRICS; m.metric++) {
+            if (!m.validation && m.metric >= MAAS_FIT_SUMMED) {
+                break;
+            }
+
             if (m.metric < 0 || (t->o.metrics >> m.metric & 1)) {
                 maas_monitor_name(&m, name);
                 trainer_put(&t->history, name, maas_trainer_value(t, &m));
@@ -306,6 +310,11 @@ trainer_batch(maas_trainer_t *t, maas_fitnet_t *f, const int64_t *row,
 
     maas_fit_sums_add(sums, t->o.metrics, t->o.loss->row->target,
                       t->o.logits, r.loss, &r.result, &y);
+
+    if (!train && t->seen.score != NULL) {
+        maas_fit_seen_add(&t->seen, t->seen_at + r.first, &r.result, &y);
+    }
+
     return MAAS_OK;
 }
 
@@ -401,6 +410,7 @@ trainer_rows(maas_trainer_t *t, const int64_t *row, int64_t n, bool diverged,
 
     for (int64_t at = 0; at < n; at += k) {
         k = maas_min(t->items, n - at);
+        t->seen_at = at;
         rc = trainer_batch(t, t->check, row + at, k, sums, err);
 
         if (rc != MAAS_OK) {
@@ -414,7 +424,7 @@ trainer_rows(maas_trainer_t *t, const int64_t *row, int64_t n, bool diverged,
 
 
 static maas_status_t
-trainer_judged(maas_trainer_t *t, const int64_t *row, int64_t n,
+trainer_summed(maas_trainer_t *t, const int64_t *row, int64_t n,
     bool diverged, maas_fit_sums_t *sums, maas_err_t *err)
 {
     maas_status_t    rc;
@@ -427,6 +437,41 @@ trainer_judged(maas_trainer_t *t, const int64_t *row, int64_t n,
     rc = trainer_rows(t, row, n, diverged, &own, err);
 
     return maas_trainer_meet(t, rc, &own, sums, err);
+}
+
+
+/* Sums, and what is measured when all rows have been seen. */
+static maas_status_t
+trainer_judged(maas_trainer_t *t, const int64_t *row, int64_t n,
+    bool diverged, maas_fit_sums_t *sums, maas_err_t *err)
+{
+    maas_status_t       rc;
+    maas_fit_seen_t    *s = &t->seen;
+    const maas_type_t  *r = maas_fitnet_result(t->check);
+
+    if ((t->o.metrics & ~MAAS_FIT_SUMMED_BITS) == 0) {
+        return trainer_summed(t, row, n, diverged, sums, err);
+    }
+
+    *s = (maas_fit_seen_t) { .host = t->o.host, .logits = t->o.logits,
+                             .kind = t->o.loss->row->target,
+                             .wanted = t->o.metrics };
+    rc = maas_fit_seen_begin(s, n, r->dims + 1, r->rank - 1, err);
+
+    if (rc == MAAS_OK) {
+        rc = trainer_summed(t, row, n, diverged, sums, err);
+    }
+
+    if (rc == MAAS_OK && t->o.ranks != NULL && n != 0) {
+        maas_ranks_sum(t->o.ranks, s->score, s->rows * s->k + s->n_truth);
+    }
+
+    if (rc == MAAS_OK) {
+        rc = maas_fit_seen_measure(s, sums->measured, err);
+    }
+
+    maas_fit_seen_end(s);
+    return rc;
 }
 
 
@@ -458,7 +503,7 @@ trainer_better(const maas_trainer_t *t, double v)
         return !isnan(v);
     }
 
-    return m >= 0 && maas_fit_metric_rows[m].more
+    return m >= 0 && maas_fit_metric_more(m)
            ? v > t->st.best + t->o.min_delta
            : v < t->st.best - t->o.min_delta;
 }
@@ -486,7 +531,7 @@ trainer_judge(maas_trainer_t *t)
 
     maas_schedule_epoch(t->o.schedule, &t->st.schedule,
                         t->o.optim->common.rate,
-                        m >= 0 && maas_fit_metric_rows[m].more ? -v : v);
+                        m >= 0 && maas_fit_metric_more(m) ? -v : v);
 
     t->st.done = t->st.epoch + 1 >= t->o.epochs
                  || (t->o.patience >= 0 && t->st.bad > t->o.patience);

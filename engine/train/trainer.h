@@ -19,7 +19,7 @@
 
 #include "base/team.h"
 #include "train/feed.h"
-#include "train/fit_metrics.h"
+#include "train/fit_seen.h"
 #include "train/fitnet.h"
 #include "train/optim.h"
 #include "train/ranks.h"
@@ -54,7 +54,8 @@ typedef struct {
     int64_t                  epochs;
     int64_t                  batch;         /* 0: all rows */
     bool                     ordered;       /* rows as they are */
-    unsigned                 metrics;       /* bits of maas_fit_metric_t */
+    uint64_t                 metrics;       /* bits; those that are no sums
+                                               are not told of training */
 
     maas_monitor_t           monitor;
     int64_t                  patience;      /* -1: never stop early */
@@ -116,6 +117,8 @@ struct maas_trainer_s {
     float                 *moment[MAAS_OPTIM_MOMENTS];
     float                 *best;
     float                 *sum;         /* of gradients, to accumulate */
+    maas_fit_seen_t        seen;        /* while rows are judged */
+    int64_t                seen_at;     /* of their batch */
     int64_t               *order;
     void                  *x, *y;
     float                 *weight;

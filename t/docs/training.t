@@ -84,8 +84,11 @@ my %made = (
       ['early_stopping', '`early_stopping`'],
       ['checkpoint', '`checkpoint`'])
       . "\n#### `metrics`\n\n| name | |\n| --- | --- |\n"
-      . join('', map { "| `$_->{name}` | $_->{about} |\n" =~ s/\|x - y\|/\\|x - y\\|/r }
-             @{$d->{metrics}}),
+      . join('', map {
+          my $also = join ', ', map { "`$_`" } @{$_->{aliases} // []};
+          "| `$_->{name}` | $_->{about}" =~ s/\|x - y\|/\\|x - y\\|/r
+          . ($also ? "; also $also" : '') . " |\n"
+      } @{$d->{metrics}}),
     finetune => join("\n", map {
         my ($name, $title) = @$_;
         "#### $title\n\n" . table($object{$name})

@@ -195,58 +195,6 @@ test_errors(void)
 }
 
 
-static double
-watched(const maas_eval_epoch_t *e, const char *name)
-{
-    double  v = -1;
-
-    ok(maas_eval_epoch_get(e, (maas_str_t) { name, strlen(name) }, &v), "%s",
-       name);
-    return v;
-}
-
-
-static void
-test_epoch(void)
-{
-    float               score[18] = { 0 }, y[] = { 3, -0.5f, 2, 7 };
-    float               p[] = { 2.5f, 0, 2, 8 };
-    double              v;
-    maas_err_t          err;
-    maas_eval_epoch_t   e;
-
-    for (int i = 0; i < 6; i++) {
-        score[3 * i + label3[i]] = 1;
-    }
-
-    is_int(maas_eval_epoch_init(&e, &maas_host_libc, 3, &err), MAAS_OK,
-           "classes, batch by batch");
-    ok(isnan(watched(&e, "accuracy")), "before the first row");
-    maas_eval_epoch_classes(&e, score, 3, 0, truth3, NULL, 4);
-    maas_eval_epoch_classes(&e, score + 12, 3, 0, truth3 + 4, NULL, 2);
-    maas_eval_epoch_loss(&e, 1, 4);
-    maas_eval_epoch_loss(&e, 4, 2);
-    is_near(watched(&e, "accuracy"), 0.5, "as the whole");
-    is_near(watched(&e, "loss"), 2, "mean loss");
-    is_near(watched(&e, "precision"), 1.0 / 3, "macro precision");
-    is_near(watched(&e, "f1"), (0.5 + 2.0 / 3) / 3, "macro F1");
-    is_near(watched(&e, "balanced_accuracy"), 0.5, "balanced accuracy");
-    ok(!maas_eval_epoch_get(&e, maas_str("mse"), &v), "no mse of classes");
-    maas_eval_epoch_reset(&e);
-    ok(isnan(watched(&e, "f1")), "reset");
-    maas_eval_epoch_destroy(&e);
-
-    is_int(maas_eval_epoch_init(&e, &maas_host_libc, 0, &err), MAAS_OK,
-           "numbers, batch by batch");
-    maas_eval_epoch_numbers(&e, p, y, 1, NULL, 3);
-    maas_eval_epoch_numbers(&e, p + 3, y + 3, 1, NULL, 1);
-    is_near(watched(&e, "mse"), 0.375, "as the whole");
-    is_near(watched(&e, "mae"), 0.5, "mae");
-    is_near(watched(&e, "r2"), 1 - 1.5 / 29.1875, "r2");
-    maas_eval_epoch_destroy(&e);
-}
-
-
 static void
 test_json(void)
 {
@@ -341,7 +289,6 @@ main(void)
     test_numbers();
     test_clusters();
     test_errors();
-    test_epoch();
     test_json();
     test_memory();
     return done();
