@@ -21,6 +21,7 @@ typedef struct {
     _Atomic(int64_t)  next;
     _Atomic(int64_t)  done;
     _Atomic(int)      failed;
+    atomic_flag       telling;
 } crew_run_t;
 
 
@@ -64,12 +65,28 @@ crew_cancelled(const maas_crew_t *c)
 }
 
 
-/* Slot 0 is not always the caller's thread; progress is told by whoever
-   holds it, one at a time. */
+/* One at a time; who finds another at it leaves it to the next unit. */
+static void
+crew_tell(crew_run_t *r)
+{
+    const maas_fit_job_t  *f = r->c->f;
+
+    if (r->of == 0 || f->progress == NULL
+        || atomic_flag_test_and_set(&r->telling))
+    {
+        return;
+    }
+
+    f->progress(f->progress_ctx, r->base + (uint64_t) atomic_load(&r->done),
+                r->of);
+    atomic_flag_clear(&r->telling);
+}
+
+
 static void
 crew_slot(crew_run_t *r, int slot)
 {
-    int64_t        i, done;
+    int64_t        i;
     maas_status_t  rc;
 
     while (atomic_load_explicit(&r->failed, memory_order_relaxed) == MAAS_OK) {
@@ -85,12 +102,8 @@ crew_slot(crew_run_t *r, int slot)
             break;
         }
 
-        done = atomic_fetch_add(&r->done, 1) + 1;
-
-        if (slot == 0 && r->of != 0 && r->c->f->progress != NULL) {
-            r->c->f->progress(r->c->f->progress_ctx,
-                              r->base + (uint64_t) done, r->of);
-        }
+        atomic_fetch_add(&r->done, 1);
+        crew_tell(r);
     }
 }
 
@@ -117,7 +130,8 @@ maas_crew_run(maas_crew_t *c, maas_crew_pt fn, void *arg, int64_t units,
 {
     int         rc;
     crew_run_t  r = { .c = c, .fn = fn, .arg = arg, .units = units,
-                      .base = base, .of = of };
+                      .base = base, .of = of,
+                      .telling = ATOMIC_FLAG_INIT };
 
     if (c->lease == NULL || units < 2) {
         crew_slot(&r, 0);
