@@ -23,13 +23,6 @@ typedef struct {
 } vw_tap_t;
 
 
-V_INL V
-vw_limit(const maas_win16_t *c, V v)
-{
-    return c->clip ? v_min(v_set1(c->hi), v_max(v_set1(c->lo), v)) : v;
-}
-
-
 /* v_max() gives the second when either is NaN, so only a has to be asked. */
 V_INL V
 vw_max(V a, V v)
@@ -38,12 +31,37 @@ vw_max(V a, V v)
 }
 
 
+/* Limits are read before anything is stored: a store may change them. */
+#define VW_LIMIT(i)                                                           \
+        if (P > i) {                                                          \
+            a##i = v_min(hi, v_max(lo, a##i));                                \
+        }
+
+#define VW_END(i)                                                             \
+    if (P > i) {                                                              \
+        v_store(y + i * s, a##i);                                             \
+    }
+
+#define VW_FINISH                                                             \
+    y = t->y + h * VL;                                                        \
+    s = t->ystep;                                                             \
+                                                                              \
+    if (c->clip) {                                                            \
+        lo = v_set1(c->lo);                                                   \
+        hi = v_set1(c->hi);                                                   \
+        VW_8(VW_LIMIT)                                                        \
+    }                                                                         \
+                                                                              \
+    VW_8(VW_END)
+
+
 /* P pixels, vector h of each; taps [k0, k1) x [x0, x1). */
 V_INL void
 vw_pixels(const vw_tap_t *t, const int P, const bool max, int h,
     const int64_t K)
 {
-    V                    a, f = v_zero();
+    V                    a, f = v_zero(), lo, hi;
+    float               *y;
     int64_t              ky, kx, s, x0, x1;
     const float         *p, *w;
     const maas_win16_t  *c = t->c;
@@ -77,11 +95,79 @@ vw_pixels(const vw_tap_t *t, const int P, const bool max, int h,
         }
     }
 
-#define VW_END(i)                                                             \
-    if (P > i) {                                                              \
-        v_store(t->y + i * t->ystep + h * VL, vw_limit(c, a##i));             \
+    VW_FINISH
+}
+
+
+/* The value lies in a register: gcc would load it again for every use. */
+#define VW_ONCE(v)  __asm__ ("" : "+v" (v))
+
+/* Column i of the inputs meets the taps of the pixels that see it. */
+#define VW_COLUMN(i)                                                          \
+        if (i < (P - 1) * S + K) {                                            \
+            v = v_load(p + i * MAAS_C16);                                     \
+            VW_ONCE(v);                                                       \
+            VW_SEEN(i, 0) VW_SEEN(i, 1) VW_SEEN(i, 2) VW_SEEN(i, 3)           \
+            VW_SEEN(i, 4) VW_SEEN(i, 5) VW_SEEN(i, 6) VW_SEEN(i, 7)           \
+        }
+
+#define VW_SEEN(i, j)                                                         \
+            if (P > j && i >= j * S && i - j * S < K) {                       \
+                a##j = v_fma(v, i - j * S == 0 ? f0 : i - j * S == 1 ? f1     \
+                                : i - j * S == 2 ? f2 : i - j * S == 3 ? f3   \
+                                : f4, a##j);                                  \
+            }
+
+/*
+ * The same for pixels along a row, stride S, K columns of taps that all lie
+ * inside, none left out between them: every input is loaded once a row.
+ */
+V_INL void
+vw_along(const vw_tap_t *t, const int P, int h, const int K, const int S)
+{
+    V                    a, v, f0, f1, f2, f3, f4, lo, hi;
+    float               *y;
+    int64_t              ky, s;
+    const float         *p, *w;
+    const maas_win16_t  *c = t->c;
+
+    a = v_load(c->bias + h * VL);
+    VW_8(VW_START)
+
+    for (ky = t->k0; ky < t->k1; ky++) {
+        p = t->x + ky * c->dh * c->iw * MAAS_C16 + h * VL;
+        w = t->w + ky * K * MAAS_C16 + h * VL;
+
+        f0 = v_load(w);
+        f1 = v_load(w + MAAS_C16);
+        f2 = v_load(w + 2 * MAAS_C16);
+        f3 = K > 3 ? v_load(w + 3 * MAAS_C16) : f0;
+        f4 = K > 3 ? v_load(w + 4 * MAAS_C16) : f0;
+        VW_ONCE(f0);
+        VW_ONCE(f1);
+        VW_ONCE(f2);
+
+        VW_8(VW_COLUMN)
+        VW_COLUMN(8) VW_COLUMN(9) VW_COLUMN(10) VW_COLUMN(11)
+        VW_COLUMN(12) VW_COLUMN(13) VW_COLUMN(14) VW_COLUMN(15)
+        VW_COLUMN(16) VW_COLUMN(17) VW_COLUMN(18)
     }
-    VW_8(VW_END)
+
+    VW_FINISH
+}
+
+
+/* S: 0, or the stride, and vw_along() may be taken for rows. */
+V_INL void
+vw_some(const vw_tap_t *t, const int P, const bool max, int h,
+    const int64_t K, const int S)
+{
+    if (S && K) {
+        vw_along(t, P, h, K, S);
+
+    } else {
+        vw_pixels(t, P, max, h, K);
+    }
 }
 
 
@@ -92,7 +178,7 @@ vw_pixels(const vw_tap_t *t, const int P, const bool max, int h,
  */
 V_INL void
 vw_line(vw_tap_t *t, int64_t oy, int64_t ox, int64_t dy, int64_t dx,
-    int64_t n, const bool max, const int64_t K)
+    int64_t n, const bool max, const int64_t K, const int S)
 {
     int64_t              i, at, wide, x, y;
     const maas_win16_t  *c = t->c;
@@ -111,10 +197,10 @@ vw_line(vw_tap_t *t, int64_t oy, int64_t ox, int64_t dy, int64_t dx,
 
         for (int h = 0; h < VW_N; h++) {
             if (wide == VW_P) {
-                vw_pixels(t, VW_P, max, h, K);
+                vw_some(t, VW_P, max, h, K, S);
 
             } else if (wide == VW_P / 2) {
-                vw_pixels(t, VW_P / 2, max, h, K);
+                vw_some(t, VW_P / 2, max, h, K, S);
 
             } else {
                 vw_pixels(t, 1, max, h, K);
@@ -161,13 +247,13 @@ vw_column(vw_tap_t *t, int64_t ox, int64_t lo, int64_t hi, const bool max)
     for (oy = c->y0; oy < c->y1; oy += n) {
         n = oy >= lo && oy < hi ? maas_min(hi, c->y1) - oy : 1;
         vw_taps(oy * c->sh - c->ph, c->kh, c->dh, c->ih, &t->k0, &t->k1);
-        vw_line(t, oy, ox, 1, 0, n, max, 0);
+        vw_line(t, oy, ox, 1, 0, n, max, 0, 0);
     }
 }
 
 
 V_INL void
-vw_rows(const maas_win16_t *c, const bool max, const int64_t K)
+vw_rows(const maas_win16_t *c, const bool max, const int64_t K, const int S)
 {
     int64_t   oy, ox, x0, x1, y0, y1;
     vw_tap_t  t = { .c = c, .w = c->w };
@@ -178,7 +264,7 @@ vw_rows(const maas_win16_t *c, const bool max, const int64_t K)
 
     for (oy = c->y0; oy < c->y1; oy++) {
         vw_taps(oy * c->sh - c->ph, c->kh, c->dh, c->ih, &t.k0, &t.k1);
-        vw_line(&t, oy, x0, 0, 1, x1 - x0, max, K);
+        vw_line(&t, oy, x0, 0, 1, x1 - x0, max, K, S);
     }
 
     for (ox = 0; ox < x0; ox++) {
@@ -191,17 +277,37 @@ vw_rows(const maas_win16_t *c, const bool max, const int64_t K)
 }
 
 
+/* Kernels of K columns, of the strides that have a loop of their own. */
+#define VW_DEPTHWISE(K)                                                       \
+    static __attribute__((noinline)) void                                     \
+    vw_depthwise_##K(const maas_win16_t *c)                                   \
+    {                                                                         \
+        if (c->dw == 1 && c->sw == 1) {                                       \
+            vw_rows(c, false, K, 1);                                          \
+                                                                              \
+        } else if (c->dw == 1 && c->sw == 2) {                                \
+            vw_rows(c, false, K, 2);                                          \
+                                                                              \
+        } else {                                                              \
+            vw_rows(c, false, K, 0);                                          \
+        }                                                                     \
+    }
+
+VW_DEPTHWISE(3)
+VW_DEPTHWISE(5)
+
+
 void
 MAAS_K(dwconv16)(const maas_win16_t *c)
 {
     if (c->kw == 3) {
-        vw_rows(c, false, 3);
+        vw_depthwise_3(c);
 
     } else if (c->kw == 5) {
-        vw_rows(c, false, 5);
+        vw_depthwise_5(c);
 
     } else {
-        vw_rows(c, false, 0);
+        vw_rows(c, false, 0, 0);
     }
 }
 
@@ -209,7 +315,7 @@ MAAS_K(dwconv16)(const maas_win16_t *c)
 void
 MAAS_K(maxpool16)(const maas_win16_t *c)
 {
-    vw_rows(c, true, 0);
+    vw_rows(c, true, 0, 0);
 }
 
 
