@@ -88,6 +88,11 @@ cb_units(cb_t *g)
     sets = (g->ocg + CB_SET - 1) / CB_SET;
     n = bands >= 8 ? sets : maas_max(sets * bands / 8, 1);
 
+    /* Even in all, if it can be. */
+    if (n < sets && bands * ((sets + n - 1) / n) % 2 == 1) {
+        n = (sets + (sets + n - 1) / n) / ((sets + n - 1) / n + 1);
+    }
+
     g->nb = n * CB_SET;
     g->nset = (g->ocg + g->nb - 1) / g->nb;
 }
@@ -439,8 +444,8 @@ cb_band(const cb_t *g, const maas_step_t *s, int64_t n, maas_slot_t *slot,
     u = n % (g->nrow * g->ncol);
     ig = n / (g->nrow * g->ncol);
 
-    b->r0 = u / g->ncol * g->rows;
-    b->r1 = maas_min(b->r0 + g->rows, g->oh);
+    b->r0 = u / g->ncol * g->oh / g->nrow;
+    b->r1 = (u / g->ncol + 1) * g->oh / g->nrow;
     b->c0 = u % g->ncol * g->cols;
     b->cols = maas_min(g->cols, g->ow - b->c0);
     b->y0 = maas_min(maas_max(b->r0 * g->sh - g->ph, 0), g->ih);
