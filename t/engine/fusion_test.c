@@ -21,7 +21,8 @@
 #define HEADS  4
 #define HEAD   8
 #define WIDTH  (HEADS * HEAD)
-#define OFF    "cse,fuse_norm,fuse_gelu,fuse_attention,fuse_qmatmul,postop,pack"
+#define OFF    "cse,fuse_norm,fuse_gelu,fuse_attention,fuse_parts,"           \
+               "fuse_qmatmul,postop,pack"
 
 typedef maas_str_t (*spell_pt)(build_t *b, maas_str_t x, int how);
 
@@ -281,6 +282,91 @@ spell_quantized(build_t *b, maas_str_t x, int how)
 }
 
 
+/* [rows, WIDTH] by a matrix, transposed, and a bias. */
+static maas_str_t
+gemm_of(build_t *b, maas_str_t x)
+{
+    maas_str_t        out = new_name(b);
+    maas_raw_node_t  *n;
+
+    n = node(b, "Gemm", out, 3, x, random_floats(b, 2, WIDTH, WIDTH),
+             random_floats(b, 1, 1, WIDTH));
+    attr_int(n, "transB", 1);
+    return out;
+}
+
+
+/* x W + b in thirds. */
+static maas_str_t
+cut_of(build_t *b, maas_str_t x, maas_str_t *part)
+{
+    maas_raw_node_t  *n;
+
+    x = op2(b, "Add", op2(b, "MatMul", x, random_floats(b, 2, WIDTH,
+                                                        3 * WIDTH)),
+            random_floats(b, 1, 1, 3 * WIDTH));
+
+    for (int i = 0; i < 3; i++) {
+        part[i] = new_name(b);
+    }
+
+    n = node(b, "Split", part[0], 1, x);
+    attr_int(n, "axis", -1);
+    n->n_out = 3;
+    n->out = maas_arena_dup(b->a, part, 3 * sizeof(*part));
+    return part[2];
+}
+
+
+/*
+ * 0: three products of x; 1: one of them without a bias; 2: two, and one of
+ * another input; 3: two matrices, each for two inputs; 4: a Split; 5: what
+ * reads them is a post-op; 6: Gemm; 7: one of three has a post-op.
+ */
+static maas_str_t
+spell_parts(build_t *b, maas_str_t x, int how)
+{
+    int64_t           flat[2] = { -1, WIDTH }, two = 2;
+    maas_str_t        v[4], w[2], y;
+    maas_raw_node_t  *n;
+
+    if (how == 6) {
+        x = op2(b, "Reshape", x, constant(b, MAAS_I64, 1, &two, flat));
+    }
+
+    v[0] = how == 6 ? gemm_of(b, x) : linear(b, x);
+    v[1] = how == 6 ? gemm_of(b, x)
+           : how == 1 ? op2(b, "MatMul", x, random_floats(b, 2, WIDTH, WIDTH))
+           : linear(b, x);
+    v[2] = how == 6 ? gemm_of(b, x)
+           : linear(b, how == 2 ? op1(b, "Neg", x) : x);
+    v[3] = v[0];
+
+    for (int i = 0; how == 3 && i < 2; i++) {
+        w[i] = random_floats(b, 2, WIDTH, WIDTH);
+    }
+
+    for (int i = 0; how == 3 && i < 4; i++) {
+        v[i] = op2(b, "MatMul", i < 2 ? x : op1(b, "Neg", x), w[i % 2]);
+    }
+
+    if (how == 4) {
+        cut_of(b, x, v);
+        v[3] = v[1];
+    }
+
+    for (int i = 0; how == 5 && i < 4; i++) {
+        v[i] = op1(b, "Relu", v[i]);
+    }
+
+    v[1] = how == 7 ? op1(b, "Relu", v[1]) : v[1];
+    y = new_name(b);
+    n = node(b, "Concat", y, 4, v[0], v[1], v[2], v[3]);
+    attr_int(n, "axis", -1);
+    return y;
+}
+
+
 static const spelling_t  spellings[] = {
     { "norm", spell_norm, 0, "LayerNormalization", 1, "Sqrt" },
     { "norm, Mul", spell_norm, 1, "LayerNormalization", 1, "Sub" },
@@ -303,6 +389,17 @@ static const spelling_t  spellings[] = {
     { "attention, what is hidden", spell_attention, 6, "Attention", 1,
       "Where" },
     { "attention, other axis", spell_attention, 4, "Attention", 0 },
+    { "parts", spell_parts, 0, "MatMulParts", 1, NULL, true },
+    { "parts, a bias less", spell_parts, 1, "MatMulParts", 1, NULL, true },
+    { "parts, two share", spell_parts, 2, "MatMulParts", 1, NULL, true },
+    { "parts, shared matrices", spell_parts, 3, "MatMulParts", 2, NULL,
+      true },
+    { "parts, cut", spell_parts, 4, "MatMulParts", 1, "Split", true },
+    { "parts, post-ops", spell_parts, 5, "MatMulParts", 0, NULL, true },
+    { "parts, Gemm", spell_parts, 6, "MatMulParts", 1, "Gemm", true },
+    { "parts, a post-op", spell_parts, 7, "MatMulParts", 1, NULL, true },
+    { "attention, products", spell_attention, 0, "MatMulParts", 1,
+      "Transpose" },
     { "quantised", spell_quantized, 0, "QMatMul", 1, "Cast", true },
     { "quantised, columns", spell_quantized, 1, "QMatMul", 1, "Cast", true },
     { "quantised, sums in use", spell_quantized, 2, "QMatMul", 1,

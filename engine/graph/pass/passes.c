@@ -17,6 +17,7 @@ const maas_pass_row_t *const  maas_pass_order[] = {
     &maas_pass_fuse_attention,
     &maas_pass_dce,             /* what the fusions left */
     &maas_pass_fuse_scale,
+    &maas_pass_fuse_parts,
     &maas_pass_convbn,
     &maas_pass_fuse_qmatmul,
     &maas_pass_fuse_grad,
