@@ -56,6 +56,8 @@ static const maas_kernel_row_t  rnn_kernels[] = {
 };
 
 static const maas_case_t  rnn_cases[] = {
+    { "direction=bidirectional > 2 | f32[4,3,2] f32[2,3,2] f32[2,3,3] "
+      "f32[2,6] i32[3]{2,0,4} f32[2,3,3]", NULL },
     { "hidden_size=5 | f32[3,2,4] =f32[1,5,4] =f32[1,5,5]", NULL },
     { "hidden_size=17 direction=bidirectional clip=0.5 | f32[7,3,9] "
       "=f32[2,17,9] =f32[2,17,17] =f32[2,34] i32[3]{7,2,0} f32[2,3,17]",

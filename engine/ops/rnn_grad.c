@@ -21,6 +21,7 @@ typedef struct {
     rnn_cell_t         cell;
     bool               relu;
     int                dirs;
+    maas_vid_t         lens, lens64;            /* or MAAS_NOVAL */
     /* of the direction at work */
     int                dir;
     bool               reverse;
@@ -50,12 +51,24 @@ rnng_slice(maas_grad_t *c, maas_vid_t v, int64_t from, int64_t to,
 }
 
 
-/* In the order of the steps; and back. */
+/*
+ * In the order of the steps; and back.  Rows of their own lengths: those
+ * steps alone are turned.
+ */
 static maas_vid_t
 rnng_turn(const rnng_t *g, maas_vid_t v)
 {
-    return g->reverse && v != MAAS_NOVAL
-           ? rnng_slice(g->c, v, -1, INT64_MIN, -1) : v;
+    maas_vid_t       in[2] = { v, g->lens64 };
+    maas_raw_attr_t  attr[] = { maas_pass_int("time_axis", 0),
+                                maas_pass_int("batch_axis", 1) };
+
+    if (!g->reverse || v == MAAS_NOVAL) {
+        return v;
+    }
+
+    return g->lens64 == MAAS_NOVAL
+           ? rnng_slice(g->c, v, -1, INT64_MIN, -1)
+           : maas_grad_emit(g->c, "", "ReverseSequence", attr, 2, in, 2);
 }
 
 
@@ -241,7 +254,7 @@ rnng_direction(rnng_t *g, int dir)
     static const char *const  op[] = { "RNNGrad", "GRUGrad", "LSTMGrad" };
 
     maas_grad_t      *c = g->c;
-    maas_vid_t        in[6], out[3], q;
+    maas_vid_t        in[7], out[3], q;
     maas_raw_attr_t   relu = maas_pass_int("relu", g->relu);
 
     rnng_load(g, dir);
@@ -255,12 +268,15 @@ rnng_direction(rnng_t *g, int dir)
     in[5] = g->cell == RNN_CELL_GRU ? g->hprev
             : c->n->n_out > 2 ? rnng_part(g, c->dout[2], 0) : MAAS_NOVAL;
 
+    in[6] = g->lens;
+
     if (g->cell == RNN_CELL_RNN) {
-        maas_grad_emit_n(c, "maas", op[g->cell], &relu, 1, in, 4, out, 2);
+        in[4] = g->lens;
+        maas_grad_emit_n(c, "maas", op[g->cell], &relu, 1, in, 5, out, 2);
         out[2] = MAAS_NOVAL;
 
     } else {
-        maas_grad_emit_n(c, "maas", op[g->cell], NULL, 0, in, 6, out, 3);
+        maas_grad_emit_n(c, "maas", op[g->cell], NULL, 0, in, 7, out, 3);
     }
 
     g->dh0 = out[1];
@@ -339,10 +355,6 @@ rnng_check(const maas_grad_t *c, rnn_cell_t cell, bool *relu)
         return rnng_refuse(c, "layout 1");
     }
 
-    if (maas_grad_in(c, RNN_LENS) != MAAS_NOVAL) {
-        return rnng_refuse(c, "sequence_lens");
-    }
-
     if (cell == RNN_CELL_GRU && at->linear_before_reset == 0) {
         return rnng_refuse(c, "linear_before_reset 0");
     }
@@ -367,6 +379,7 @@ maas_grad_rnn(maas_grad_t *c)
     rnng_t        g = { .c = c };
     rnn_attr_t    at = *(const rnn_attr_t *) c->attr;
     const char   *name = c->n->op->name;
+    maas_raw_attr_t  wide = maas_pass_int("to", MAAS_I64);
 
     g.cell = strcmp(name, "LSTM") == 0 ? RNN_CELL_LSTM
              : strcmp(name, "GRU") == 0 ? RNN_CELL_GRU : RNN_CELL_RNN;
@@ -376,6 +389,12 @@ maas_grad_rnn(maas_grad_t *c)
     at.hidden_size = maas_grad_type(c, c->n->in[RNN_R])->dims[2];
     g.at = &at;
     g.dirs = at.direction == RNN_BIDIRECTIONAL ? 2 : 1;
+    g.lens = maas_grad_in(c, RNN_LENS);
+    g.lens64 = MAAS_NOVAL;
+
+    if (g.lens != MAAS_NOVAL && at.direction != RNN_FORWARD) {
+        g.lens64 = maas_grad_emit(c, "", "Cast", &wide, 1, &g.lens, 1);
+    }
 
     if (!maas_dim_known(at.hidden_size)) {
         return rnng_refuse(c, "an unknown hidden size");

@@ -12,12 +12,31 @@
 #define RG_AT(g, t, r)  ((t) * (g)->batch + (g)->n0 + (r))
 
 
+/* What comes to the last state of row r, when it has so many steps. */
+static void
+RG(row_last)(const rg_t *g, REAL *d, const void *from, int64_t steps,
+    int64_t r)
+{
+    const REAL  *p = from;
+
+    if (p == NULL || g->lens == NULL || g->lens[g->n0 + r] != steps) {
+        return;
+    }
+
+    for (int64_t j = 0; j < g->hid; j++) {
+        d[j] += p[(g->n0 + r) * g->hid + j];
+    }
+}
+
+
 static void
 RG(row_dy)(const rg_t *g, REAL *dh, int64_t t, int64_t r)
 {
     const REAL  *dy = g->dy;
 
-    if (dy != NULL) {
+    RG(row_last)(g, dh, g->dyh, t + 1, r);
+
+    if (dy != NULL && (g->lens == NULL || t < g->lens[g->n0 + r])) {
         dy += RG_AT(g, t, r) * g->hid;
 
         for (int64_t j = 0; j < g->hid; j++) {
@@ -27,12 +46,13 @@ RG(row_dy)(const rg_t *g, REAL *dh, int64_t t, int64_t r)
 }
 
 
+/* back: rows of their own lengths get it at their last step. */
 static void
-RG(begin)(const rg_t *g, REAL *d, const void *from)
+RG(begin)(const rg_t *g, REAL *d, const void *from, bool back)
 {
     size_t  n = (size_t) (g->nb * g->hid) * sizeof(REAL);
 
-    if (from != NULL) {
+    if (from != NULL && !(back && g->lens != NULL)) {
         memcpy(d, (const REAL *) from + g->n0 * g->hid, n);
 
     } else {
@@ -41,9 +61,14 @@ RG(begin)(const rg_t *g, REAL *d, const void *from)
 }
 
 
+/* from: of a row without steps. */
 static void
-RG(end)(const rg_t *g, const REAL *d, void *to)
+RG(end)(const rg_t *g, REAL *d, const void *from, void *to)
 {
+    for (int64_t r = 0; r < g->nb; r++) {
+        RG(row_last)(g, d + r * g->hid, from, 0, r);
+    }
+
     if (to != NULL) {
         memcpy((REAL *) to + g->n0 * g->hid, d,
                (size_t) (g->nb * g->hid) * sizeof(REAL));
@@ -97,7 +122,7 @@ RG(lstm_forward)(const rg_t *g)
     int64_t       h = g->hid;
     const REAL   *i, *f, *w, *last;
 
-    RG(begin)(g, cells, g->c0);
+    RG(begin)(g, cells, g->c0, false);
 
     for (int64_t t = 0; t < g->seq; t++) {
         for (int64_t r = 0; r < g->nb; r++) {
@@ -151,11 +176,12 @@ RG(lstm)(const rg_t *g, REAL *dh)
     int64_t       h = g->hid;
 
     RG(lstm_forward)(g);
-    RG(begin)(g, dc, g->dyc);
+    RG(begin)(g, dc, g->dyc, true);
 
     for (int64_t t = g->seq - 1; t >= 0; t--) {
         for (int64_t r = 0; r < g->nb; r++) {
             RG(row_dy)(g, dh + r * h, t, r);
+            RG(row_last)(g, dc + r * h, g->dyc, t + 1, r);
             a = (REAL *) g->da + RG_AT(g, t, r) * 4 * h;
             c = cells + ((t + 1) * g->nb + r) * h;
             RG(tanh)(g, c, h);
@@ -166,7 +192,7 @@ RG(lstm)(const rg_t *g, REAL *dh)
         RG(back)(g, dh, (REAL *) g->da + RG_AT(g, t, 0) * 4 * h, false);
     }
 
-    RG(end)(g, dc, g->dc0);
+    RG(end)(g, dc, g->dyc, g->dc0);
 }
 
 
@@ -231,7 +257,7 @@ RG(block)(const rg_t *g)
 {
     REAL  *dh = g->dh;
 
-    RG(begin)(g, dh, g->dyh);
+    RG(begin)(g, dh, g->dyh, true);
 
     if (g->cell == RNN_CELL_LSTM) {
         RG(lstm)(g, dh);
@@ -243,5 +269,5 @@ RG(block)(const rg_t *g)
         RG(rnn)(g, dh);
     }
 
-    RG(end)(g, dh, g->dh0);
+    RG(end)(g, dh, g->dyh, g->dh0);
 }

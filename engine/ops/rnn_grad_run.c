@@ -2,14 +2,17 @@
  * rnn_grad_run: the steps back through time of RNN, LSTM and GRU, one
  * direction each, as operators of domain maas:
  *
- *   RNNGrad(P, R, dY, dYh)            -> dP, dH0
- *   LSTMGrad(P, R, dY, dYh, C0, dYc)  -> dP, dH0, dC0
- *   GRUGrad(P, R, dY, dYh, Q, H)      -> dP, dH0, dQ
+ *   RNNGrad(P, R, dY, dYh, lens)            -> dP, dH0
+ *   LSTMGrad(P, R, dY, dYh, C0, dYc, lens)  -> dP, dH0, dC0
+ *   GRUGrad(P, R, dY, dYh, Q, H, lens)      -> dP, dH0, dQ
  *
  * P [seq, batch, gates] are the gates before their functions, which one
  * product over all steps has recomputed from X and Y (rnn_grad.c); for GRU
  * without the recurrent part Q, for which H [seq, batch, hidden] are the
  * states before each step.  R [gates, hidden] are the recurrent weights.
+ *
+ * lens, int32: steps of each row, the first ones; at the others nothing is
+ * computed forward, so dY counts for nothing there, and dP is 0.
  *
  * A unit is a block of batch rows with all its time steps.
  */
@@ -33,13 +36,15 @@ typedef struct {
     int64_t                seq, batch, hid, gates;
     int64_t                n0, nb;      /* rows of the block */
     const void            *pre, *r, *dy, *dyh, *c0, *dyc, *rec, *hprev;
+    const int32_t         *lens;
     void                  *da, *dah, *dh0, *dc0;
     float                 *packed;      /* R, float32 */
     void                  *dh;          /* scratch: dh, then dc */
     void                  *cells;
 } rg_t;
 
-enum { RG_P = 0, RG_R, RG_DY, RG_DYH, RG_C0, RG_DYC, RG_Q = 4, RG_H };
+enum { RG_P = 0, RG_R, RG_DY, RG_DYH, RG_C0, RG_DYC, RG_Q = 4, RG_H,
+       RG_LENS };               /* of RNN: in the place of C0 */
 
 
 static void
@@ -207,6 +212,7 @@ rg_run(const maas_step_t *s, maas_slot_t *slot, int64_t first, int64_t last,
     g.dyc = cell == RNN_CELL_LSTM ? rg_in(s, RG_DYC) : NULL;
     g.rec = cell == RNN_CELL_GRU ? rg_in(s, RG_Q) : NULL;
     g.hprev = cell == RNN_CELL_GRU ? rg_in(s, RG_H) : NULL;
+    g.lens = rg_in(s, cell == RNN_CELL_RNN ? RG_C0 : RG_LENS);
     g.da = rg_out(s, 0);
     g.dh0 = rg_out(s, 1);
     g.dc0 = cell == RNN_CELL_LSTM ? rg_out(s, 2) : NULL;
@@ -234,6 +240,28 @@ rg_run(const maas_step_t *s, maas_slot_t *slot, int64_t first, int64_t last,
 
 
 static maas_status_t
+rg_infer_lens(maas_infer_t *c, int i)
+{
+    maas_dim_t          d;
+    const maas_type_t  *t;
+
+    if (!maas_infer_has(c, i)) {
+        return MAAS_OK;
+    }
+
+    t = c->in[i].type;
+
+    if (t->rank != 1) {
+        return maas_err(c->err, MAAS_EINVAL, "lens has rank %d, expected 1",
+                        t->rank);
+    }
+
+    return maas_infer_merge(c, c->in[RG_P].type->dims[1], t->dims[0], &d,
+                            "rows of P and lens");
+}
+
+
+static maas_status_t
 rg_infer(maas_infer_t *c, rnn_cell_t cell)
 {
     int64_t             n = cell == RNN_CELL_LSTM ? 4
@@ -254,6 +282,7 @@ rg_infer(maas_infer_t *c, rnn_cell_t cell)
                         (long long) r->dims[1], (long long) n);
     }
 
+    MAAS_TRY(rg_infer_lens(c, cell == RNN_CELL_RNN ? RG_C0 : RG_LENS));
     dims[0] = p->dims[1];
     dims[1] = r->dims[1];
     maas_infer_set(c, 1, p->dtype, 2, dims);
@@ -302,19 +331,21 @@ RG_CELL(grugrad, GRU)
 /* -- rows ---------------------------------------------------------------- */
 
 #define RG_F(name, flags)  { name, MAAS_D_FLOAT, 'T', flags }
+#define RG_STEPS  { "lens", MAAS_D(I32), 0, MAAS_OPT }
 
 static const maas_formal_t  rnngrad_in[] = {
-    RG_F("P", 0), RG_F("R", 0), RG_F("dY", MAAS_OPT), RG_F("dYh", MAAS_OPT)
+    RG_F("P", 0), RG_F("R", 0), RG_F("dY", MAAS_OPT), RG_F("dYh", MAAS_OPT),
+    RG_STEPS
 };
 
 static const maas_formal_t  lstmgrad_in[] = {
     RG_F("P", 0), RG_F("R", 0), RG_F("dY", MAAS_OPT), RG_F("dYh", MAAS_OPT),
-    RG_F("C0", MAAS_OPT), RG_F("dYc", MAAS_OPT)
+    RG_F("C0", MAAS_OPT), RG_F("dYc", MAAS_OPT), RG_STEPS
 };
 
 static const maas_formal_t  grugrad_in[] = {
     RG_F("P", 0), RG_F("R", 0), RG_F("dY", MAAS_OPT), RG_F("dYh", MAAS_OPT),
-    RG_F("Q", 0), RG_F("H", 0)
+    RG_F("Q", 0), RG_F("H", 0), RG_STEPS
 };
 
 static const maas_formal_t  rnngrad_out[] = {
@@ -340,12 +371,14 @@ static const maas_case_t  rnngrad_cases[] = {
     { "| f64[3,2,5] f64[5,5] - f64[2,5]", NULL },
     { "| f32[5,37,19] f32[19,19] f32[5,37,19]", NULL },
     { "| f32[0,2,5] f32[5,5]", NULL },
+    { "| f32[3,4,5] f32[5,5] f32[3,4,5] f32[4,5] i32[4]{3,0,2,1}", NULL },
     { NULL, NULL }
 };
 
 static const maas_case_t  rnngrad_bad[] = {
     { "| f32[2,5] f32[5,5]", "expected 3 and 2" },
     { "| f32[3,2,5] f32[10,5]", "1 rows a column" },
+    { "| f32[3,2,5] f32[5,5] - - i32[3]{1,1,1}", "rows of P" },
     { NULL, NULL }
 };
 
@@ -353,6 +386,8 @@ static const maas_case_t  lstmgrad_cases[] = {
     { "| f32[3,2,20] f32[20,5] f32[3,2,5] f32[2,5] f32[2,5] f32[2,5]", NULL },
     { "| f64[3,2,20] f64[20,5] f64[3,2,5]", NULL },
     { "| f32[4,37,76] f32[76,19] - f32[37,19]", NULL },
+    { "| f32[3,2,20] f32[20,5] f32[3,2,5] f32[2,5] f32[2,5] f32[2,5] "
+      "i32[2]{0,2}", NULL },
     { NULL, NULL }
 };
 
@@ -367,6 +402,8 @@ static const maas_case_t  grugrad_cases[] = {
     { "| f64[3,2,15] f64[15,5] f64[3,2,5] - f64[3,2,15] f64[3,2,5]", NULL },
     { "| f32[4,37,57] f32[57,19] - f32[37,19] f32[4,37,57] f32[4,37,19]",
       NULL },
+    { "| f32[3,2,15] f32[15,5] f32[3,2,5] f32[2,5] f32[3,2,15] f32[3,2,5] "
+      "i32[2]{1,3}", NULL },
     { NULL, NULL }
 };
 
