@@ -131,6 +131,15 @@ kb_dwconv16(const kb_t *b)
 
 
 static void
+kb_dwgrad16(const kb_t *b)
+{
+    maas_win16_t  c = kb_window(b);
+
+    b->k->dwgrad16(&c, b->y, b->x + KB_ROW);
+}
+
+
+static void
 kb_maxpool16(const kb_t *b)
 {
     maas_win16_t  c = kb_window(b);
@@ -399,6 +408,7 @@ static const kb_row_t  kb_rows[] = {
     { "conv16 56x56x64, 64", kb_conv16, 0, 56, 64, 64, 0 },
     { "conv16 14x14x256, 256", kb_conv16, 0, 14, 256, 256, 0 },
     { "dwconv16 56x56 3x3", kb_dwconv16, 0, 56, 3, 16, 0 },
+    { "dwgrad16 56x56 3x3", kb_dwgrad16, 0, 56, 3, 16, 0 },
     { "maxpool16 56x56 3x3", kb_maxpool16, 0, 56, 3, 16, 0 },
     { "wgrad16 16x16, 48", kb_wgrad16, 0, 16, 48, 16, 0 },
     { "maxgrad16 2x2", kb_maxgrad16, 0, 0, 0, 0, 10 },

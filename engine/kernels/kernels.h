@@ -325,6 +325,13 @@ typedef struct maas_kernels_s {
     void (*conv16)(const maas_conv16_t *c);
     void (*wgrad16)(const maas_wgrad16_t *c);
     void (*dwconv16)(const maas_win16_t *c);
+    /*
+     * What rows [y0, y1) of dy, laid out as y, add to the gradient of
+     * dwconv16's weights.  Of each tap two chains over the pixels that it
+     * reaches, of even and of odd columns of dy, from zero; their sum is
+     * added to dw.
+     */
+    void (*dwgrad16)(const maas_win16_t *c, float *dw, const float *dy);
     /* Of the taps that lie inside; a NaN among them wins. */
     void (*maxpool16)(const maas_win16_t *c);
     /* plane: h x w x 16 */

@@ -87,6 +87,8 @@
     void maas_k_f32_conv16_##l(const maas_conv16_t *c);                       \
     void maas_k_f32_wgrad16_##l(const maas_wgrad16_t *c);                     \
     void maas_k_f32_dwconv16_##l(const maas_win16_t *c);                      \
+    void maas_k_f32_dwgrad16_##l(const maas_win16_t *c, float *dw,            \
+        const float *dy);                                                     \
     void maas_k_f32_maxpool16_##l(const maas_win16_t *c);                     \
     void maas_k_f32_maxgrad16_##l(const maas_win16_t *c, float *dx,           \
         const float *dy, bool add);                                           \

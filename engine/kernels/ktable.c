@@ -40,6 +40,7 @@
         .conv16 = maas_k_f32_conv16_##l,                                      \
         .wgrad16 = maas_k_f32_wgrad16_##l,                                    \
         .dwconv16 = maas_k_f32_dwconv16_##l,                                  \
+        .dwgrad16 = maas_k_f32_dwgrad16_##l,                                  \
         .maxpool16 = maas_k_f32_maxpool16_##l,                                \
         .maxgrad16 = maas_k_f32_maxgrad16_##l,                                \
         .winoin16 = maas_k_f32_winoin16_##l,                                  \

@@ -496,6 +496,13 @@ static const maas_case_t  conv_cases[] = {
     { "pads=[1,1,0,2] | f32[2,20,9,7] f32[37,20,3,3] f32[37]", NULL },
     { "group=2 pads=[2,2,2,2] dilations=[2,2] | f32[2,32,5,6] f32[64,16,3,3]",
       NULL },
+    { "group=37 pads=[1,1,1,1] | f32[2,37,9,8] f32[37,1,3,3] f32[37]", NULL },
+    { "group=18 strides=[2,2] pads=[1,2,0,1] | f32[2,18,9,14] f32[18,1,3,4] "
+      "f32[18]", NULL },
+    { "group=16 strides=[3,2] dilations=[2,3] pads=[2,4,2,2] | "
+      "f32[1,16,13,15] f32[16,1,5,3]", NULL },
+    { "group=33 strides=[2] pads=[3,3] | f32[2,33,19] f32[33,1,7]", NULL },
+    { "group=17 strides=[4,4] | f32[1,17,9,10] f32[17,1,2,2]", NULL },
     { "strides=[2,2] pads=[3,3,3,3] | f32[2,19,15,14] f32[35,19,7,7]", NULL },
     { "strides=[2,2] | f32[2,40,9,8] f32[16,40,1,1]", NULL },
     { "strides=[3,2] pads=[1,2,0,1] dilations=[2,1] group=2 | "

@@ -123,6 +123,14 @@ bool conv_gradx_phases_setup(maas_setup_t *u);
 maas_status_t conv_gradx_phases_run(const maas_step_t *s, maas_slot_t *slot,
     int64_t first, int64_t last);
 
+/* conv_grad_depthwise.c */
+bool conv_gradx_depthwise_setup(maas_setup_t *u);
+maas_status_t conv_gradx_depthwise_run(const maas_step_t *s,
+    maas_slot_t *slot, int64_t first, int64_t last);
+bool conv_gradw_depthwise_setup(maas_setup_t *u);
+maas_status_t conv_gradw_depthwise_run(const maas_step_t *s,
+    maas_slot_t *slot, int64_t first, int64_t last);
+
 /* conv_grad_blocked.c */
 bool conv_gradw_blocked(const maas_node_t *n, const maas_type_t *const *type,
     maas_blocked_t *b);

@@ -379,6 +379,8 @@ static const maas_kernel_row_t  gw_kernels[] = {
 };
 
 static const maas_kernel_row_t  gw_blocked_kernels[] = {
+    { "convgradw.depthwise.c16", MAAS_CPU_REF, 0, 0,
+      conv_gradw_depthwise_setup, conv_gradw_depthwise_run },
     { "convgradw.c16", MAAS_CPU_REF, 0, 0, conv_gradw_blocked_setup,
       conv_gradw_blocked_run }
 };

@@ -88,9 +88,7 @@ conv_gradw_blocked(const maas_node_t *n, const maas_type_t *const *type,
         }
     }
 
-    if (a->group != 1 && (w->dims[1] % MAAS_C16 != 0
-                          || w->dims[0] / a->group % MAAS_C16 != 0))
-    {
+    if (!conv_w_depthwise(a, w->dims) && !conv_w_aligned(a, w->dims)) {
         return false;
     }
 
@@ -125,6 +123,7 @@ conv_gradw_blocked_setup(maas_setup_t *u)
     gb_geom(&g, u->attr, &u->in[0], &u->in[1], &u->out[0]);
 
     if (u->in[1].format != MAAS_FMT_C16
+        || conv_w_depthwise(u->attr, u->out[0].dims)
         || (g.planes && (g.group != 1 || g.icg > GB_PLANES)))
     {
         return false;
@@ -324,7 +323,7 @@ conv_gradx_blocked(const maas_node_t *n, const maas_type_t *const *type,
         }
     }
 
-    if (conv_w_depthwise(a, w->dims) || !conv_w_aligned(a, w->dims)
+    if ((!conv_w_depthwise(a, w->dims) && !conv_w_aligned(a, w->dims))
         || w->dims[0] % a->group != 0
         || maas_window_attrs(&win, a, w->dims + 2, nd, NULL) != MAAS_OK)
     {
@@ -365,12 +364,23 @@ conv_gradx_blocked_pack(const maas_node_t *n,
     }
 
     p->format = MAAS_FMT_P16;
+    p->needed = true;
+
+    if (conv_w_depthwise(a, w->dims)) {
+        p->groups = 1;
+        p->n = w->dims[0];
+        p->k = taps;
+        p->ks = 1;
+        p->ns = taps;
+        p->taps = 1;
+        return maas_mul_i64(p->n, p->k, &p->gs) && p->n > 0 && p->k > 0;
+    }
+
     p->groups = a->group;
     p->n = w->dims[1];
     p->taps = taps;
     p->flip = taps > 1;
     p->ns = taps;
-    p->needed = true;
 
     return maas_mul_i64(w->dims[0] / a->group, taps, &p->k)
            && maas_mul_i64(p->n, taps, &p->ks)

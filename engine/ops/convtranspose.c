@@ -553,6 +553,8 @@ static const maas_kernel_row_t  gradx_kernels[] = {
 };
 
 static const maas_kernel_row_t  gradx_blocked_kernels[] = {
+    { "convgradx.depthwise.c16", MAAS_CPU_REF, 0, 0,
+      conv_gradx_depthwise_setup, conv_gradx_depthwise_run },
     { "convgradx.phases.c16", MAAS_CPU_REF, 0, 0, conv_gradx_phases_setup,
       conv_gradx_phases_run },
     { "convgradx.c16", MAAS_CPU_REF, 0, 0, conv_gradx_blocked_setup,

@@ -238,6 +238,61 @@ test_wgrad(void)
 }
 
 
+static int
+dwgrad_case(int ih, int iw, int kh, int kw, int s, int ph, int pw, int d,
+    int at)
+{
+    int           oh, ow;
+    char          what[120];
+    float        *x, *dy;
+    maas_win16_t  c = { 0 };
+
+    oh = (ih + 2 * ph - d * (kh - 1) - 1) / s + 1;
+    ow = (iw + 2 * pw - d * (kw - 1) - 1) / s + 1;
+
+    if (ih + 2 * ph < d * (kh - 1) + 1 || iw + 2 * pw < d * (kw - 1) + 1) {
+        return 0;
+    }
+
+    x = LAST(bx, ih * iw * 16);
+    dy = LAST(ba, oh * ow * 16);
+    fill(x, ih * iw * 16, at % 3 == 0);
+    fill(dy, oh * ow * 16, at % 3 == 0);
+    prepare(kh * kw * 16);
+
+    c = (maas_win16_t) {
+        .x = x, .ih = ih, .iw = iw, .oh = oh, .ow = ow, .kh = kh, .kw = kw,
+        .sh = s, .sw = s, .ph = ph, .pw = pw, .dh = d, .dw = d,
+        .y0 = at % 2 ? oh / 3 : 0, .y1 = oh
+    };
+    ref->dwgrad16(&c, b0 + GUARD, dy);
+    kt->dwgrad16(&c, b1 + GUARD, dy);
+
+    snprintf(what, sizeof(what), "dwgrad16 %dx%d kernel %dx%d stride %d pad "
+             "%d,%d dilation %d", ih, iw, kh, kw, s, ph, pw, d);
+
+    return compare(kh * kw * 16, oh * ow, at % 3 == 0, what);
+}
+
+
+static void
+test_dwgrad(void)
+{
+    int  bad = 0, at = 0;
+
+    for (int kh = 1; kh <= 5; kh += 2) {
+        for (int kw = 1; kw <= 7; kw++) {
+            for (int iw = 1; iw <= 19; iw += 3, at++) {
+                bad += dwgrad_case(1 + at % 9, iw, kh, kw, 1 + at % 3,
+                                   kh / 2, at % 4, 1 + at % 5 / 4, at);
+            }
+        }
+    }
+
+    ok(bad == 0, "%s dwgrad16", maas_cpu_name(kt->level));
+}
+
+
 /* -- windows ------------------------------------------------------------- */
 
 static int
@@ -493,6 +548,7 @@ main(void)
         test_windows(false);
         test_windows(true);
         test_wgrad();
+        test_dwgrad();
         test_maxgrad();
         test_winograd();
         test_sums();

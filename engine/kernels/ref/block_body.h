@@ -118,6 +118,43 @@ MAAS_K(wgrad16)(const maas_wgrad16_t *c)
 }
 
 
+void
+MAAS_K(dwgrad16)(const maas_win16_t *c, float *dw, const float *dy)
+{
+    float         acc[2][MAAS_C16], *a;
+    int64_t       t, oy, ox, iy, ix, l;
+    const float  *x, *d;
+
+    for (t = 0; t < c->kh * c->kw; t++) {
+        memset(acc, 0, sizeof(acc));
+
+        for (oy = c->y0; oy < c->y1; oy++) {
+            iy = oy * c->sh - c->ph + t / c->kw * c->dh;
+
+            for (ox = 0; ox < c->ow && iy >= 0 && iy < c->ih; ox++) {
+                ix = ox * c->sw - c->pw + t % c->kw * c->dw;
+
+                if (ix < 0 || ix >= c->iw) {
+                    continue;
+                }
+
+                x = c->x + (iy * c->iw + ix) * MAAS_C16;
+                d = dy + (oy * c->ow + ox) * MAAS_C16;
+                a = acc[ox % 2];
+
+                for (l = 0; l < MAAS_C16; l++) {
+                    a[l] = MAAS_MADD(x[l], d[l], a[l]);
+                }
+            }
+        }
+
+        for (l = 0; l < MAAS_C16; l++) {
+            dw[t * MAAS_C16 + l] += acc[0][l] + acc[1][l];
+        }
+    }
+}
+
+
 /* Taps [*lo, *hi) of n, d apart, that start at `at` and lie in [0, size). */
 static void
 MAAS_K(taps)(int64_t at, int64_t n, int64_t d, int64_t size, int64_t *lo,

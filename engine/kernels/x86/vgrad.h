@@ -131,6 +131,132 @@ MAAS_K(wgrad16)(const maas_wgrad16_t *c)
 }
 
 
+/* -- depthwise ----------------------------------------------------------- */
+
+#define WD_W  4                     /* taps of a row of the kernel at once */
+
+typedef struct {
+    int64_t  lo, hi;                /* columns of dy that some tap reaches */
+    int64_t  in0, in1;              /* that all of them do */
+    int64_t  c0[WD_W], c1[WD_W];    /* that each does */
+} wd_span_t;
+
+
+/* First and last + 1 of n columns with 0 <= x * s + off < size. */
+V_INL void
+wd_range(int64_t n, int64_t s, int64_t off, int64_t size, int64_t *first,
+    int64_t *last)
+{
+    int64_t  lo, hi;
+
+    lo = off >= 0 ? 0 : (-off + s - 1) / s;
+    hi = off >= size ? 0 : (size - 1 - off) / s + 1;
+
+    *last = maas_min(hi, n);
+    *first = maas_min(lo, *last);
+}
+
+
+/* Taps [k, k + W) of kernel row ky, half h of the lanes. */
+V_INL void
+wd_taps(const maas_win16_t *c, float *dw, const float *dy, int64_t ky,
+    int64_t k, int h, const wd_span_t *s, const int W)
+{
+    V              d, a[WD_W], b[WD_W];
+    int64_t        r0, r1, ox;
+    const int64_t  step = c->dw * MAAS_C16, col = c->sw * MAAS_C16;
+    const float   *x, *q;
+
+#define WD_EACH  _Pragma("GCC unroll 4") for (int j = 0; j < W; j++)
+
+    WD_EACH {
+        a[j] = b[j] = v_zero();
+    }
+
+    wd_range(c->y1, c->sh, ky * c->dh - c->ph, c->ih, &r0, &r1);
+
+#define WD_EDGE(acc)                                                          \
+    d = v_load(q + ox * MAAS_C16);                                            \
+    WD_EACH {                                                                 \
+        if (ox >= s->c0[j] && ox < s->c1[j]) {                                \
+            acc[j] = v_fma(v_load(x + ox * col + j * step), d, acc[j]);       \
+        }                                                                     \
+    }
+#define WD_ALL(acc, at)                                                       \
+    d = v_load(q + (at) * MAAS_C16);                                          \
+    WD_EACH {                                                                 \
+        acc[j] = v_fma(v_load(x + (at) * col + j * step), d, acc[j]);         \
+    }
+
+    for (int64_t oy = maas_max(r0, c->y0); oy < r1; oy++) {
+        x = c->x + ((oy * c->sh + ky * c->dh - c->ph) * c->iw
+                    + k * c->dw - c->pw) * MAAS_C16 + h * VL;
+        q = dy + oy * c->ow * MAAS_C16 + h * VL;
+
+        for (ox = s->lo; ox < s->hi; ox++) {
+            if (ox >= s->in0 && ox % 2 == 0) {
+                for ( /* void */ ; ox + 2 <= s->in1; ox += 2) {
+                    WD_ALL(a, ox)
+                    WD_ALL(b, ox + 1)
+                }
+
+                if (ox >= s->hi) {
+                    break;
+                }
+            }
+
+            if (ox % 2 == 0) {
+                WD_EDGE(a)
+
+            } else {
+                WD_EDGE(b)
+            }
+        }
+    }
+
+    WD_EACH {
+        float  *to = dw + (ky * c->kw + k + j) * MAAS_C16 + h * VL;
+
+        v_store(to, v_add(v_load(to), v_add(a[j], b[j])));
+    }
+}
+
+
+void
+MAAS_K(dwgrad16)(const maas_win16_t *c, float *dw, const float *dy)
+{
+    int64_t    k, n;
+    wd_span_t  s;
+
+    for (k = 0; k < c->kw; k += n) {
+        n = maas_min(c->kw - k, WD_W);
+        s.lo = s.in1 = c->ow;
+        s.hi = s.in0 = 0;
+
+        for (int j = 0; j < n; j++) {
+            wd_range(c->ow, c->sw, (k + j) * c->dw - c->pw, c->iw, &s.c0[j],
+                     &s.c1[j]);
+            s.lo = maas_min(s.lo, s.c0[j]);
+            s.hi = maas_max(s.hi, s.c1[j]);
+            s.in0 = maas_max(s.in0, s.c0[j]);
+            s.in1 = maas_min(s.in1, s.c1[j]);
+        }
+
+        for (int64_t i = 0; i < c->kh * (MAAS_C16 / VL); i++) {
+            int64_t  ky = i / (MAAS_C16 / VL);
+            int      h = (int) (i % (MAAS_C16 / VL));
+
+            switch (n) {
+            case 1: wd_taps(c, dw, dy, ky, k, h, &s, 1); break;
+            case 2: wd_taps(c, dw, dy, ky, k, h, &s, 2); break;
+            case 3: wd_taps(c, dw, dy, ky, k, h, &s, 3); break;
+            default: wd_taps(c, dw, dy, ky, k, h, &s, 4); break;
+            }
+        }
+    }
+}
+
+
 /* -- MaxPool ------------------------------------------------------------- */
 
 /* Taps [k0, k1) x [x0, x1) of one pixel: x, dx at tap 0; y, dy there. */

@@ -217,7 +217,7 @@ vw_inner(int64_t n, int64_t size, int64_t k, int64_t s, int64_t p, int64_t d,
 {
     int64_t  end = size + p - (k - 1) * d - 1;
 
-    *lo = maas_min((p + s - 1) / s, n);
+    *lo = maas_min(maas_max(p + s - 1, 0) / s, n);
     *hi = end < 0 ? 0 : maas_min(end / s + 1, n);
     *hi = maas_max(*hi, *lo);
 }
