@@ -40,13 +40,6 @@ maas_bc_add(maas_bc_t *b, const int64_t *dims, int rank)
 }
 
 
-void
-maas_bc_add_strided(maas_bc_t *b, const int64_t *stride)
-{
-    memcpy(b->stride[b->n++], stride, (size_t) b->rank * sizeof(int64_t));
-}
-
-
 /* True when dimension j continues i: one step of i is dims[j] steps of j. */
 static bool
 bc_joins(const maas_bc_t *b, int i, int j)

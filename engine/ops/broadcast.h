@@ -38,9 +38,6 @@ void maas_bc_init(maas_bc_t *b, const int64_t *dims, int rank);
 /* A contiguous operand of dims that broadcast to the output's. */
 void maas_bc_add(maas_bc_t *b, const int64_t *dims, int rank);
 
-/* An operand with a stride for every dimension of the output. */
-void maas_bc_add_strided(maas_bc_t *b, const int64_t *stride);
-
 /* Drops and joins dimensions. */
 void maas_bc_close(maas_bc_t *b);
 

@@ -403,53 +403,6 @@ maas_build_int(maas_build_t *b, int64_t v)
 }
 
 
-maas_str_t
-maas_build_strings(maas_build_t *b, const char *name, const maas_str_t *v,
-    size_t n)
-{
-    char          *text;
-    size_t         len = 0;
-    uint32_t      *off;
-    maas_tensor_t  t = { .dtype = MAAS_STRING, .rank = 1,
-                         .dims = { (int64_t) n } };
-
-    for (size_t i = 0; i < n; i++) {
-        len += v[i].len;
-    }
-
-    if (b->err.status != MAAS_OK || n > INT32_MAX
-        || !maas_string_bytes((int64_t) n, len, &t.bytes))
-    {
-        if (b->err.status == MAAS_OK) {
-            (void) maas_err(&b->err, MAAS_ELIMIT, "a constant of %zu strings "
-                            "is too long", n);
-        }
-
-        return maas_str("");
-    }
-
-    off = maas_arena_alloc(b->arena, t.bytes);
-    if (off == NULL) {
-        build_nomem(b);
-        return maas_str("");
-    }
-
-    text = (char *) (off + n + 1);
-
-    for (size_t i = 0; i < n; i++) {
-        if (v[i].len != 0) {
-            memcpy(text + off[i], v[i].data, v[i].len);
-        }
-
-        off[i + 1] = off[i] + (uint32_t) v[i].len;
-    }
-
-    t.data = off;
-
-    return maas_build_tensor(b, name, &t);
-}
-
-
 /* -- nodes --------------------------------------------------------------- */
 
 static maas_str_t

@@ -47,8 +47,6 @@ maas_str_t maas_build_ints(maas_build_t *b, const char *name,
     const int64_t *v, int rank, const int64_t *dims);
 maas_str_t maas_build_float(maas_build_t *b, float v);      /* a scalar */
 maas_str_t maas_build_int(maas_build_t *b, int64_t v);      /* a scalar */
-maas_str_t maas_build_strings(maas_build_t *b, const char *name,
-    const maas_str_t *v, size_t n);
 
 /*
  * Nodes.  domain "" or "ai.onnx.ml".  Outputs get fresh names; where out[i]

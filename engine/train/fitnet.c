@@ -460,13 +460,6 @@ maas_fitnet_exchanges(const maas_fitnet_t *f)
 }
 
 
-const maas_net_t *
-maas_fitnet_net(const maas_fitnet_t *f)
-{
-    return f->net;
-}
-
-
 maas_status_t
 maas_fitnet_run(maas_fitnet_t *f, maas_fitnet_run_t *r, maas_err_t *err)
 {

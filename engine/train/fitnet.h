@@ -68,6 +68,4 @@ void maas_fitnet_keep(const maas_fitnet_t *f, float *data);
 /* Does a run exchange sums, so that all must run who share the batch? */
 bool maas_fitnet_exchanges(const maas_fitnet_t *f);
 
-const maas_net_t *maas_fitnet_net(const maas_fitnet_t *f);
-
 #endif

@@ -272,28 +272,8 @@ maas_net_run(maas_net_t *n, const maas_tensor_t *in, maas_team_t *team,
 }
 
 
-size_t
-maas_net_bytes(const maas_net_t *n)
-{
-    size_t  sum = 0;
-
-    for (int i = 0; i < NET_PLANS_MAX; i++) {
-        sum += n->slot[i].ctx != NULL ? n->slot[i].ctx->bytes : 0;
-    }
-
-    return sum;
-}
-
-
 double
 maas_net_flops(const maas_net_t *n)
 {
     return n->last != NULL ? n->last->plan->flops : 0;
-}
-
-
-const maas_plan_t *
-maas_net_plan(const maas_net_t *n)
-{
-    return n->last != NULL ? n->last->plan : NULL;
 }

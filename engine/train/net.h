@@ -35,8 +35,7 @@ maas_status_t maas_net_run(maas_net_t *n, const maas_tensor_t *in,
 /* Of the runs to come; it must outlive them.  NULL: alone, as at first. */
 void maas_net_exchange(maas_net_t *n, const maas_exchange_t *exchange);
 
-/* Bytes of arenas and plans, and operations of a step at the last shapes. */
-size_t maas_net_bytes(const maas_net_t *n);
+/* Operations of a step at the last shapes. */
 double maas_net_flops(const maas_net_t *n);
 
 /* One step of a run, for reports. */
@@ -52,8 +51,5 @@ typedef struct {
 /* seen() is called after every step of the runs to come; NULL: no more. */
 void maas_net_watch(maas_net_t *n,
     void (*seen)(void *ctx, const maas_net_step_t *s), void *ctx);
-
-/* The plan of the last run, for reports; NULL before it. */
-const maas_plan_t *maas_net_plan(const maas_net_t *n);
 
 #endif
