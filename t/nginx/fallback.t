@@ -11,7 +11,8 @@ use IO::Socket::INET;
 use MaasTest;
 use Test::More;
 
-my $mute = IO::Socket::INET->new(Listen => 5, LocalAddr => '127.0.0.1')
+my $mute = IO::Socket::INET->new(Listen => 5, Timeout => 10,
+                                 LocalAddr => '127.0.0.1')
     or die "no port: $!";
 my $silent = $mute->sockport;
 
@@ -178,8 +179,8 @@ print $s sprintf("%x\r\n%s\r\n", 50000, 'x' x 50000);
 my $asked = $mute->accept;
 print $s sprintf("%x\r\n%s\r\n", 50000, 'x' x 50000);
 select undef, undef, undef, 0.1;
-print $asked "HTTP/1.0 200 OK\r\n\r\n";
-close $asked;
+print {$asked or *STDERR} "HTTP/1.0 200 OK\r\n\r\n";
+close $asked if $asked;
 is($t->answer($s)->{status}, 204, 'more of a refused body comes meanwhile');
 
 $r = $t->post('/much', $chunked->('[' . '1,' x 3000000 . '1]', 60000), @json,
