@@ -208,6 +208,14 @@ kb_lanes16(const kb_t *b)
 
 
 static void
+kb_weave16(const kb_t *b)
+{
+    b->k->weave16(b->y, KB_ROW / 4, b->x, KB_ROW / 4, KB_ROW / 4 / MAAS_C16,
+                  4);
+}
+
+
+static void
 kb_sum16(const kb_t *b)
 {
     b->k->sum16(b->y, b->x, KB_ROW / MAAS_C16, 0.5f);
@@ -415,6 +423,7 @@ static const kb_row_t  kb_rows[] = {
     { "winoin16 F(4x4)", kb_winoin16, 0, 0, 0, 0, 8 },
     { "winoout16 F(4x4)", kb_winoout16, 0, 0, 0, 0, 6 },
     { "lanes16", kb_lanes16, 0, 0, 0, 0, 4 },
+    { "weave16", kb_weave16, 0, 0, 0, 0, 8 },
     { "sum16", kb_sum16, 0, 0, 0, 0, 4 },
     { "affine16", kb_affine16, 0, 0, 0, 0, 8 },
     { "qgemm 128x768x768", kb_qgemm, 0, 128, 768, 768, 0 },

@@ -347,6 +347,13 @@ typedef struct maas_kernels_s {
         bool add);
     /* `count` lanes of n pixels: y[p * 16 + l] = x[p * 16 + l]. */
     void (*lanes16)(float *y, const float *x, int64_t n, int64_t count);
+    /*
+     * Four blocks of channels, xstep floats apart, woven into `count` (1 to
+     * 4) blocks, ystep apart: channel 4 j + i is channel j of block i; n
+     * pixels.
+     */
+    void (*weave16)(float *y, int64_t ystep, const float *x, int64_t xstep,
+        int64_t n, int64_t count);
     /* The sum of n pixels of 16 channels, times f. */
     void (*sum16)(float *y, const float *x, int64_t n, float f);
     /* y = clamp(x * a + b) of n pixels, a and b for each channel. */

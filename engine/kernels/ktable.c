@@ -46,6 +46,7 @@
         .winoin16 = maas_k_f32_winoin16_##l,                                  \
         .winoout16 = maas_k_f32_winoout16_##l,                                \
         .lanes16 = maas_k_f32_lanes16_##l,                                    \
+        .weave16 = maas_k_f32_weave16_##l,                                    \
         .sum16 = maas_k_f32_sum16_##l,                                        \
         .affine16 = maas_k_f32_affine16_##l,                                  \
         .qgemm = maas_k_q8_gemm_##l,                                          \

@@ -120,55 +120,22 @@ cg_spread(const maas_step_t *s, const cg_t *g, const float *x, float *y,
 }
 
 
-typedef float  cg_v4 __attribute__((vector_size(16), aligned(4)));
-
-
-/* Four groups: four channels of each make a block, a 4 x 4 transposition. */
-static void
-cg_weave(const cg_t *g, const float *x, float *y, int64_t b, int64_t n)
-{
-    cg_v4         a0, a1, a2, a3, lo, hi, ho, hh, *d;
-    const float  *p[4];
-
-    for (int i = 0; i < 4; i++) {
-        p[i] = x + (i * g->wide + b * 4 / MAAS_C16) * n * MAAS_C16
-               + b * 4 % MAAS_C16;
-    }
-
-    for (int64_t k = 0; k < n * MAAS_C16; k += MAAS_C16) {
-        a0 = *(const cg_v4 *) (p[0] + k);
-        a1 = *(const cg_v4 *) (p[1] + k);
-        a2 = *(const cg_v4 *) (p[2] + k);
-        a3 = *(const cg_v4 *) (p[3] + k);
-
-        lo = __builtin_shufflevector(a0, a1, 0, 4, 1, 5);
-        hi = __builtin_shufflevector(a0, a1, 2, 6, 3, 7);
-        ho = __builtin_shufflevector(a2, a3, 0, 4, 1, 5);
-        hh = __builtin_shufflevector(a2, a3, 2, 6, 3, 7);
-
-        d = (cg_v4 *) (y + k);
-        d[0] = __builtin_shufflevector(lo, ho, 0, 1, 4, 5);
-        d[1] = __builtin_shufflevector(lo, ho, 2, 3, 6, 7);
-        d[2] = __builtin_shufflevector(hi, hh, 0, 1, 4, 5);
-        d[3] = __builtin_shufflevector(hi, hh, 2, 3, 6, 7);
-    }
-}
-
-
 /* All groups' outputs, shuffled. */
 static void
-cg_shuffle(const cg_t *g, const float *x, float *y, int64_t n)
+cg_shuffle(const maas_step_t *s, const cg_t *g, const float *x, float *y,
+    int64_t n)
 {
     int64_t       all = g->group * g->ocg, i, j;
     float        *d;
     const float  *p;
 
-    for (int64_t b = 0; b < maas_blocks(all); b++) {
-        if (g->group == 4 && (b + 1) * MAAS_C16 <= all) {
-            cg_weave(g, x, y + b * g->pixels * MAAS_C16, b, n);
-            continue;
-        }
+    for (int64_t b = 0; g->group == 4 && b < maas_blocks(all); b += 4) {
+        s->k->weave16(y + b * g->pixels * MAAS_C16, g->pixels * MAAS_C16,
+                      x + b / 4 * n * MAAS_C16, g->wide * n * MAAS_C16, n,
+                      maas_min(maas_blocks(all) - b, 4));
+    }
 
+    for (int64_t b = 0; g->group != 4 && b < maas_blocks(all); b++) {
         for (int64_t c = b * MAAS_C16;
              c < maas_min(all, (b + 1) * MAAS_C16); c++)
         {
@@ -247,7 +214,7 @@ cg_unit(const maas_step_t *s, const cg_t *g, float *scratch, int64_t u,
     }
 
     if (shuffled) {
-        cg_shuffle(g, scratch, y, n);
+        cg_shuffle(s, g, scratch, y, n);
     }
 
     for (int64_t b = 0; b < blocks && posts < s->n_post; b++) {

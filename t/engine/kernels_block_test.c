@@ -518,6 +518,17 @@ test_sums(void)
             bad += differ(b1, b0, n * 16 + 2 * GUARD, "lanes16");
         }
 
+        for (int64_t count = 1; count <= 4; count++) {
+            x = LAST(bx, 4 * (n + 1) * 16);
+            fill(x, 4 * (n + 1) * 16, n % 5 == 0);
+            prepare(count * (n + 2) * 16);
+            ref->weave16(b0 + GUARD, (n + 2) * 16, x, (n + 1) * 16, n, count);
+            kt->weave16(b1 + GUARD, (n + 2) * 16, x, (n + 1) * 16, n, count);
+            bad += differ(b1, b0, count * (n + 2) * 16 + 2 * GUARD,
+                          "weave16");
+        }
+
+        x = LAST(bx, n * 16);
         fill(bw, 32, false);
         prepare(n * 16);
         ref->affine16(b0 + GUARD, x, bw, bw + 16, n, -0.5f, INFINITY);
@@ -525,7 +536,8 @@ test_sums(void)
         bad += compare(n * 16, 1, n % 5 == 0, "affine16");
     }
 
-    ok(bad == 0, "%s sum16, lanes16 and affine16", maas_cpu_name(kt->level));
+    ok(bad == 0, "%s sum16, lanes16, weave16 and affine16",
+       maas_cpu_name(kt->level));
 }
 
 

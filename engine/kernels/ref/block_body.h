@@ -275,6 +275,23 @@ MAAS_K(lanes16)(float *y, const float *x, int64_t n, int64_t count)
 }
 
 
+void
+MAAS_K(weave16)(float *y, int64_t ystep, const float *x, int64_t xstep,
+    int64_t n, int64_t count)
+{
+    int64_t  b, i, l;
+
+    for (b = 0; b < count; b++) {
+        for (i = 0; i < n; i++) {
+            for (l = 0; l < MAAS_C16; l++) {
+                y[b * ystep + i * MAAS_C16 + l] =
+                    x[l % 4 * xstep + i * MAAS_C16 + b * 4 + l / 4];
+            }
+        }
+    }
+}
+
+
 /* Pixel i goes to sum i % 4; sums 0 and 2, 1 and 3 are joined, then all. */
 void
 MAAS_K(sum16)(float *y, const float *x, int64_t n, float f)

@@ -25,6 +25,32 @@
 #include "kernels/x86/vblock.h"
 #include "kernels/x86/vwindow.h"
 
+void
+MAAS_K(weave16)(float *y, int64_t ystep, const float *x, int64_t xstep,
+    int64_t n, int64_t count)
+{
+    float   *d;
+    __m128   a0, a1, a2, a3;
+
+    for (int64_t b = 0; b < count; b++) {
+        for (int64_t i = 0; i < n; i++) {
+            d = y + b * ystep + i * MAAS_C16;
+            a0 = _mm_loadu_ps(x + i * MAAS_C16 + b * 4);
+            a1 = _mm_loadu_ps(x + xstep + i * MAAS_C16 + b * 4);
+            a2 = _mm_loadu_ps(x + 2 * xstep + i * MAAS_C16 + b * 4);
+            a3 = _mm_loadu_ps(x + 3 * xstep + i * MAAS_C16 + b * 4);
+
+            _MM_TRANSPOSE4_PS(a0, a1, a2, a3);
+
+            _mm_storeu_ps(d, a0);
+            _mm_storeu_ps(d + 4, a1);
+            _mm_storeu_ps(d + 8, a2);
+            _mm_storeu_ps(d + 12, a3);
+        }
+    }
+}
+
+
 #define WG_R        4
 #define WG_TILES(F)  F(4, 2) F(2, 2) F(1, 2)
 

@@ -29,6 +29,33 @@
 #include "kernels/x86/vblock.h"
 #include "kernels/x86/vwindow.h"
 
+/* Lane l of output b: element 4 b + l / 4 of input l % 4. */
+void
+MAAS_K(weave16)(float *y, int64_t ystep, const float *x, int64_t xstep,
+    int64_t n, int64_t count)
+{
+    __m512   a0, a1, a2, a3, lo, hi;
+    __m512i  at = _mm512_setr_epi32(0, 16, 0, 16, 1, 17, 1, 17, 2, 18, 2, 18,
+                                    3, 19, 3, 19), pick;
+
+    for (int64_t i = 0; i < n; i++) {
+        a0 = _mm512_loadu_ps(x + i * MAAS_C16);
+        a1 = _mm512_loadu_ps(x + xstep + i * MAAS_C16);
+        a2 = _mm512_loadu_ps(x + 2 * xstep + i * MAAS_C16);
+        a3 = _mm512_loadu_ps(x + 3 * xstep + i * MAAS_C16);
+        pick = at;
+
+        for (int64_t b = 0; b < count; b++) {
+            lo = _mm512_permutex2var_ps(a0, pick, a1);
+            hi = _mm512_permutex2var_ps(a2, pick, a3);
+            _mm512_storeu_ps(y + b * ystep + i * MAAS_C16,
+                             _mm512_mask_blend_ps(0xcccc, lo, hi));
+            pick = _mm512_add_epi32(pick, _mm512_set1_epi32(4));
+        }
+    }
+}
+
+
 #define WG_R        8
 #define WG_TILES(F)                                                           \
     F(8, 1) F(8, 2) F(8, 3) F(4, 1) F(4, 2) F(4, 3) F(4, 4)                   \
