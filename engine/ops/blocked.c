@@ -31,12 +31,12 @@ blocked_setup(maas_setup_t *u, double ns)
 static int64_t
 blocked_unit(const maas_tensor_t *t, int64_t u, int64_t *plane, int64_t *p0)
 {
-    int64_t  chunks = blocked_chunks(t);
+    int64_t  part, chunks = blocked_chunks(t), n = maas_pixels(t);
 
-    *plane = u / chunks;
-    *p0 = u % chunks * BLOCKED_UNIT;
+    *plane = maas_unit16(u, maas_blocks(t->dims[1]), chunks, &part);
+    *p0 = part * n / chunks;
 
-    return maas_min(maas_pixels(t) - *p0, BLOCKED_UNIT);
+    return (part + 1) * n / chunks - *p0;
 }
 
 

@@ -42,6 +42,26 @@ maas_planes16(const maas_tensor_t *t)
 
 
 /*
+ * A plane of so many rows is two units at least, for two threads, in every
+ * operator: each then reads the rows that it wrote.
+ */
+#define MAAS_HALVES  14
+
+/*
+ * Unit u of images x parts of a plane x blocks of channels, blocks fastest:
+ * a thread's units are the same rows of all channels, as in a convolution,
+ * so that it reads what it wrote.  The plane; *part: which of `parts`.
+ */
+static inline int64_t
+maas_unit16(int64_t u, int64_t blocks, int64_t parts, int64_t *part)
+{
+    *part = u / blocks % parts;
+
+    return u / (blocks * parts) * blocks + u % blocks;
+}
+
+
+/*
  * The blocked form of an operator with one input, where that is blocked
  * already: a window over a plane or a row.
  */

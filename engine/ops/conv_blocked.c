@@ -141,6 +141,10 @@ cb_bands(cb_t *g)
         g->cols = conv_band_even(g->ow, n, 28);
     }
 
+    if (g->rows == g->oh && g->oh >= MAAS_HALVES) {
+        g->rows = (g->oh + 1) / 2;
+    }
+
     while (cb_units(g), cb_uneven(g)) {
         g->rows = (g->rows + 1) / 2;
     }

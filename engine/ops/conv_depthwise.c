@@ -13,9 +13,12 @@
 #define DWB_PIXELS  1024      /* output pixels of a unit */
 
 static int64_t
-dwb_rows(const cb_t *g)
+dwb_parts(const cb_t *g)
 {
-    return conv_band_even(g->oh, DWB_PIXELS / maas_max(g->ow, 1), 1);
+    int64_t  rows = maas_max(DWB_PIXELS / maas_max(g->ow, 1), 1);
+
+    return maas_max((g->oh + rows - 1) / rows,
+                    g->oh < MAAS_HALVES ? 1 : 2);
 }
 
 
@@ -31,8 +34,7 @@ conv_blocked_setup_dw(maas_setup_t *u)
     }
 
     conv_band_geom(&g, u->attr, &u->in[0], &u->in[1], &u->out[0], false);
-    u->units = maas_planes16(&u->out[0])
-               * ((g.oh + dwb_rows(&g) - 1) / dwb_rows(&g));
+    u->units = maas_planes16(&u->out[0]) * dwb_parts(&g);
     u->cost = 100 + conv_flops(u) / 50;
     return true;
 }
@@ -45,7 +47,7 @@ conv_blocked_run_dw(const maas_step_t *s, maas_slot_t *slot, int64_t first,
     int            posts;
     cb_t           g;
     float          bias[MAAS_C16];
-    int64_t        u, c, at, plane, rows, parts, blocks;
+    int64_t        u, c, at, plane, part, parts, blocks;
     const float   *b = conv_bias(s);
     maas_win16_t   w = { 0 };
 
@@ -53,8 +55,7 @@ conv_blocked_run_dw(const maas_step_t *s, maas_slot_t *slot, int64_t first,
 
     conv_band_geom(&g, s->attr, &s->in[0], &s->in[1], &s->out[0], false);
     posts = conv_blocked_posts(s, NULL, &w.clip, &w.lo, &w.hi);
-    rows = dwb_rows(&g);
-    parts = (g.oh + rows - 1) / rows;
+    parts = dwb_parts(&g);
     blocks = maas_blocks(s->out[0].dims[1]);
 
     w.ih = g.ih, w.iw = g.iw, w.oh = g.oh, w.ow = g.ow;
@@ -63,7 +64,7 @@ conv_blocked_run_dw(const maas_step_t *s, maas_slot_t *slot, int64_t first,
     w.bias = bias;
 
     for (u = first; u < last; u++) {
-        plane = u / parts;
+        plane = maas_unit16(u, blocks, parts, &part);
         c = plane % blocks * MAAS_C16;
 
         for (int64_t i = 0; i < MAAS_C16; i++) {
@@ -73,8 +74,8 @@ conv_blocked_run_dw(const maas_step_t *s, maas_slot_t *slot, int64_t first,
         w.x = (const float *) s->in[0].data + plane * g.ih * g.iw * MAAS_C16;
         w.w = (const float *) s->in[1].data + c * g.kh * g.kw;
         w.y = (float *) s->out[0].data + plane * g.oh * g.ow * MAAS_C16;
-        w.y0 = u % parts * rows;
-        w.y1 = maas_min(w.y0 + rows, g.oh);
+        w.y0 = part * g.oh / parts;
+        w.y1 = (part + 1) * g.oh / parts;
         s->k->dwconv16(&w);
 
         at = (plane * g.oh + w.y0) * g.ow * MAAS_C16;

@@ -138,6 +138,7 @@ bn_plane(const maas_step_t *s, int64_t c, int64_t at, int64_t n)
 /* -- the same, blocked --------------------------------------------------- */
 
 #define BN_UNIT  1024           /* pixels of a plane of 16 channels */
+#define BN_HALVES  392          /* so many are two units for two threads */
 
 static bool
 bn_blocked(const maas_node_t *n, const maas_type_t *const *type,
@@ -160,7 +161,9 @@ bn_blocked_infer(maas_infer_t *c)
 static int64_t
 bn_parts(const maas_tensor_t *x)
 {
-    return maas_max((maas_pixels(x) + BN_UNIT - 1) / BN_UNIT, 1);
+    int64_t  n = maas_pixels(x);
+
+    return maas_max((n + BN_UNIT - 1) / BN_UNIT, n < BN_HALVES ? 1 : 2);
 }
 
 
@@ -201,7 +204,7 @@ bn_blocked_run(const maas_step_t *s, maas_slot_t *slot, int64_t first,
 {
     int                   done = 0;
     float                 a[MAAS_C16], b[MAAS_C16], lo, hi, *y;
-    int64_t               u, plane, parts, n, p, blocks, at;
+    int64_t               u, plane, part, parts, n, p, blocks, at;
     const maas_post_t    *q = s->post;
     const maas_tensor_t  *x = &s->in[0];
 
@@ -221,9 +224,9 @@ bn_blocked_run(const maas_step_t *s, maas_slot_t *slot, int64_t first,
     }
 
     for (u = first; u < last; u++) {
-        plane = u / parts;
-        p = u % parts * BN_UNIT;
-        n = maas_min(maas_pixels(x) - p, BN_UNIT);
+        plane = maas_unit16(u, blocks, parts, &part);
+        p = part * maas_pixels(x) / parts;
+        n = (part + 1) * maas_pixels(x) / parts - p;
         at = (plane * maas_pixels(x) + p) * MAAS_C16;
         y = (float *) s->out[0].data + at;
 

@@ -42,9 +42,12 @@ pb_geom(maas_win16_t *p, maas_window_t *w, const void *attr,
 
 
 static int64_t
-pb_rows(const maas_win16_t *p)
+pb_parts(const maas_win16_t *p)
 {
-    return maas_max(PB_UNIT / maas_max(p->ow, 1), 1);
+    int64_t  rows = maas_max(PB_UNIT / maas_max(p->ow, 1), 1);
+
+    return maas_max((p->oh + rows - 1) / rows,
+                    p->oh < MAAS_HALVES ? 1 : 2);
 }
 
 
@@ -59,8 +62,7 @@ pool_blocked_setup(maas_setup_t *u)
     }
 
     pb_geom(&p, &w, u->attr, &u->in[0], &u->out[0]);
-    u->units = maas_planes16(&u->out[0])
-               * ((p.oh + pb_rows(&p) - 1) / pb_rows(&p));
+    u->units = maas_planes16(&u->out[0]) * pb_parts(&p);
     u->cost = 100 + (double) maas_tensor_count(&u->out[0])
                     * (double) w.k_count * 0.05;
     return true;
@@ -71,14 +73,13 @@ pool_blocked_setup(maas_setup_t *u)
 static void
 pb_unit(const maas_step_t *s, maas_win16_t *p, int64_t u)
 {
-    int64_t  rows = pb_rows(p), parts, plane;
+    int64_t  part, parts = pb_parts(p), plane;
 
-    parts = (p->oh + rows - 1) / rows;
-    plane = u / parts;
+    plane = maas_unit16(u, maas_blocks(s->out[0].dims[1]), parts, &part);
     p->x = (const float *) s->in[0].data + plane * p->ih * p->iw * MAAS_C16;
     p->y = (float *) s->out[0].data + plane * p->oh * p->ow * MAAS_C16;
-    p->y0 = u % parts * rows;
-    p->y1 = maas_min(p->y0 + rows, p->oh);
+    p->y0 = part * p->oh / parts;
+    p->y1 = (part + 1) * p->oh / parts;
 }
 
 
