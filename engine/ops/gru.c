@@ -71,6 +71,8 @@ static const maas_case_t  gru_cases[] = {
       "f32[1,15,5] f32[1,30]", NULL },
     { "| f64[3,2,4] f64[1,15,4] f64[1,15,5]", NULL },
     { "linear_before_reset=1 | f64[3,2,4] f64[1,15,4] f64[1,15,5]", NULL },
+    { "direction=bidirectional > 2 | f32[4,3,2] f32[2,9,2] f32[2,9,3] "
+      "f32[2,18] i32[3]{4,0,1} f32[2,3,3]", NULL },
     { "direction=bidirectional linear_before_reset=1 > 2 | f32[4,3,2] "
       "f32[2,9,2] f32[2,9,3] f32[2,18] - f32[2,3,3]", NULL },
     { NULL, NULL }

@@ -27,6 +27,8 @@ typedef struct {
     bool               reverse;
     maas_vid_t         x, y, w, r, b, hprev;    /* b: [2 G] or MAAS_NOVAL */
     maas_vid_t         x2, h2;                  /* as matrices */
+    bool               before;                  /* GRU: reset, then product */
+    maas_vid_t         rh2;                     /* ... of these */
     maas_vid_t         dx, dw, dr, db, dh0, dc0;
 } rnng_t;
 
@@ -187,9 +189,52 @@ rnng_load(rnng_t *g, int dir)
 }
 
 
+/* Columns of a matrix; to < 0: up to the last. */
+static maas_vid_t
+rnng_columns(maas_grad_t *c, maas_vid_t v, int64_t from, int64_t to)
+{
+    maas_vid_t  in[] = { v, rnng_int(c, from),
+                         rnng_int(c, to < 0 ? INT32_MAX : to),
+                         rnng_int(c, 1) };
+
+    return maas_grad_emit(c, "", "Slice", NULL, 0, in, 4);
+}
+
+
+/*
+ * GRU without linear_before_reset: the gates r first, for all steps; then
+ * what they leave of the states goes through the last third of R.  p: the
+ * matrix of the part by x.
+ */
+static maas_vid_t
+rnng_reset(rnng_t *g, maas_vid_t p, maas_vid_t rb)
+{
+    int64_t           h = g->at->hidden_size;
+    maas_grad_t      *c = g->c;
+    maas_vid_t        in[2], reset, b0 = rb, b1 = rb;
+    maas_raw_attr_t   axis = maas_pass_int("axis", 1);
+
+    if (rb != MAAS_NOVAL) {
+        b0 = rnng_slice(c, rb, 0, 2 * h, 1);
+        b1 = rnng_slice(c, rb, 2 * h, INT32_MAX, 1);
+    }
+
+    in[0] = rnng_gemm(c, g->h2, false, rnng_slice(c, g->r, 0, 2 * h, 1),
+                      true, b0);
+    reset = maas_grad_op2(c, "Add", rnng_columns(c, p, h, 2 * h),
+                          rnng_columns(c, in[0], h, -1));
+    reset = maas_grad_op1(c, "Sigmoid", reset);
+    g->rh2 = maas_grad_op2(c, "Mul", reset, g->h2);
+    in[1] = rnng_gemm(c, g->rh2, false,
+                      rnng_slice(c, g->r, 2 * h, INT32_MAX, 1), true, b1);
+
+    return maas_grad_emit(c, "", "Concat", &axis, 1, in, 2);
+}
+
+
 /* The gates before their functions; *q: the recurrent part, GRU. */
 static maas_vid_t
-rnng_pre(const rnng_t *g, maas_vid_t *q)
+rnng_pre(rnng_t *g, maas_vid_t *q)
 {
     maas_grad_t  *c = g->c;
     int64_t       far = INT32_MAX;
@@ -204,8 +249,11 @@ rnng_pre(const rnng_t *g, maas_vid_t *q)
     }
 
     if (g->cell == RNN_CELL_GRU) {
-        *q = rnng_gates(g, rnng_gemm(c, g->h2, false, g->r, true, rb));
-        return rnng_gates(g, rnng_gemm(c, g->x2, false, g->w, true, wb));
+        p = rnng_gemm(c, g->x2, false, g->w, true, wb);
+        *q = g->before ? rnng_reset(g, p, rb)
+                       : rnng_gemm(c, g->h2, false, g->r, true, rb);
+        *q = rnng_gates(g, *q);
+        return rnng_gates(g, p);
     }
 
     *q = MAAS_NOVAL;
@@ -217,6 +265,23 @@ rnng_pre(const rnng_t *g, maas_vid_t *q)
 
 
 /* -- a direction --------------------------------------------------------- */
+
+/* dR where the last gate takes r H. */
+static maas_vid_t
+rnng_recurrent(const rnng_t *g, maas_vid_t a2)
+{
+    int64_t       h = g->at->hidden_size;
+    maas_grad_t  *c = g->c;
+    maas_vid_t    first, last;
+
+    first = rnng_gemm(c, rnng_columns(c, a2, 0, 2 * h), true, g->h2, false,
+                      MAAS_NOVAL);
+    last = rnng_gemm(c, rnng_columns(c, a2, 2 * h, -1), true, g->rh2, false,
+                     MAAS_NOVAL);
+
+    return rnng_join(c, first, last);
+}
+
 
 static void
 rnng_products(rnng_t *g, maas_vid_t da, maas_vid_t dq)
@@ -234,7 +299,8 @@ rnng_products(rnng_t *g, maas_vid_t da, maas_vid_t dq)
     }
 
     g->dw = rnng_gemm(c, a2, true, g->x2, false, MAAS_NOVAL);
-    g->dr = rnng_gemm(c, q2, true, g->h2, false, MAAS_NOVAL);
+    g->dr = g->before ? rnng_recurrent(g, a2)
+                      : rnng_gemm(c, q2, true, g->h2, false, MAAS_NOVAL);
 
     if (maas_grad_need(c, RNN_B)) {
         in[0] = a2;
@@ -256,6 +322,7 @@ rnng_direction(rnng_t *g, int dir)
     maas_grad_t      *c = g->c;
     maas_vid_t        in[7], out[3], q;
     maas_raw_attr_t   relu = maas_pass_int("relu", g->relu);
+    maas_raw_attr_t   before = maas_pass_int("before", g->before);
 
     rnng_load(g, dir);
 
@@ -276,7 +343,8 @@ rnng_direction(rnng_t *g, int dir)
         out[2] = MAAS_NOVAL;
 
     } else {
-        maas_grad_emit_n(c, "maas", op[g->cell], NULL, 0, in, 7, out, 3);
+        maas_grad_emit_n(c, "maas", op[g->cell], &before,
+                         g->cell == RNN_CELL_GRU, in, 7, out, 3);
     }
 
     g->dh0 = out[1];
@@ -355,10 +423,6 @@ rnng_check(const maas_grad_t *c, rnn_cell_t cell, bool *relu)
         return rnng_refuse(c, "layout 1");
     }
 
-    if (cell == RNN_CELL_GRU && at->linear_before_reset == 0) {
-        return rnng_refuse(c, "linear_before_reset 0");
-    }
-
     if (cell == RNN_CELL_LSTM
         && (at->input_forget != 0 || maas_grad_in(c, RNN_P) != MAAS_NOVAL))
     {
@@ -388,6 +452,7 @@ maas_grad_rnn(maas_grad_t *c)
     /* The attribute may be left out: R knows. */
     at.hidden_size = maas_grad_type(c, c->n->in[RNN_R])->dims[2];
     g.at = &at;
+    g.before = g.cell == RNN_CELL_GRU && at.linear_before_reset == 0;
     g.dirs = at.direction == RNN_BIDIRECTIONAL ? 2 : 1;
     g.lens = maas_grad_in(c, RNN_LENS);
     g.lens64 = MAAS_NOVAL;

@@ -5,7 +5,7 @@
  *   REAL        the type
  *   RG(name)    the name with the type's suffix
  *   RG(sigmoid), RG(tanh)    in place, n values
- *   RG(back)    dh = (accumulate ? dh : 0) + da R
+ *   RG(back)    dh = (accumulate ? dh : 0) + da R, for k gates from `from`
  */
 
 /* What all cells have: the place of row r at time t. */
@@ -107,7 +107,8 @@ RG(rnn)(const rg_t *g, REAL *dh)
             }
         }
 
-        RG(back)(g, dh, (REAL *) g->da + RG_AT(g, t, 0) * g->hid, false);
+        RG(back)(g, dh, (REAL *) g->da + RG_AT(g, t, 0) * g->hid, 0,
+                 g->gates, false);
     }
 }
 
@@ -189,14 +190,15 @@ RG(lstm)(const rg_t *g, REAL *dh)
                          cells + (t * g->nb + r) * h, c, h);
         }
 
-        RG(back)(g, dh, (REAL *) g->da + RG_AT(g, t, 0) * 4 * h, false);
+        RG(back)(g, dh, (REAL *) g->da + RG_AT(g, t, 0) * 4 * h, 0,
+                 g->gates, false);
     }
 
     RG(end)(g, dc, g->dyc, g->dc0);
 }
 
 
-/* -- GRU: gates z r h, linear_before_reset ------------------------------- */
+/* -- GRU: gates z r h, of linear_before_reset ---------------------------- */
 
 static void
 RG(gru_row)(const rg_t *g, REAL *dh, int64_t at)
@@ -236,6 +238,80 @@ RG(gru_row)(const rg_t *g, REAL *dh, int64_t at)
 }
 
 
+/*
+ * Without linear_before_reset: n = tanh(px + ph), where ph has gone through
+ * (r last) R.  First up to dn, then what comes back through that product.
+ */
+static void
+RG(reset_row)(const rg_t *g, const REAL *dh, int64_t at)
+{
+    REAL         *x = (REAL *) g->da + at * 3 * g->hid;
+    int64_t       h = g->hid;
+    const REAL   *px = (const REAL *) g->pre + at * 3 * h;
+    const REAL   *ph = (const REAL *) g->rec + at * 3 * h;
+
+    for (int64_t j = 0; j < 3 * h; j++) {
+        x[j] = px[j] + ph[j];
+    }
+
+    RG(sigmoid)(g, x, 2 * h);
+    RG(tanh)(g, x + 2 * h, h);
+
+    /* n is needed once more: it waits in the place of dQ. */
+    for (int64_t j = 0; j < h; j++) {
+        ((REAL *) g->dah)[at * 3 * h + j] = x[2 * h + j];
+        x[2 * h + j] = dh[j] * (1 - x[j])
+                       * (1 - x[2 * h + j] * x[2 * h + j]);
+    }
+}
+
+
+static void
+RG(reset_back)(const rg_t *g, REAL *dh, const REAL *drh, int64_t at)
+{
+    REAL         *x = (REAL *) g->da + at * 3 * g->hid;
+    REAL         *y = (REAL *) g->dah + at * 3 * g->hid;
+    REAL          z, r;
+    int64_t       h = g->hid;
+    const REAL   *last = (const REAL *) g->hprev + at * h;
+
+    for (int64_t j = 0; j < h; j++) {
+        z = x[j];
+        r = x[h + j];
+        x[j] = dh[j] * (last[j] - y[j]) * z * (1 - z);
+        x[h + j] = drh[j] * last[j] * r * (1 - r);
+        dh[j] = dh[j] * z + drh[j] * r;
+    }
+
+    memcpy(y, x, (size_t) (3 * h) * sizeof(REAL));
+}
+
+
+static void
+RG(reset)(const rg_t *g, REAL *dh)
+{
+    REAL     *da, *drh = dh + g->nb * g->hid;
+    int64_t   h = g->hid, r;
+
+    for (int64_t t = g->seq - 1; t >= 0; t--) {
+        da = (REAL *) g->da + RG_AT(g, t, 0) * 3 * h;
+
+        for (r = 0; r < g->nb; r++) {
+            RG(row_dy)(g, dh + r * h, t, r);
+            RG(reset_row)(g, dh + r * h, RG_AT(g, t, r));
+        }
+
+        RG(back)(g, drh, da, 2 * h, h, false);
+
+        for (r = 0; r < g->nb; r++) {
+            RG(reset_back)(g, dh + r * h, drh + r * h, RG_AT(g, t, r));
+        }
+
+        RG(back)(g, dh, da, 0, 2 * h, true);
+    }
+}
+
+
 static void
 RG(gru)(const rg_t *g, REAL *dh)
 {
@@ -245,7 +321,8 @@ RG(gru)(const rg_t *g, REAL *dh)
             RG(gru_row)(g, dh + r * g->hid, RG_AT(g, t, r));
         }
 
-        RG(back)(g, dh, (REAL *) g->dah + RG_AT(g, t, 0) * 3 * g->hid, true);
+        RG(back)(g, dh, (REAL *) g->dah + RG_AT(g, t, 0) * 3 * g->hid, 0,
+                 g->gates, true);
     }
 }
 
@@ -261,6 +338,9 @@ RG(block)(const rg_t *g)
 
     if (g->cell == RNN_CELL_LSTM) {
         RG(lstm)(g, dh);
+
+    } else if (g->cell == RNN_CELL_GRU && g->before) {
+        RG(reset)(g, dh);
 
     } else if (g->cell == RNN_CELL_GRU) {
         RG(gru)(g, dh);

@@ -10,6 +10,8 @@
  * product over all steps has recomputed from X and Y (rnn_grad.c); for GRU
  * without the recurrent part Q, for which H [seq, batch, hidden] are the
  * states before each step.  R [gates, hidden] are the recurrent weights.
+ * before = 1, a GRU without linear_before_reset: Q's last third has come from
+ * r H, and dQ is dP.
  *
  * lens, int32: steps of each row, the first ones; at the others nothing is
  * computed forward, so dY counts for nothing there, and dP is 0.
@@ -26,13 +28,14 @@
 
 typedef struct {
     int64_t  relu;              /* RNN: instead of tanh */
+    int64_t  before;            /* GRU: the reset before the product */
 } rg_attr_t;
 
 /* One block; pointers to whole tensors, NULL: absent. */
 typedef struct {
     const maas_kernels_t  *k;
     rnn_cell_t             cell;
-    bool                   relu;
+    bool                   relu, before;
     int64_t                seq, batch, hid, gates;
     int64_t                n0, nb;      /* rows of the block */
     const void            *pre, *r, *dy, *dyh, *c0, *dyc, *rec, *hprev;
@@ -61,12 +64,38 @@ rg_tanh_f32(const rg_t *g, float *x, int64_t n)
 }
 
 
+/* Of a GRU with the reset before: z and r are packed, then n. */
+static size_t
+rg_first(const rg_t *g)
+{
+    return maas_align(maas_p16_elems(2 * g->hid, g->hid), MAAS_ALIGN);
+}
+
+
 static void
-rg_back_f32(const rg_t *g, float *dh, const float *da, bool accumulate)
+rg_pack(const rg_t *g)
+{
+    const float  *r = g->r;
+    int64_t       h = g->hid, first = g->before ? 2 * h : g->gates;
+    int64_t       panels = (h + 15) / 16;
+
+    g->k->pack_p16(g->packed, r, h, 1, first, h, 0, panels);
+
+    if (g->before) {
+        g->k->pack_p16(g->packed + rg_first(g), r + first * h, h, 1, h, h, 0,
+                       panels);
+    }
+}
+
+
+static void
+rg_back_f32(const rg_t *g, float *dh, const float *da, int64_t from,
+    int64_t k, bool accumulate)
 {
     maas_gemm_t  p = {
-        .m = g->nb, .n = g->hid, .k = g->gates, .a = da, .lda = g->gates,
-        .b = g->packed, .c = dh, .ldc = g->hid, .accumulate = accumulate
+        .m = g->nb, .n = g->hid, .k = k, .a = da + from, .lda = g->gates,
+        .b = g->packed + (from != 0 ? rg_first(g) : 0), .c = dh,
+        .ldc = g->hid, .accumulate = accumulate
     };
 
     g->k->gemm(&p, 0, g->nb);
@@ -96,7 +125,8 @@ rg_tanh_f64(const rg_t *g, double *x, int64_t n)
 
 
 static void
-rg_back_f64(const rg_t *g, double *dh, const double *da, bool accumulate)
+rg_back_f64(const rg_t *g, double *dh, const double *da, int64_t from,
+    int64_t k, bool accumulate)
 {
     double         sum;
     const double  *r = g->r;
@@ -105,8 +135,8 @@ rg_back_f64(const rg_t *g, double *dh, const double *da, bool accumulate)
         for (int64_t j = 0; j < g->hid; j++) {
             sum = accumulate ? dh[i * g->hid + j] : 0;
 
-            for (int64_t k = 0; k < g->gates; k++) {
-                sum += da[i * g->gates + k] * r[k * g->hid + j];
+            for (int64_t l = from; l < from + k; l++) {
+                sum += da[i * g->gates + l] * r[l * g->hid + j];
             }
 
             dh[i * g->hid + j] = sum;
@@ -148,7 +178,9 @@ rg_scratch(const rg_t *g, size_t item, size_t part[3])
 {
     size_t  rows = (size_t) (RG_ROWS * g->hid);
 
-    part[0] = item == 4 ? maas_p16_elems(g->gates, g->hid) * 4 : 0;
+    part[0] = item != 4 ? 0 : g->before
+              ? (rg_first(g) + maas_p16_elems(g->hid, g->hid)) * 4
+              : maas_p16_elems(g->gates, g->hid) * 4;
     part[1] = 2 * rows * item;
     part[2] = g->cell == RNN_CELL_LSTM ? (size_t) (g->seq + 1) * rows * item
                                        : 0;
@@ -160,12 +192,20 @@ rg_scratch(const rg_t *g, size_t item, size_t part[3])
 
 
 static bool
+rg_before(const void *attr, rnn_cell_t cell)
+{
+    return cell == RNN_CELL_GRU && ((const rg_attr_t *) attr)->before != 0;
+}
+
+
+static bool
 rg_setup(maas_setup_t *u, rnn_cell_t cell)
 {
     rg_t    g = { 0 };
     size_t  part[3];
 
     rg_sizes(u->in, cell, &g);
+    g.before = rg_before(u->attr, cell);
     rg_scratch(&g, maas_dtype_size(u->in[0].dtype), part);
 
     u->units = maas_max((g.batch + RG_ROWS - 1) / RG_ROWS, 1);
@@ -201,6 +241,7 @@ rg_run(const maas_step_t *s, maas_slot_t *slot, int64_t first, int64_t last,
     size_t  part[3];
 
     rg_sizes(s->in, cell, &g);
+    g.before = rg_before(s->attr, cell);
     rg_scratch(&g, wide ? 8 : 4, part);
 
     g.relu = cell == RNN_CELL_RNN && ((const rg_attr_t *) s->attr)->relu != 0;
@@ -222,8 +263,7 @@ rg_run(const maas_step_t *s, maas_slot_t *slot, int64_t first, int64_t last,
     g.cells = (char *) slot->scratch + part[0] + part[1];
 
     if (!wide) {
-        s->k->pack_p16(g.packed, g.r, g.hid, 1, g.gates, g.hid, 0,
-                       (g.hid + 15) / 16);
+        rg_pack(&g);
     }
 
     for (int64_t u = first; u < last; u++) {
@@ -365,6 +405,11 @@ static const maas_attr_row_t  rnngrad_attrs[] = {
       .off = offsetof(rg_attr_t, relu), .min = 0, .max = 1 }
 };
 
+static const maas_attr_row_t  grugrad_attrs[] = {
+    { .name = "before", .type = MAAS_ATTR_INT,
+      .off = offsetof(rg_attr_t, before), .min = 0, .max = 1 }
+};
+
 static const maas_case_t  rnngrad_cases[] = {
     { "| f32[3,2,5] f32[5,5] f32[3,2,5] f32[2,5]", NULL },
     { "relu=1 | f32[3,2,5] f32[5,5] f32[3,2,5]", NULL },
@@ -404,6 +449,10 @@ static const maas_case_t  grugrad_cases[] = {
       NULL },
     { "| f32[3,2,15] f32[15,5] f32[3,2,5] f32[2,5] f32[3,2,15] f32[3,2,5] "
       "i32[2]{1,3}", NULL },
+    { "before=1 | f32[3,2,15] f32[15,5] f32[3,2,5] f32[2,5] f32[3,2,15] "
+      "f32[3,2,5]", NULL },
+    { "before=1 | f64[4,37,57] f64[57,19] - f64[37,19] f64[4,37,57] "
+      "f64[4,37,19]", NULL },
     { NULL, NULL }
 };
 
@@ -422,6 +471,6 @@ static const maas_case_t  grugrad_bad[] = {
 const maas_op_t  maas_ops_rnn_grad_run[] = {
     { RG_ROW("RNNGrad", rnngrad), MAAS_ATTRS(rnngrad_attrs, rg_attr_t) },
     { RG_ROW("LSTMGrad", lstmgrad) },
-    { RG_ROW("GRUGrad", grugrad) },
+    { RG_ROW("GRUGrad", grugrad), MAAS_ATTRS(grugrad_attrs, rg_attr_t) },
     { .name = NULL }
 };
