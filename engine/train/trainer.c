@@ -370,6 +370,64 @@ trainer_gradient(maas_trainer_t *t, maas_fit_sums_t *sums, int64_t *items,
 }
 
 
+#define TRAINER_WILD  1e3       /* times the first loss */
+
+static double
+trainer_limit(const maas_trainer_t *t)
+{
+    return TRAINER_WILD * maas_max(fabs(t->st.first), 1);
+}
+
+
+static maas_status_t
+trainer_gone(const maas_trainer_t *t, maas_err_t *err)
+{
+    return maas_err(err, MAAS_EINVAL, "training diverged at step %lld: the "
+                    "loss has been above %.3g since, now it is %.3g, and it "
+                    "was %.3g at first; a smaller learning_rate, or "
+                    "clip_norm, may help%s", (long long) t->st.wild_step,
+                    trainer_limit(t), (double) t->loss, t->st.first,
+                    t->o.checkpoint != NULL && t->saved != 0
+                    ? "; the last checkpoint from before is kept" : "");
+}
+
+
+/* Counts the steps whose loss is far above the first one's. */
+static maas_status_t
+trainer_watch(maas_trainer_t *t, maas_err_t *err)
+{
+    int64_t  k = t->o.optim->common.accumulate;
+    int64_t  most = maas_min(100, 2 * ((t->batches + k - 1) / k));
+
+    t->st.first = t->st.step == 0 ? (double) t->loss : t->st.first;
+
+    if (!((double) t->loss > trainer_limit(t))) {
+        t->st.wild = 0;
+        return MAAS_OK;
+    }
+
+    t->st.wild_step = t->st.wild == 0 ? t->st.step + 1 : t->st.wild_step;
+
+    return ++t->st.wild < maas_max(most, 10) ? MAAS_OK
+                                             : trainer_gone(t, err);
+}
+
+
+/* At the end: a last epoch that was wild, and no better one to go back to. */
+static maas_status_t
+trainer_ended(const maas_trainer_t *t, maas_err_t *err)
+{
+    int64_t  k = t->o.optim->common.accumulate;
+    bool     wild = t->st.done && t->st.wild >= (t->batches + k - 1) / k;
+
+    if (wild && t->best != NULL && t->st.best_epoch != 0) {
+        wild = t->o.monitor.metric < 0 && t->st.best > trainer_limit(t);
+    }
+
+    return wild ? trainer_gone(t, err) : MAAS_OK;
+}
+
+
 /* Batches until the optimiser has made a step. */
 static maas_status_t
 trainer_step(maas_trainer_t *t, maas_err_t *err)
@@ -392,6 +450,7 @@ trainer_step(maas_trainer_t *t, maas_err_t *err)
         MAAS_TRY(maas_trainer_exchange(t, rc, &own, err));
     }
 
+    MAAS_TRY(trainer_watch(t, err));
     rc = maas_trainer_update(t, t->sum != NULL, items, t->st.rate, err);
 
     return rc == MAAS_OK ? rc : trainer_diverged(t, err);
@@ -552,7 +611,8 @@ trainer_save(maas_trainer_t *t, bool epoch, bool now_or_never,
           || (t->o.every_steps != 0
               && (epoch || t->st.step % t->o.every_steps == 0));
 
-    if (t->o.checkpoint == NULL || !due
+    /* What is lost is not worth a checkpoint; the one before may be. */
+    if (t->o.checkpoint == NULL || !due || t->st.wild > 0
         || (t->o.ranks != NULL && t->o.ranks->rank != 0))
     {
         return MAAS_OK;
@@ -615,6 +675,7 @@ trainer_epoch(maas_trainer_t *t, maas_err_t *err)
 
     MAAS_TRY(trainer_validate(t, err));
     trainer_judge(t);
+    MAAS_TRY(trainer_ended(t, err));
     trainer_history(t);
 
     if (t->history.failed) {

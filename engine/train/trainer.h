@@ -88,6 +88,10 @@ typedef struct {
     int64_t                best_epoch;  /* counted from 1; 0: none */
     int64_t                bad;         /* epochs without progress */
     int64_t                done;        /* 1: nothing is left to do */
+    int64_t                wild;        /* steps whose loss is far above the
+                                           first, to the last one */
+    int64_t                wild_step;   /* the first of them */
+    double                 first;       /* loss of the first step */
     double                 best;
     double                 seconds;     /* of all runs */
     double                 rate;        /* of the last step */
@@ -137,7 +141,9 @@ void maas_trainer_destroy(maas_trainer_t *t);
 /*
  * Trains to the end; then the weights are the result.  MAAS_ECANCEL: stopped
  * with a checkpoint written.  A loss or gradient that is no finite number
- * ends it (MAAS_EINVAL); the last checkpoint stays as it was.
+ * ends it (MAAS_EINVAL), as do losses that stay at a thousand times the
+ * first or above for the steps of two epochs (10 to 100 of them), or to the
+ * end; the last checkpoint from before stays as it was.
  */
 maas_status_t maas_trainer_run(maas_trainer_t *t, maas_err_t *err);
 

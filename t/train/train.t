@@ -393,7 +393,30 @@ $r = train(spec($iris, name => 'wild', epochs => 200,
                 optimizer => { type => 'sgd', learning_rate => 1e30 }));
 is($r->{status}, 1, 'training that diverges fails');
 like($r->{err}, qr/diverged at step \d+, in epoch \d+: /, '  at its step');
-ok(!-e "$tmp/models/wild/1", '  and makes no version');
+
+# A loss that stays finite: clipped steps of a rate that is far too large.
+# The checkpoint from before is kept.
+my $wild = spec($iris, name => 'wild', epochs => 400,
+                optimizer => { type => 'sgd', learning_rate => 1e5,
+                               clip_norm => 1 },
+                checkpoint => { steps => 1 });
+$r = train($wild, '--output', "$tmp/wild");
+is($r->{status}, 1, 'losses a thousand times the first');
+like($r->{err}, qr/diverged at step (\d+): the loss has been above 1?[\d.e+]+ (?#
+     )since, now it is [\d.e+]+, and it was [\d.]+ at first; a smaller (?#
+     )learning_rate, or clip_norm, may help; the last checkpoint from before/,
+     '  said with their first step');
+my ($from) = $r->{err} =~ /at step (\d+)/;
+ok(-e "$tmp/wild/wild/.train/checkpoint", '  a checkpoint is kept');
+ok(!-e "$tmp/wild/wild/1", '  no version');
+my $again = train($wild, '--output', "$tmp/wild", '--resume');
+is($again->{err}, $r->{err}, '  resumed from it, it is the same');
+$r = train($wild, '--output', "$tmp/wild", '--set', 'epochs=4');
+like($r->{err}, qr/diverged at step $from: /, '  a run that ends wild');
+$r = train($wild, '--output', "$tmp/wild", '--set', 'epochs=4', '--set',
+           'early_stopping={"patience":9}');
+like($r->{err}, qr/diverged at step $from: /,
+     '  and one whose best epoch is no better');
 
 
 # mistakes
