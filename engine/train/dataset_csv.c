@@ -384,7 +384,37 @@ csv_is_value(const csv_field_t *f)
 }
 
 
-/* A first record in which no field is a number, nor there twice, names. */
+/* The line that comes next, as far as it was read, has a number. */
+static bool
+csv_number_follows(const csv_t *c)
+{
+    const char   *p = c->text.pos, *end = c->text.end;
+    csv_field_t   f;
+
+    while (p < end && *p != '\n') {
+        f = (csv_field_t) { .data = (char *) (uintptr_t) p };
+
+        while (p < end && *p != c->sep && *p != '\n' && *p != '\r') {
+            p++;
+        }
+
+        f.len = (size_t) (p - f.data);
+
+        if (csv_is_value(&f)) {
+            return true;
+        }
+
+        p += p < end && *p != '\n';
+    }
+
+    return false;
+}
+
+
+/*
+ * A first record in which no field is a number names; one with a field twice
+ * does not, unless there are numbers below.
+ */
 static bool
 csv_has_header(const csv_t *c)
 {
@@ -402,7 +432,7 @@ csv_has_header(const csv_t *c)
                 && memcmp(c->field[i].data, c->field[k].data,
                           c->field[i].len) == 0)
             {
-                return false;
+                return csv_number_follows(c);
             }
         }
     }

@@ -277,6 +277,16 @@ source_features(maas_data_t *s, maas_err_t *err)
 
     for (int i = 0; i < s->info.n_column; i++) {
         c = maas_dataset_column(s->ds, s->feature[i]);
+
+        for (int k = 0; k < s->info.n_target_column; k++) {
+            if (s->target[k] == s->feature[i]) {
+                return maas_err(err, MAAS_EINVAL, "data: \"features\": "
+                                "\"%.*s\" is the target as well",
+                                (int) maas_min(c->name.len, 100u),
+                                c->name.data);
+            }
+        }
+
         name[i] = c->name;
         s->info.n_feature += (int64_t) c->width;
         s->info.plain = s->info.plain && c->kind != MAAS_COL_TEXT

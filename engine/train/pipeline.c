@@ -392,9 +392,13 @@ pipe_encode(maas_pipe_t *c)
         if (col->kind != MAAS_COL_CATEGORY) {
             return maas_err(c->err, MAAS_EINVAL, "column \"%.*s\" is text: a "
                             "step \"tfidf\" or \"one_hot\" of the pipeline "
-                            "must encode it, or \"features\" leave it out",
+                            "must encode it, or \"features\" leave it out"
+                            "%s%.*s%s",
                             (int) maas_min(col->name.len, 64),
-                            col->name.data);
+                            col->name.data, col->note.len != 0 ? " (" : "",
+                            (int) maas_min(col->note.len, 160),
+                            col->note.data,
+                            col->note.len != 0 ? ")" : "");
         }
 
         c->where = "pipeline";

@@ -272,6 +272,7 @@ static maas_status_t
 spec_load(const maas_host_t *host, const char *path, char **text,
     size_t *len, maas_err_t *err)
 {
+    int    bad = 0;
     FILE  *f = fopen(path, "re");
 
     if (f == NULL) {
@@ -280,11 +281,21 @@ spec_load(const maas_host_t *host, const char *path, char **text,
     }
 
     *text = maas_alloc(host, SPEC_MAX + 1);
-    *len = *text != NULL ? fread(*text, 1, SPEC_MAX + 1, f) : 0;
+
+    if (*text != NULL) {
+        *len = fread(*text, 1, SPEC_MAX + 1, f);
+        bad = ferror(f) ? errno : 0;
+    }
+
     fclose(f);
 
     if (*text == NULL) {
         return maas_err_nomem(err);
+    }
+
+    if (bad != 0) {                     /* a folder can be opened */
+        maas_free(host, *text);
+        return maas_err(err, MAAS_EIO, "%.300s: %s", path, strerror(bad));
     }
 
     if (*len > SPEC_MAX) {

@@ -76,9 +76,13 @@ est_task(train_est_t *n)
         return MAAS_OK;
     }
 
-    return maas_err(n->t->err, MAAS_EINVAL, "data: %s cannot learn \"%.*s\"",
-                    n->e->name, (int) maas_min(i->target.len, 100u),
-                    i->target.data);
+    return maas_err(n->t->err, MAAS_EINVAL, "data: %s cannot learn \"%.*s\": "
+                    "it learns %s, and the column is of %s", n->e->name,
+                    (int) maas_min(i->target.len, 100u), i->target.data,
+                    can >> MAAS_TASK_REGRESSION & 1 ? "numbers"
+                    : can >> MAAS_TASK_CLASSIFICATION & 1 ? "classes"
+                    : "without a target",
+                    i->class_name != NULL ? "names" : "numbers");
 }
 
 

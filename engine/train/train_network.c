@@ -18,6 +18,19 @@ net_plain(train_net_t *n)
     maas_layer_value_t       in = { .dtype = MAAS_F32, .rank = 2,
                                     .dims = { -1 } };
     const maas_data_info_t  *i = t->info;
+    const maas_column_t     *c;
+
+    for (int k = 0; k < i->n_column; k++) {
+        c = maas_dataset_column(maas_data_dataset(t->source),
+                                maas_data_columns(t->source)[k]);
+
+        if (c->stats.infinite != 0) {
+            return maas_err(t->err, MAAS_EINVAL, "data: column \"%.*s\" has "
+                            "an infinite number, which no model can learn "
+                            "from", (int) maas_min(c->name.len, 100u),
+                            c->name.data);
+        }
+    }
 
     in.dims[1] = i->n_feature;
 

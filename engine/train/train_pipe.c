@@ -20,6 +20,24 @@ struct maas_train_pipe_s {
 };
 
 
+/* Of the rows that are learned from, numbers beyond all. */
+static maas_status_t
+pipe_infinite(const maas_train_t *t, const maas_pipeline_t *p)
+{
+    for (int64_t i = 0; i < p->n * p->p; i++) {
+        const maas_str_t  *s = &p->feature[i % p->p];
+
+        if (p->x[i] - p->x[i] != 0 && p->x[i] == p->x[i]) {
+            return maas_err(t->err, MAAS_EINVAL, "data: column \"%.*s\" has "
+                            "an infinite number, which no model can learn "
+                            "from", (int) maas_min(s->len, 100u), s->data);
+        }
+    }
+
+    return MAAS_OK;
+}
+
+
 static maas_status_t
 pipe_missing(const maas_train_t *t, const maas_pipeline_t *p)
 {
@@ -113,6 +131,10 @@ maas_train_pipe_fit(maas_train_pipe_t **out, maas_train_t *t,
     maas_arena_init(&scratch, t->job->host, 0);
 
     rc = pipe_begin(&p, t, b, rows, &scratch);
+
+    if (rc == MAAS_OK) {
+        rc = pipe_infinite(t, &p);
+    }
 
     if (rc == MAAS_OK && p.missing) {
         rc = pipe_missing(t, &p);
@@ -263,6 +285,7 @@ maas_train_pipe_matrix(maas_pipeline_t *p, maas_train_t *t, maas_build_t *b,
     bool missing)
 {
     MAAS_TRY(pipe_begin(p, t, b, &t->rows, &t->arena));
+    MAAS_TRY(pipe_infinite(t, p));
 
     if (p->missing && !missing) {
         MAAS_TRY(pipe_missing(t, p));

@@ -545,6 +545,46 @@ is($r->{status}, 1, 'names at each step');
 like($r->{err}, qr/column "y".*numbers/, '  are no numbers');
 
 
+# data that do not fit
+
+sub says {
+    my ($what, $rows, $model, $want, %data) = @_;
+
+    spew("$tmp/bad.csv", $rows);
+    my $r = train(spec({ name => 'bad', data => { path => 'bad.csv',
+                         target => 'y', %data }, model => $model }));
+    is($r->{status}, 1, $what);
+    like($r->{err}, $want, '  which is said');
+}
+
+
+my $logistic = { type => 'logistic_regression' };
+says('the target among the features', "a,y\n1,p\n2,q\n", $logistic,
+     qr/data: "features": "y" is the target as well/, features => ['a', 'y']);
+says('names for numbers', "a,y\n1,p\n2,q\n", { type => 'ridge' },
+     qr/ridge cannot learn "y": it learns numbers, and the column is of names/);
+says('an infinite number', "a,b,y\n1,2,p\n3,inf,q\n", $logistic,
+     qr/data: column "b" has an infinite number/);
+says('a network of infinite numbers', "a,b,y\n1,2,p\n3,-inf,q\n",
+     { type => 'network', layers => [ { type => 'dense', units => 2 } ] },
+     qr/data: column "b" has an infinite number/);
+says('a name twice', "a,a,y\n1,2,p\n3,4,q\n", $logistic,
+     qr/bad.csv: line 1: columns 1 and 2 are both called "a"/);
+says('a line that is short', "a,b,y\n1,2,p\n3,q\n", $logistic,
+     qr/bad.csv: line 3 has 2 fields, and the header has 3/);
+says('a quote that does not end', "a,b,y\n1,2,p\n3,\"4,q\n5,6,p\n",
+     $logistic, qr/bad.csv: line 3, field 2: a field in quotes does not end/);
+says('one class', "a,y\n1,p\n2,p\n", $logistic,
+     qr/all rows are of one class, 'p'/);
+says('numbers with a word among them',
+     join('', "a,y\n", map { ($_ == 300 ? 'oops' : $_ / 7) . ','
+                             . ($_ % 2 ? 'p' : 'q') . "\n" } 1 .. 600),
+     $logistic, qr/column "a" is text: .*\(text since line 301, (?#
+                )which is "oops"; numbers before/);
+$r = train($tmp);
+like($r->{err}, qr/Is a directory/, 'a folder is no specification');
+
+
 # a full disk: files may not grow beyond so many KiB
 
 for my $limit (1, 4, 16, 24) {
