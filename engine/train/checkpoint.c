@@ -302,6 +302,19 @@ ckpt_load(maas_trainer_t *t, int fd, const ckpt_head_t *h, maas_sha_t *sha,
 }
 
 
+/* Who writes a file by hand gets the digest right, too. */
+static bool
+ckpt_within(const maas_trainer_t *t)
+{
+    const maas_trainer_state_t  *st = &t->st;
+
+    return st->epoch >= 0 && st->epoch <= t->o.epochs && st->batch >= 0
+           && st->batch <= t->batches && st->step >= 0
+           && st->best_epoch >= 0 && st->best_epoch <= t->o.epochs
+           && st->bad >= 0 && (st->done == 0 || st->done == 1);
+}
+
+
 static maas_status_t
 ckpt_read(maas_trainer_t *t, int fd, maas_err_t *err)
 {
@@ -333,6 +346,11 @@ ckpt_read(maas_trainer_t *t, int fd, maas_err_t *err)
     {
         return maas_err(err, MAAS_EINVAL, "%.200s: damaged: its digest is "
                         "not that of its bytes", t->o.checkpoint);
+    }
+
+    if (!ckpt_within(t)) {
+        return maas_err(err, MAAS_EINVAL, "%.200s: damaged: it goes on where "
+                        "this run never is", t->o.checkpoint);
     }
 
     return MAAS_OK;
