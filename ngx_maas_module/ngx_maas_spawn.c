@@ -10,6 +10,7 @@
 #include "ngx_maas_child.h"
 
 #include <grp.h>
+#include <pwd.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 
@@ -59,9 +60,40 @@ ngx_maas_child_env(ngx_pool_t *pool)
 }
 
 
+/* Not root: the children are who nginx is, whatever "user" says. */
+
+static ngx_int_t
+ngx_maas_child_self(ngx_maas_compiler_t *mc)
+{
+    size_t          len;
+    u_char         *p;
+    struct passwd  *pw;
+
+    pw = getpwuid(geteuid());
+    len = pw ? ngx_strlen(pw->pw_name) : NGX_INT_T_LEN;
+
+    p = ngx_pnalloc(mc->cycle->pool, len + 1);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    if (pw) {
+        ngx_memcpy(p, pw->pw_name, len + 1);
+
+    } else {
+        (void) ngx_sprintf(p, "%ui%Z", (ngx_uint_t) geteuid());
+    }
+
+    mc->user = (char *) p;
+    mc->gid = getegid();
+
+    return NGX_OK;
+}
+
+
 /* Who the children are; the group list needs NSS, so before the fork. */
 
-static void
+static ngx_int_t
 ngx_maas_child_user(ngx_maas_compiler_t *mc)
 {
     ngx_core_conf_t  *ccf;
@@ -69,12 +101,11 @@ ngx_maas_child_user(ngx_maas_compiler_t *mc)
     ccf = (ngx_core_conf_t *) ngx_get_conf(mc->cycle->conf_ctx,
                                            ngx_core_module);
 
-    mc->user = ccf->username ? ccf->username : "";
-
     if (geteuid() != 0 || ccf->user == (ngx_uid_t) NGX_CONF_UNSET_UINT) {
-        return;
+        return ngx_maas_child_self(mc);
     }
 
+    mc->user = ccf->username ? ccf->username : "";
     mc->drop = 1;
     mc->uid = ccf->user;
     mc->gid = ccf->group;
@@ -84,6 +115,8 @@ ngx_maas_child_user(ngx_maas_compiler_t *mc)
         mc->ngroups = 1;
         mc->groups[0] = mc->gid;
     }
+
+    return NGX_OK;
 }
 
 
@@ -356,7 +389,9 @@ ngx_maas_spawn_init(ngx_maas_compiler_t *mc)
         return NGX_ERROR;
     }
 
-    ngx_maas_child_user(mc);
+    if (ngx_maas_child_user(mc) != NGX_OK) {
+        return NGX_ERROR;
+    }
 
     return ngx_maas_images_dir(mc);
 }

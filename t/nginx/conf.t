@@ -6,6 +6,7 @@ use warnings;
 
 use FindBin;
 use lib "$FindBin::Bin/../lib";
+use File::Copy qw(copy);
 use MaasTest;
 use Test::More;
 use Time::HiRes qw(time);
@@ -73,7 +74,7 @@ is($code, 0, 'a good configuration') or diag($out);
 is(() = $out =~ /\n/g, 2, 'about which nothing is said') or diag($out);
 
 SKIP: {
-    skip 'not root', 6 if $> != 0;
+    skip 'not root', 7 if $> != 0;
 
     $t->{user} = 'www-data';
     $t->conf("$model\n");
@@ -88,6 +89,22 @@ SKIP: {
     like($out, qr/user "www-data" cannot read "\Q$file\E"; mend it with "chgrp/,
          'is said to be so');
     like($out, qr/nginx\.conf:\d+/, 'with the line');
+
+    my $path = "$t->{prefix}/conf/nginx.conf";
+    my $text = read_file($path);
+    my $so = 'ngx_http_maas_module.so';
+    copy("$MaasTest::build/$so", "$t->{prefix}/$so") or die "$so: $!";
+    write_file($path, $text =~ s/load_module \S+/load_module $t->{prefix}\/$so;/r);
+
+    {
+        local $ENV{MAAS_NGINX} = 'setpriv --reuid=nobody --regid=nogroup'
+                                 . ' --clear-groups nginx';
+        ($code, $out) = $t->check;
+        like($out, qr/user "nobody" cannot read.* with "chgrp -R nogroup /,
+             'the user is who started nginx, when that is not root');
+    }
+
+    write_file($path, $text);
 
     chmod 0644, $file;
     ($code, $out) = $t->check;
