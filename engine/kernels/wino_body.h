@@ -2,8 +2,8 @@
  * wino_body: Winograd's transforms F(2x2, 3x3) and F(4x4, 3x3) over blocks
  * of 16 channels; a template over few words: WV a vector of WL floats,
  * W_LOAD, W_STORE, W_ZERO, W_ADD, W_SUB, W_FMA(a, c, b) = a * c + b with a
- * constant c, W_LIMIT(v, lo, hi).  The same words at every level with fused
- * multiply-adds, so that these agree to the bit.
+ * constant c, W_SET1, W_LIMIT(v, lo, hi).  The same words at every level with
+ * fused multiply-adds, so that these agree to the bit.
  *
  * A. Lavin, S. Gray: Fast Algorithms for Convolutional Neural Networks
  * (2015); the points are 0, 1, -1, 2, -2 and infinity.
@@ -109,18 +109,26 @@ MAAS_K(wino_from)(const maas_wino16_t *t, float *v, const float *plane,
 }
 
 
+/*
+ * rows x cols of m x m outputs; whole: all of them.  What is read from t
+ * and the bias is read before anything is stored, as a store may change it.
+ */
 W_INL void
 MAAS_K(wino_to)(const maas_wino16_t *t, float *plane, const float *v,
-    const int m)
+    const int m, int64_t rows, int64_t cols, const bool whole)
 {
-    WV         d[36], x[36], y[4];
-    const int  n = m + 2;
-    int64_t    at, rows, cols;
+    WV            d[36], x[36], y[4], bias, lo, hi;
+    bool          clip = t->clip;
+    const int     n = m + 2;
+    int64_t       at;
+    const float  *add = t->add;
 
-    rows = maas_min(t->h - t->y0, m);
-    cols = maas_min(t->w - t->x0, m);
+    lo = W_SET1(t->lo);
+    hi = W_SET1(t->hi);
 
     for (int h = 0; h < MAAS_C16; h += WL) {
+        bias = W_LOAD(t->bias + h);
+
         for (int i = 0; i < n * n; i++) {
             d[i] = W_LOAD(v + i * t->step + h);
         }
@@ -129,21 +137,48 @@ MAAS_K(wino_to)(const maas_wino16_t *t, float *plane, const float *v,
             MAAS_K(wino_out)(x + j, d + j, n, m);
         }
 
-        for (int i = 0; i < rows; i++) {
+#pragma GCC unroll 4
+        for (int i = 0; i < m; i++) {
+            if (!whole && i >= rows) {
+                break;
+            }
+
             MAAS_K(wino_out)(y, x + i * n, 1, m);
 
-            for (int j = 0; j < cols; j++) {
-                at = ((t->y0 + i) * t->w + t->x0 + j) * MAAS_C16 + h;
-                y[j] = W_ADD(y[j], W_LOAD(t->bias + h));
-
-                if (t->add != NULL) {
-                    y[j] = W_ADD(y[j], W_LOAD(t->add + at));
+#pragma GCC unroll 4
+            for (int j = 0; j < m; j++) {
+                if (!whole && j >= cols) {
+                    break;
                 }
 
-                W_STORE(plane + at, t->clip ? W_LIMIT(y[j], t->lo, t->hi)
-                                            : y[j]);
+                at = ((t->y0 + i) * t->w + t->x0 + j) * MAAS_C16 + h;
+                y[j] = W_ADD(y[j], bias);
+
+                if (add != NULL) {
+                    y[j] = W_ADD(y[j], W_LOAD(add + at));
+                }
+
+                W_STORE(plane + at, clip ? W_LIMIT(y[j], lo, hi) : y[j]);
             }
         }
+    }
+}
+
+
+W_INL void
+MAAS_K(wino_out_of)(const maas_wino16_t *t, float *plane, const float *v,
+    const int m)
+{
+    int64_t  rows, cols;
+
+    rows = maas_min(t->h - t->y0, m);
+    cols = maas_min(t->w - t->x0, m);
+
+    if (rows == m && cols == m) {
+        MAAS_K(wino_to)(t, plane, v, m, m, m, true);
+
+    } else {
+        MAAS_K(wino_to)(t, plane, v, m, rows, cols, false);
     }
 }
 
@@ -164,9 +199,9 @@ void
 MAAS_K(winoout16)(const maas_wino16_t *t, float *plane, const float *v)
 {
     if (t->m == 2) {
-        MAAS_K(wino_to)(t, plane, v, 2);
+        MAAS_K(wino_out_of)(t, plane, v, 2);
 
     } else {
-        MAAS_K(wino_to)(t, plane, v, 4);
+        MAAS_K(wino_out_of)(t, plane, v, 4);
     }
 }

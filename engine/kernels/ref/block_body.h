@@ -335,6 +335,7 @@ MAAS_K(affine16)(float *y, const float *x, const float *a, const float *b,
 #define W_ADD(a, b)       ((a) + (b))
 #define W_SUB(a, b)       ((a) - (b))
 #define W_FMA(a, c, b)    MAAS_MADD(a, c, b)
+#define W_SET1(c)         (c)
 #define W_LIMIT(v, a, b)  MAAS_K(limit)(v, a, b)
 
 #include "kernels/wino_body.h"

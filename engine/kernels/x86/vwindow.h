@@ -397,6 +397,7 @@ MAAS_K(affine16)(float *y, const float *x, const float *a, const float *b,
 #define W_ADD(a, b)       v_add(a, b)
 #define W_SUB(a, b)       v_sub(a, b)
 #define W_FMA(a, c, b)    v_fma(a, v_set1(c), b)
-#define W_LIMIT(v, a, b)  v_min(v_set1(b), v_max(v_set1(a), v))
+#define W_SET1(c)         v_set1(c)
+#define W_LIMIT(v, a, b)  v_min(b, v_max(a, v))
 
 #include "kernels/wino_body.h"
