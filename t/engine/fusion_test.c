@@ -367,6 +367,28 @@ spell_parts(build_t *b, maas_str_t x, int how)
 }
 
 
+/* Weights of 8 bits that are dequantised, more than are always folded. */
+static maas_str_t
+spell_weights(build_t *b, maas_str_t x, int how)
+{
+    float          scale = 0.004f;
+    int64_t        dims[2] = { WIDTH, 4096 };
+    static int8_t  w[WIDTH * 4096], zero;
+    maas_dtype_t   t = how == 1 ? MAAS_U8 : MAAS_I8;
+    maas_str_t     y = new_name(b);
+
+    for (size_t i = 0; i < sizeof(w); i++) {
+        w[i] = (int8_t) rnd(b, 256);
+    }
+
+    zero = how == 1 ? 7 : -3;
+    node(b, "DequantizeLinear", y, 3, constant(b, t, 2, dims, w),
+         constant(b, MAAS_F32, 0, NULL, &scale),
+         constant(b, t, 0, NULL, &zero));
+    return op2(b, "MatMul", x, y);
+}
+
+
 static const spelling_t  spellings[] = {
     { "norm", spell_norm, 0, "LayerNormalization", 1, "Sqrt" },
     { "norm, Mul", spell_norm, 1, "LayerNormalization", 1, "Sub" },
@@ -400,6 +422,10 @@ static const spelling_t  spellings[] = {
     { "parts, a post-op", spell_parts, 7, "MatMulParts", 1, NULL, true },
     { "attention, products", spell_attention, 0, "MatMulParts", 1,
       "Transpose" },
+    { "weights, int8", spell_weights, 0, "MatMul", 2, "DequantizeLinear",
+      true },
+    { "weights, uint8", spell_weights, 1, "MatMul", 2, "DequantizeLinear",
+      true },
     { "quantised", spell_quantized, 0, "QMatMul", 1, "Cast", true },
     { "quantised, columns", spell_quantized, 1, "QMatMul", 1, "Cast", true },
     { "quantised, sums in use", spell_quantized, 2, "QMatMul", 1,

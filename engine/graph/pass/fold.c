@@ -2,7 +2,9 @@
  * fold.c: nodes whose inputs are all constants are computed once, here.
  * A result that is much larger than what it is made of stays a node: the
  * image shall not grow by a ConstantOfShape.  Half weights that are computed
- * in float32 may double: they are packed then, and not cast in every run.
+ * in float32 may double, and 8-bit ones that are dequantised grow fourfold:
+ * they are packed then, and not converted and packed in every run.  4-bit
+ * ones stay.
  */
 
 #include "graph/infer.h"
@@ -96,16 +98,24 @@ fold_output(const maas_pass_t *p, fold_t *f, int i)
 static size_t
 fold_limit(const maas_node_t *n, const fold_t *f)
 {
-    size_t  given = 0;
+    size_t        given = 0;
+    maas_dtype_t  from = f->in[0].dtype;
 
     for (int i = 0; i < n->n_in; i++) {
         given += f->in[i].bytes;
     }
 
-    if (maas_pass_is(n, "Cast") && f->out[0].dtype == MAAS_F32
-        && (f->in[0].dtype == MAAS_F16 || f->in[0].dtype == MAAS_BF16))
+    if (f->out[0].dtype == MAAS_F32 && maas_pass_is(n, "Cast")
+        && (from == MAAS_F16 || from == MAAS_BF16))
     {
         given *= 2;
+
+    } else if (f->out[0].dtype == MAAS_F32
+               && maas_pass_is(n, "DequantizeLinear")
+               && (from == MAAS_I8 || from == MAAS_U8 || from == MAAS_I16
+                   || from == MAAS_U16))
+    {
+        given *= from == MAAS_I8 || from == MAAS_U8 ? 4 : 2;
     }
 
     return maas_max(given, (size_t) FOLD_GROW);
