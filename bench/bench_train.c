@@ -5,7 +5,7 @@
  *
  * DATA: raw float32, the inputs of one batch after the other; the batches
  * are taken in turn.  losses: the losses of N steps, one a line, then the
- * peak of memory in KB.  paced: for every line read, steps for so many
+ * peak of memory and what the process held when it began, in KB.  paced: for every line read, steps for so many
  * seconds, then { "steps": of a second, "flops": of a step, "peak": what
  * registers of one core can do }.  profile: the
  * time of each node, of 20 steps.
@@ -21,7 +21,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -57,6 +56,7 @@ typedef struct {
     float                  rate;
     double                 ns[STEPS];
     double                 cpu;     /* of this thread, at the last look */
+    long                   began;   /* KB */
 } train_t;
 
 typedef struct {
@@ -237,17 +237,37 @@ step(train_t *t)
 }
 
 
+/* "VmHWM:", "VmRSS:" in KB: of what was executed, unlike ru_maxrss, which a
+ * child has from its parent. */
+static long
+memory(const char *key)
+{
+    long   kb = 0;
+    char   line[256];
+    FILE  *f = fopen("/proc/self/status", "r");
+
+    while (f != NULL && fgets(line, sizeof(line), f) != NULL) {
+        if (strncmp(line, key, strlen(key)) == 0) {
+            kb = atol(line + strlen(key));
+        }
+    }
+
+    if (f != NULL) {
+        fclose(f);
+    }
+
+    return kb;
+}
+
+
 static void
 losses(train_t *t, int n)
 {
-    struct rusage  u;
-
     for (int i = 0; i < n; i++) {
         printf("%.9g\n", (double) step(t));
     }
 
-    getrusage(RUSAGE_SELF, &u);
-    printf("%ld\n", u.ru_maxrss);
+    printf("%ld\n%ld\n", memory("VmHWM:"), t->began);
 }
 
 
@@ -411,6 +431,7 @@ main(int argc, char **argv)
         return 2;
     }
 
+    t.began = memory("VmRSS:");
     maas_arena_init(&t.a, &maas_host_libc, 0);
     t.k = maas_kernels(maas_cpu_host());
     t.rate = strtof(argv[4], NULL);

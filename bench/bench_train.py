@@ -30,34 +30,68 @@ def prepare(name):
     return base
 
 
-def ours(base, threads, *how):
+def ours(base, name, threads, *how, rate=None):
     return (BUILD + '/bench_train', base + '.onnx', base + '.bin', threads,
-            train_nets.RATE) + how
+            rate or train_nets.rate(name)) + how
 
 
-def theirs(name, threads, *how):
+def theirs(name, threads, *how, rate=None):
     return (sys.executable, ROOT + '/bench/peer_torch.py', name,
-            threads) + how
+            threads, rate or train_nets.rate(name)) + how
 
 
-def losses(*cmd):
-    """The losses, and the peak of memory in MiB."""
+def losses(cmd):
+    """
+    The losses; MiB of memory, the peak and when it began, which for PyTorch
+    is with PyTorch imported.
+    """
     v = [float(x) for x in run(*cmd).split()]
-    return v[:-1], v[-1] / 1024
+    return v[:-2], v[-2] / 1024, v[-1] / 1024
 
 
 def apart(a, b):
     return max(abs(x - y) / abs(y) for x, y in zip(a, b))
 
 
+def kinks():
+    """
+    The cnn's losses at a rate that amplifies roundings.  Between PyTorch with
+    and without oneDNN, a single maximum of a pool that moves to its neighbour
+    (at step 6) changes a gradient by 1e-3 of it; ten steps later 200 of them
+    and of relu's signs have changed, and losses are 1e-5 apart.
+    """
+    far = train_nets.RATE
+    base = prepare('cnn')
+    note('cnn: float64')
+
+    def at(*how):
+        return losses(theirs('cnn', 2, 'losses', STEPS, *how, rate=far))[0]
+
+    a = losses(ours(base, 'cnn', 2, 'losses', STEPS, rate=far))[0]
+    exact, b, plain, ulp = at('double'), at(), at('plain'), at('ulp')
+    note('')
+    say('The rate is %g, of the cnn %g.  At %g no float32 keeps 1e-4 there: '
+        'of %d losses those of PyTorch are %.1e from its own in float64, '
+        'without oneDNN %.1e, ours %.1e; and %.1e from PyTorch\'s when each '
+        'weight is one float32 off at first: a rounding moves the maximum of a '
+        'pool to its neighbour, and the steps amplify it.  The first %d '
+        'losses are the same within 1e-6.'
+        % (far, train_nets.rate('cnn'), far, STEPS, apart(b, exact),
+           apart(plain, exact), apart(a, exact), apart(ulp, b),
+           next((i for i in range(STEPS) if any(
+               apart(x[:i + 1], exact) > 1e-6 for x in (a, b, plain))),
+                STEPS)))
+    say()
+
+
 def network(name, threads):
     base = prepare(name)
     note('%s: losses' % name)
-    a, a_mib = losses(*ours(base, threads, 'losses', STEPS))
-    b, b_mib = losses(*theirs(name, threads, 'losses', STEPS))
-    c, _ = losses(*theirs(name, threads, 'losses', STEPS, 'plain'))
+    a, peak, began = losses(ours(base, name, threads, 'losses', STEPS))
+    b, top, start = losses(theirs(name, threads, 'losses', STEPS))
+    c, _, _ = losses(theirs(name, threads, 'losses', STEPS, 'plain'))
 
-    p = Paced(*ours(base, threads, 'paced', SECONDS), threads=threads)
+    p = Paced(*ours(base, name, threads, 'paced', SECONDS), threads=threads)
     q = Paced(*theirs(name, threads, 'paced', SECONDS), threads=threads)
     pairs = alternate('%s, %d threads' % (name, threads), p.ask, q.ask)
     p.close()
@@ -72,7 +106,8 @@ def network(name, threads):
             '%.0f' % (n * middle([y['steps'] for _, y in pairs])),
             '%.2f (%.2f to %.2f)' % ((middle(ratio),) + interval(ratio)),
             '%.0f %%' % (100 * middle(share)),
-            '%.0f / %.0f' % (a_mib, b_mib),
+            '%.0f / %.0f' % (peak, top),
+            '%.0f / %.0f' % (peak - began, top - start),
             '%.1e / %.1e' % (apart(a, b), apart(b, c))]
 
 
@@ -87,9 +122,12 @@ def main():
         x for x in config if 'MKL' in x or 'CPU cap' in x or 'BLAS' in x)
         [:200]))
     say('Batches of %d, plain gradient descent.  Share: of the multiply-adds '
-        'of registers.  Losses: of %d steps, ours / PyTorch without oneDNN, '
-        'from PyTorch\'s.' % (train_nets.BATCH, STEPS))
+        'of registers.  Peak: of the training process, ours / PyTorch; grown: '
+        'less what it held at first, PyTorch imported.  Losses: of %d steps, '
+        'ours / PyTorch without oneDNN, from PyTorch\'s.'
+        % (train_nets.BATCH, STEPS))
     say()
+    kinks()
     table(['network', 'threads', 'samples/s', 'PyTorch', 'ratio (95 %)',
-           'share', 'peak MiB', 'losses apart'],
+           'share', 'peak MiB', 'grown', 'losses apart'],
           [network(name, t) for name in train_nets.NAMES for t in (1, 2)])

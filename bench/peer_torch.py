@@ -1,24 +1,44 @@
-"""PyTorch's side of the training bench: peer_torch.py NAME THREADS losses N
-[plain] | paced SECONDS; plain: without oneDNN.  The protocol is bench_train's."""
+"""PyTorch's side of the training bench: peer_torch.py NAME THREADS RATE losses
+N [plain] [ulp] [double] | paced SECONDS; plain: without oneDNN; ulp: every
+weight is one float32 off; double: all in float64.  The protocol is
+bench_train's; what the process held when it began is with PyTorch imported."""
 
 import json
-import resource
 import sys
 import time
 
+import numpy as np
 import torch
 
 import train_nets
 
 
+def memory(key):
+    with open('/proc/self/status') as f:
+        return next(int(line.split()[1]) for line in f if line.startswith(key))
+
+
+def off(net):
+    r = np.random.RandomState(3)
+    for p in net.parameters():
+        a = p.data.numpy()
+        to = np.where(r.randint(0, 2, a.shape), np.inf, -np.inf)
+        a[...] = np.nextafter(a, to.astype(np.float32))
+
+
 def main():
-    name, threads, mode, n = sys.argv[1:5]
+    began = memory('VmRSS')
+    name, threads, rate, mode, n = sys.argv[1:6]
+    kind = torch.float64 if 'double' in sys.argv else torch.float32
     torch.set_num_threads(int(threads))
     torch.backends.mkldnn.enabled = 'plain' not in sys.argv
     torch.set_flush_denormal(True)
     net = train_nets.torch_net(name)
-    sgd = torch.optim.SGD(net.parameters(), lr=train_nets.RATE)
-    data = [(torch.from_numpy(x), torch.from_numpy(t))
+    if 'ulp' in sys.argv:
+        off(net)
+    net = net.to(kind)
+    sgd = torch.optim.SGD(net.parameters(), lr=float(rate))
+    data = [(torch.from_numpy(x).to(kind), torch.from_numpy(t))
             for x, t in train_nets.data(name)]
     done = 0
 
@@ -35,7 +55,7 @@ def main():
     if mode == 'losses':
         for _ in range(int(n)):
             print('%.9g' % step().item())
-        print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+        print(memory('VmHWM'), began)
         return
 
     step()
