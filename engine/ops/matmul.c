@@ -5,7 +5,8 @@
  * other B is packed by the unit that reads it, into the scratch of its
  * thread; units of one B block follow each other, so a thread packs it
  * once.  The chain of an output element depends on neither.  B with one
- * column is a dot product a row.  float64 and integers use plain loops.
+ * column is a dot product a row.  float64: matmul_double.c;
+ * integers use plain loops.
  *
  * Ownership: nothing is allocated.  Threads: units are independent.
  */
@@ -629,6 +630,8 @@ static const maas_kernel_row_t  matmul_kernels[] = {
       matmul_run_f32 },
     { "matmul.gemm.dyn", MAAS_CPU_REF, 0, MM_POST, matmul_setup_plain,
       matmul_run_f32 },
+    { "matmul.double", MAAS_CPU_REF, 0, 0, matmul_double_setup,
+      matmul_double_run },
     { "matmul.loops", MAAS_CPU_REF, 0, 0, mm_loops_setup, matmul_loops_run }
 };
 
@@ -639,6 +642,8 @@ static const maas_kernel_row_t  gemm_kernels[] = {
       gemm_turned_run },
     { "gemm.gemm.dyn", MAAS_CPU_REF, 0, MM_POST, gemm_setup_plain,
       gemm_run_f32 },
+    { "gemm.double", MAAS_CPU_REF, 0, 0, gemm_double_setup,
+      gemm_double_run },
     { "gemm.loops", MAAS_CPU_REF, 0, 0, mm_loops_setup, gemm_loops_run }
 };
 
@@ -656,6 +661,8 @@ static const maas_case_t  matmul_cases[] = {
     { "| f32[3,0] f32[0,5]", NULL },
     { "| f32[200,130] =f32[130,100]", NULL },
     { "| f64[3,7] f64[7,5]", NULL },
+    { "| f64[2,100,530] f64[2,530,70]", NULL },
+    { "| f64[7] f64[7]", NULL },
     { "| i32[2,3,7] i32[7,5]", NULL },
     { "| i64[3,7] i64[7,1]", NULL },
     { NULL, NULL }
@@ -684,6 +691,8 @@ static const maas_case_t  gemm_cases[] = {
     { "beta=0.0 | f32[3,4] f32[4,5] f32[3,5]:nan", NULL },
     { "| f32[0,4] f32[4,5] f32[5]", NULL },
     { "transA=1 alpha=0.5 | f64[4,3] f64[4,5] f64[5]", NULL },
+    { "transA=1 transB=1 beta=0.5 | f64[9,30] f64[37,9] f64[30,1]", NULL },
+    { "| f64[3,0] f64[0,5] f64[3,5]", NULL },
     { "| i32[3,4] i32[4,5] i32[5]", NULL },
     { NULL, NULL }
 };

@@ -46,7 +46,15 @@ bool gemm_turned_setup(maas_setup_t *u);
 maas_status_t gemm_turned_run(const maas_step_t *s, maas_slot_t *slot,
     int64_t first, int64_t last);
 
-/* Plain loops for float64 and integers; a unit is a row. */
+/* float64; a unit is a block of the output. */
+bool matmul_double_setup(maas_setup_t *u);
+bool gemm_double_setup(maas_setup_t *u);
+maas_status_t matmul_double_run(const maas_step_t *s, maas_slot_t *slot,
+    int64_t first, int64_t last);
+maas_status_t gemm_double_run(const maas_step_t *s, maas_slot_t *slot,
+    int64_t first, int64_t last);
+
+/* Plain loops for integers; a unit is a row. */
 bool mm_loops_setup(maas_setup_t *u);
 maas_status_t matmul_loops_run(const maas_step_t *s, maas_slot_t *slot,
     int64_t first, int64_t last);

@@ -1,5 +1,5 @@
 /*
- * MatMul and Gemm of float64 and integers: plain loops in ascending k.
+ * MatMul and Gemm of integers: plain loops in ascending k.
  * A unit is a row of the output; nothing is allocated.
  */
 
@@ -11,7 +11,9 @@ mm_loops_setup(maas_setup_t *u)
 {
     int64_t  n;
 
-    if (u->in[0].dtype == MAAS_F32 || u->in[1].format != MAAS_FMT_PLAIN) {
+    if (u->in[0].dtype == MAAS_F32 || u->in[0].dtype == MAAS_F64
+        || u->in[1].format != MAAS_FMT_PLAIN)
+    {
         return false;
     }
 
@@ -96,12 +98,6 @@ fn##_c(const maas_step_t *s, const gemm_attr_t *ga, T *y, int64_t row,        \
     }                                                                         \
 }
 
-MM_C_ROW(double, mm_f64)
-
-
-MM_LOOPS(double, mm_f64)
-
-
 /* Products are unsigned: they wrap, with the bits of signed ones. */
 MM_C_ROW(int32_t, mm_i32)
 
@@ -140,9 +136,6 @@ mm_loops(const maas_step_t *s, const gemm_attr_t *ga, int64_t first,
     }
 
     switch (s->out[0].dtype) {
-    case MAAS_F64:
-        mm_f64(s, ga, &g, first, last);
-        break;
     case MAAS_I32:
         mm_i32(s, ga, &g, first, last);
         break;
