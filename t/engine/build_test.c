@@ -10,6 +10,7 @@
 #include "formats/onnx.h"
 #include "formats/onnx_write.h"
 #include "raw_same.h"
+#include "refuser.h"
 #include "tap.h"
 #include "train/build.h"
 
@@ -269,35 +270,6 @@ test_names(void)
 
 
 /* Every allocation refused in turn: an error each time, and no harm. */
-typedef struct {
-    long  n;
-    long  refuse;
-    long  live;
-} refuser_t;
-
-
-static void *
-refuse_alloc(void *ctx, size_t size)
-{
-    refuser_t  *r = ctx;
-
-    if (++r->n == r->refuse) {
-        return NULL;
-    }
-
-    r->live++;
-    return malloc(size != 0 ? size : 1);
-}
-
-
-static void
-refuse_free(void *ctx, void *p)
-{
-    ((refuser_t *) ctx)->live -= p != NULL;
-    free(p);
-}
-
-
 static void
 test_refused(void)
 {
@@ -305,7 +277,7 @@ test_refused(void)
     refuser_t                r = { 0 };
     maas_buf_t               bytes;
     maas_err_t               err;
-    maas_host_t              host = { refuse_alloc, refuse_free, &r };
+    maas_host_t              host = refuser_host(&r);
     maas_arena_t             a;
     maas_build_t            *b;
     const maas_raw_model_t  *m = NULL;

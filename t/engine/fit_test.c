@@ -11,43 +11,16 @@
 
 #include "formats/onnx.h"
 #include "formats/onnx_write.h"
+#include "refuser.h"
 #include "tap.h"
 #include "train/estimator.h"
 
 
 enum { N = 60, P = 3, CLASSES = 3 };
 
-typedef struct {
-    long  n;
-    long  refuse;
-    long  live;
-} refuser_t;
-
 static double       x[N * P], y[N], flat[N * P];
 static int32_t      label[N];
 static atomic_bool  cancel;
-
-
-static void *
-refuse_alloc(void *ctx, size_t size)
-{
-    refuser_t  *r = ctx;
-
-    if (++r->n == r->refuse) {
-        return NULL;
-    }
-
-    r->live++;
-    return malloc(size != 0 ? size : 1);
-}
-
-
-static void
-refuse_free(void *ctx, void *p)
-{
-    ((refuser_t *) ctx)->live -= p != NULL;
-    free(p);
-}
 
 
 static void
@@ -190,7 +163,7 @@ refusal_is_good(const maas_estimator_t *e, maas_task_kind_t task, long k)
     bool           good;
     fit_t          t;
     refuser_t      r = { .refuse = k };
-    maas_host_t    host = { refuse_alloc, refuse_free, &r };
+    maas_host_t    host = refuser_host(&r);
     maas_status_t  rc;
 
     rc = fit_run(&t, &host, e, task, x);
@@ -211,7 +184,7 @@ check_refused(const maas_estimator_t *e, maas_task_kind_t task)
     long         bad = 0, tried = 0, total;
     fit_t        t;
     refuser_t    r = { 0 };
-    maas_host_t  host = { refuse_alloc, refuse_free, &r };
+    maas_host_t  host = refuser_host(&r);
 
     (void) fit_run(&t, &host, e, task, x);
     total = r.n;

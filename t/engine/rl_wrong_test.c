@@ -3,34 +3,8 @@
  * in specifications.
  */
 
+#include "refuser.h"
 #include "rl_learn.h"
-
-
-typedef struct {
-    long  n, at, live;
-} refuser_t;
-
-
-static void *
-refuse_alloc(void *ctx, size_t size)
-{
-    refuser_t  *r = ctx;
-
-    if (++r->n == r->at) {
-        return NULL;
-    }
-
-    r->live++;
-    return malloc(size != 0 ? size : 1);
-}
-
-
-static void
-refuse_free(void *ctx, void *p)
-{
-    ((refuser_t *) ctx)->live -= p != NULL;
-    free(p);
-}
 
 
 static void
@@ -40,7 +14,7 @@ check_refused(const char *what, const char *json)
     long         n;
     learn_t      l, all;
     refuser_t    r = { 0 };
-    maas_host_t  host = { refuse_alloc, refuse_free, &r };
+    maas_host_t  host = refuser_host(&r);
 
     memset(&l, 0, sizeof(l));
     learn_on(&l, json, 1, &host, NULL);
@@ -50,7 +24,7 @@ check_refused(const char *what, const char *json)
     learn(&all, json, 1);
 
     for (long k = 1; k <= n; k++) {
-        r = (refuser_t) { .at = k };
+        r = (refuser_t) { .refuse = k };
         memset(&l, 0, sizeof(l));
         learn_on(&l, json, 1, &host, NULL);
         /* A pass that gets no memory may do without. */
