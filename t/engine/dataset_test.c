@@ -1,15 +1,15 @@
 /*
  * dataset: what was written is read back; splits, folds and labels have the
- * properties that they promise; damaged files are refused or read safely;
- * augmented images are what the formulas say.
+ * properties that they promise; damaged files are refused or read safely; an
+ * import bears the refusal of any allocation.
  */
 
 #include <math.h>
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "engine/refuser.h"
 #include "engine/tap.h"
-#include "train/augment.h"
 #include "train/dataset_format.h"
 
 
@@ -624,34 +624,6 @@ test_damage(void)
 
 /* -- refused memory ------------------------------------------------------ */
 
-static struct {
-    long  left;                 /* allocations until one is refused */
-    long  live;
-} refuse;
-
-
-static void *
-refuse_alloc(void *ctx, size_t size)
-{
-    void  *p;
-
-    (void) ctx;
-    p = refuse.left-- == 0 ? NULL : malloc(size);
-    refuse.live += p != NULL;
-
-    return p;
-}
-
-
-static void
-refuse_free(void *ctx, void *p)
-{
-    (void) ctx;
-    refuse.live -= p != NULL;
-    free(p);
-}
-
-
 /* Each allocation of an import is refused once. */
 static void
 test_refused(const char *name, maas_import_format_t format, const char *text,
@@ -661,7 +633,8 @@ test_refused(const char *name, maas_import_format_t format, const char *text,
     FILE                  *f;
     int                    bad = 0;
     long                   n;
-    maas_host_t            host = { refuse_alloc, refuse_free, NULL };
+    refuser_t              r;
+    maas_host_t            host = refuser_host(&r);
     maas_status_t          rc = MAAS_ENOMEM;
     const char            *sources = source;
     maas_dataset_import_t  o = { .format = format, .header = -1,
@@ -673,15 +646,15 @@ test_refused(const char *name, maas_import_format_t format, const char *text,
     fclose(f);
 
     for (n = 0; rc == MAAS_ENOMEM && n < 5000; n++) {
-        refuse.left = n;
+        r = (refuser_t) { .refuse = n + 1 };
         rc = maas_dataset_import(&host, &sources, 1, path, &o, &err);
-        bad += refuse.live != 0 || (rc != MAAS_OK && rc != MAAS_ENOMEM);
+        bad += r.live != 0 || (rc != MAAS_OK && rc != MAAS_ENOMEM);
     }
 
     if (!ok(bad == 0 && rc == MAAS_OK && n > 5, "%s: each of %ld "
             "allocations was refused once, nothing leaks", name, n))
     {
-        printf("# %d bad, %ld live, %d %s\n", bad, refuse.live, rc, err.text);
+        printf("# %d bad, %ld live, %d %s\n", bad, r.live, rc, err.text);
     }
 
     unlink(source);
@@ -716,163 +689,6 @@ test_all_refused(void)
 }
 
 
-/* -- augmented images ---------------------------------------------------- */
-
-enum { H = 5, W = 7, C = 3, IMAGE = H * W * C };
-
-
-static void
-test_flips(void)
-{
-    int                   bad = 0, v;
-    float                 planar[IMAGE], moved[IMAGE];
-    uint8_t               in[IMAGE], out[IMAGE], back[IMAGE];
-    maas_augment_t        a = { .flip_horizontal = 1 };
-    maas_augment_image_t  im = { MAAS_U8, false, H, W, C, 0 };
-
-    for (int i = 0; i < IMAGE; i++) {
-        in[i] = (uint8_t) (i * 37 % 251);
-    }
-
-    for (int i = 0; i < IMAGE; i++) {
-        planar[i] = in[i % (H * W) * C + i / (H * W)];
-    }
-
-    maas_augment_apply(&a, &im, 1, 2, 3, in, out, NULL);
-
-    for (int y = 0; y < H; y++) {
-        for (int x = 0; x < W * C; x++) {
-            v = in[(y * W + W - 1 - x / C) * C + x % C];
-            bad += out[y * W * C + x] != v;
-        }
-    }
-
-    ok(bad == 0, "a flip");
-    a.flip_vertical = 1;
-    maas_augment_apply(&a, &im, 1, 2, 3, in, out, NULL);
-    maas_augment_apply(&a, &im, 1, 2, 3, out, back, NULL);
-    ok(memcmp(in, back, IMAGE) == 0, "two flips, twice, are none");
-
-    im.dtype = MAAS_F32;
-    im.planar = true;
-    im.range = 255;
-    maas_augment_apply(&a, &im, 1, 2, 3, planar, moved, NULL);
-    bad = 0;
-
-    for (int i = 0; i < IMAGE; i++) {
-        bad += moved[i] != out[i % (H * W) * C + i / (H * W)];
-    }
-
-    ok(bad == 0, "floats in planes are flipped alike");
-
-    a = (maas_augment_t) { 0 };
-    ok(maas_augment_none(&a), "nothing is to be done");
-    im = (maas_augment_image_t) { MAAS_U8, false, H, W, C, 0 };
-    maas_augment_apply(&a, &im, 1, 2, 3, in, out, NULL);
-    ok(memcmp(in, out, IMAGE) == 0, "and nothing is done");
-}
-
-
-/* Where is the one white pixel? */
-static int
-white(const uint8_t *p)
-{
-    for (int i = 0; i < H * W; i++) {
-        if (p[i * C] == 255) {
-            return i;
-        }
-    }
-
-    return -1;
-}
-
-
-static void
-test_moves(void)
-{
-    int                   at, bad = 0, seen[5][5] = { { 0 } }, n = 0;
-    double                sum = 0, sq = 0;
-    uint8_t               in[IMAGE] = { 0 }, out[IMAGE], tmp[IMAGE];
-    maas_augment_t        a = { .crop = 2 };
-    maas_augment_image_t  im = { MAAS_U8, false, H, W, C, 0 };
-
-    memset(in + (2 * W + 3) * C, 255, C);
-
-    for (uint64_t row = 0; row < 2000; row++) {
-        maas_augment_apply(&a, &im, 1, 0, row, in, out, NULL);
-        at = white(out);
-
-        if (at < 0 || abs(at / W - 2) > 2 || abs(at % W - 3) > 2) {
-            bad++;
-            continue;
-        }
-
-        seen[at / W][at % W - 1]++;
-    }
-
-    for (int i = 0; i < 25; i++) {
-        n += seen[i / 5][i % 5] > 40 && seen[i / 5][i % 5] < 130;
-    }
-
-    ok(bad == 0 && n == 25, "crops: every place, about as often");
-
-    a = (maas_augment_t) { .rotate = 180 };
-    n = 0;
-
-    for (uint64_t row = 0; row < 50; row++) {
-        maas_augment_apply(&a, &im, 1, 0, row, in, out, tmp);
-        n += out[(2 * W + 3) * C] >= 254;
-    }
-
-    is_int(n, 50, "the middle stays where it is, however it is turned");
-
-    a = (maas_augment_t) { .noise = 0.1, .brightness = 0.5 };
-    memset(in, 100, IMAGE);
-    n = 0;
-
-    for (uint64_t row = 0; row < 400; row++) {
-        maas_augment_apply(&a, &im, 1, 0, row, in, out, NULL);
-
-        for (int i = 0; i < IMAGE; i++) {
-            sum += out[i];
-            sq += (double) out[i] * out[i];
-            n++;
-        }
-    }
-
-    sum /= n;
-    sq = sqrt(sq / n - sum * sum);
-    ok(fabs(sum - 100) < 4, "brightness and noise: the mean stays, %g", sum);
-    ok(fabs(sq - sqrt(25.5 * 25.5 + 50. * 50 / 3)) < 3,
-       "the deviation is that of both, %g", sq);
-}
-
-
-static void
-test_same(void)
-{
-    int                   other = 0;
-    uint8_t               in[IMAGE], out[IMAGE], more[IMAGE], tmp[IMAGE];
-    maas_augment_t        a = { 0.5, 0.5, 30, 1, 0.2, 0.05, 0.3 };
-    maas_augment_image_t  im = { MAAS_U8, false, H, W, C, 0 };
-
-    for (int i = 0; i < IMAGE; i++) {
-        in[i] = (uint8_t) (i * 91 % 255);
-    }
-
-    maas_augment_apply(&a, &im, 1, 2, 3, in, out, tmp);
-    maas_augment_apply(&a, &im, 1, 2, 3, in, more, tmp);
-    ok(memcmp(out, more, IMAGE) == 0, "the same seed, epoch and row");
-    maas_augment_apply(&a, &im, 2, 2, 3, in, more, tmp);
-    other += memcmp(out, more, IMAGE) != 0;
-    maas_augment_apply(&a, &im, 1, 3, 3, in, more, tmp);
-    other += memcmp(out, more, IMAGE) != 0;
-    maas_augment_apply(&a, &im, 1, 2, 4, in, more, tmp);
-    other += memcmp(out, more, IMAGE) != 0;
-    is_int(other, 3, "another of each gives another image");
-}
-
-
 int
 main(void)
 {
@@ -888,9 +704,6 @@ main(void)
     test_splits();
     test_damage();
     test_all_refused();
-    test_flips();
-    test_moves();
-    test_same();
     unlink(path);
 
     return done();

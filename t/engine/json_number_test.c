@@ -1,0 +1,362 @@
+/*
+ * proto/json: numbers read and written against strtod() and printf().
+ */
+
+#include <math.h>
+#include <stdlib.h>
+
+#include "proto/json.h"
+#include "tap.h"
+
+
+static uint64_t  seed = 88172645463325252u;
+
+
+static uint64_t
+rnd(void)
+{
+    seed ^= seed << 13;
+    seed ^= seed >> 7;
+    seed ^= seed << 17;
+
+    return seed;
+}
+
+
+static int
+same_f64(double a, double b)
+{
+    return memcmp(&a, &b, 8) == 0;
+}
+
+
+/* Does this text read as strtod() and strtof() read it? */
+static int
+reads(const char *text)
+{
+    float             f, wf;
+    double            d, wd;
+    maas_num_t   num;
+
+    if (maas_num_read(text, text + strlen(text), &num)
+        != text + strlen(text))
+    {
+        printf("# not taken: %s\n", text);
+        return 0;
+    }
+
+    d = maas_num_f64(&num);
+    f = maas_num_f32(&num);
+    wd = strtod(text, NULL);
+    wf = strtof(text, NULL);
+
+    if (!same_f64(d, wd) || memcmp(&f, &wf, 4) != 0) {
+        printf("# %s: %.17g %.9g, expected %.17g %.9g\n", text, d, f, wd, wf);
+        return 0;
+    }
+
+    return 1;
+}
+
+
+static const char *const  good_numbers[] = {
+    "0", "-0", "0.0", "-0.0e5", "1", "-1", "1e400", "-1e400", "1e-400",
+    "9007199254740993", "9007199254740992.9999999999999999999999",
+    "16777217", "16777217.0000000000000000000000001", "16777219",
+    "0.1", "0.30000000000000004", "1.7976931348623157e308",
+    "1.7976931348623159e308", "4.9e-324", "2.4703282292062327e-324",
+    "2.4703282292062328e-324", "2.2250738585072011e-308",
+    "3.4028235677973366e38", "3.4028235677973365e38", "1e38", "1e39",
+    "7.0064923216240853e-46", "7.0064923216240854e-46", "1e23", "1e22",
+    "8.5e27", "123456789012345678901234567890", "1E+2", "1e-2", "12e0",
+    "0.000000000000000000000000000000000000000000001",
+    "18446744073709551615", "18446744073709551616", "1e99999999999999",
+    "1e-99999999999999", "0e99999999999999", "5e-1",
+    "10000000000000000000000.5", "0.00000000000000000000000000123"
+};
+
+static const char *const  bad_numbers[] = {
+    "", "-", "+1", ".5", "1.", "1.e5", "1e", "1e+", "01", "-01", "00",
+    "inf", "nan", "-NaN", "Infinit", "0x10", "e5", "--1"
+};
+
+
+static void
+test_read(void)
+{
+    int          bad = 0;
+    char         text[2000];
+    float        f;
+    double       d;
+    uint32_t     u;
+    uint64_t     v;
+    maas_num_t  num;
+
+    for (size_t i = 0; i < maas_nelts(good_numbers); i++) {
+        ok(reads(good_numbers[i]), "reads %s", good_numbers[i]);
+    }
+
+    for (size_t i = 0; i < maas_nelts(bad_numbers); i++) {
+        const char  *p = bad_numbers[i], *e = p + strlen(p);
+
+        ok(maas_num_read(p, e, &num) != e || *p == '\0', "refuses '%s'",
+           p);
+    }
+
+    for (int i = 0; i < 300000; i++) {
+        v = rnd();
+
+        switch (i % 6) {
+
+        case 0:
+            memcpy(&d, &v, 8);
+            snprintf(text, sizeof(text), "%.17g", d);
+            break;
+
+        case 1:
+            d = (double) (int64_t) v / 9223372036854775808.0;
+            snprintf(text, sizeof(text), "%.*g", (int) (rnd() % 20) + 1, d);
+            break;
+
+        case 2:
+            u = (uint32_t) v;
+            memcpy(&f, &u, 4);
+            snprintf(text, sizeof(text), "%.9g", f);
+            break;
+
+        case 3:
+            snprintf(text, sizeof(text), "%llue%d", (unsigned long long) v,
+                     (int) (rnd() % 60) - 30);
+            break;
+
+        case 4:                             /* ties of floats */
+            u = (uint32_t) v & 0x7fffffff;
+            memcpy(&f, &u, 4);
+            d = ((double) f + (double) nextafterf(f, 0)) / 2;
+            snprintf(text, sizeof(text), "%.60g", d);
+            break;
+
+        default:                            /* ties of doubles */
+            v = v >> 12 | (uint64_t) (1023 + rnd() % 60) << 52;
+            memcpy(&d, &v, 8);
+            snprintf(text, sizeof(text), "%.70Lg", ((long double) d
+                     + (long double) nextafter(d, 0)) / 2);
+        }
+
+        if (strpbrk(text, "ni") == NULL) {
+            bad += !reads(text);
+        }
+    }
+
+    is_int(bad, 0, "random numbers read as by strtod");
+
+    memset(text, '7', sizeof(text));
+    text[1] = '.';
+    text[1990] = '\0';
+    ok(reads(text), "1989 digits");
+
+    /* A tie that the 1500th digit breaks. */
+    memset(text, '0', sizeof(text));
+    memcpy(text, "9007199254740993.", 17);
+    text[1500] = '\0';
+    ok(reads(text), "a tie with 1500 digits");
+    text[1499] = '1';
+    ok(reads(text), "a tie broken by the last one");
+    memset(text, '0', 1500);
+    memcpy(text, "9007199254740993", 16);
+    text[1499] = '1';
+    memcpy(text + 1500, "e-1484", 7);
+    ok(reads(text), "the same without a point");
+}
+
+
+static void
+test_int(void)
+{
+    int64_t           i;
+    uint64_t          u;
+    maas_num_t   num;
+
+    struct {
+        const char  *text;
+        int          is_i64, is_u64;
+    } cases[] = {
+        { "0", 1, 1 }, { "-0", 1, 1 }, { "-1", 1, 0 },
+        { "9223372036854775807", 1, 1 }, { "9223372036854775808", 0, 1 },
+        { "-9223372036854775808", 1, 0 }, { "-9223372036854775809", 0, 0 },
+        { "18446744073709551615", 0, 1 }, { "18446744073709551616", 0, 0 },
+        { "1.0", 0, 0 }, { "1e2", 0, 0 }, { "NaN", 0, 0 },
+        { "99999999999999999999999999", 0, 0 }
+    };
+
+    for (size_t k = 0; k < maas_nelts(cases); k++) {
+        const char  *t = cases[k].text;
+
+        maas_num_read(t, t + strlen(t), &num);
+        ok(maas_num_i64(&num, &i) == (cases[k].is_i64 != 0)
+           && maas_num_u64(&num, &u) == (cases[k].is_u64 != 0)
+           && (!cases[k].is_i64 || i == strtoll(t, NULL, 10)), "integer %s",
+           t);
+    }
+}
+
+
+static int
+digits_of(const char *p)
+{
+    int  n = 0, trailing = 0;
+
+    for ( /* void */ ; *p != '\0' && *p != 'e'; p++) {
+        if (*p < '0' || *p > '9' || (n == 0 && *p == '0')) {
+            continue;
+        }
+
+        n++;
+        trailing = *p == '0' ? trailing + 1 : 0;
+    }
+
+    return n - trailing;
+}
+
+
+/* Reads back, and no shorter %.*g does; the nearest of the shortest. */
+static int
+shortest(const char *text, double v, int is_float)
+{
+    int   n, want;
+    char  ref[64];
+
+    for (want = 1; want <= 17; want++) {
+        snprintf(ref, sizeof(ref), "%.*g", want, v);
+
+        if (is_float ? strtof(ref, NULL) == (float) v
+                     : strtod(ref, NULL) == v)
+        {
+            break;
+        }
+    }
+
+    n = digits_of(text);
+
+    if (n > want
+        || (is_float ? strtof(text, NULL) != (float) v
+                     : strtod(text, NULL) != v)
+        || (n == want && fabsl(strtold(text, NULL) - v)
+                         > fabsl(strtold(ref, NULL) - v) * (1 + 1e-15L)))
+    {
+        printf("# %.17g written as %s, printf: %s\n", v, text, ref);
+        return 0;
+    }
+
+    return 1;
+}
+
+
+static void
+test_write(void)
+{
+    int       bad = 0;
+    char      text[MAAS_NUM_TEXT + 1];
+    float     f;
+    double    d;
+    uint64_t  u;
+
+    struct {
+        double       v;
+        const char  *text;
+    } cases[] = {
+        { 0, "0.0" }, { -0.0, "-0.0" }, { 1, "1.0" }, { -1.5, "-1.5" },
+        { 0.1, "0.1" }, { 1e21, "1e21" }, { 1e16, "1e16" },
+        { 1e15, "1000000000000000.0" }, { 123456789, "123456789.0" },
+        { 5e-324, "5e-324" }, { 1.7976931348623157e308,
+        "1.7976931348623157e308" }, { 0.0001, "0.0001" },
+        { 0.00001, "0.00001" }, { 0.000001, "1e-6" }, { 9007199254740993.0,
+        "9007199254740992.0" }, { 1e23, "1e23" }, { 0.3, "0.3" },
+        { 2.2250738585072014e-308, "2.2250738585072014e-308" }
+    };
+
+    for (size_t i = 0; i < maas_nelts(cases); i++) {
+        *maas_num_put_f64(text, cases[i].v) = '\0';
+        is_str(text, cases[i].text, "shortest form");
+    }
+
+    for (uint64_t i = 0; i < 0x7f800000; i += 15013) {
+        uint32_t  w = (uint32_t) i;
+
+        memcpy(&f, &w, 4);
+        *maas_num_put_f32(text, f) = '\0';
+        bad += !shortest(text, f, 1);
+    }
+
+    for (int e = 1; e < 255; e++) {
+        for (uint32_t m = 0; m < 3; m++) {
+            uint32_t  w = (uint32_t) e << 23 | (m == 2 ? 0x7fffff : m);
+
+            memcpy(&f, &w, 4);
+            *maas_num_put_f32(text, f) = '\0';
+            bad += !shortest(text, f, 1);
+        }
+    }
+
+    is_int(bad, 0, "floats are the shortest that read back");
+    bad = 0;
+
+    for (int i = 0; i < 100000; i++) {
+        u = rnd() & (UINT64_MAX >> 1);
+
+        if (i < 2046 * 3) {
+            u = (uint64_t) (i / 3 + 1) << 52;
+            u = i % 3 == 0 ? u : i % 3 == 1 ? u + 1 : u - 1;
+        }
+
+        memcpy(&d, &u, 8);
+
+        if (isfinite(d)) {
+            *maas_num_put_f64(text, d) = '\0';
+            bad += !shortest(text, d, 0) || strlen(text) > 25;
+        }
+    }
+
+    is_int(bad, 0, "doubles likewise");
+
+    *maas_num_put_i64(text, INT64_MIN) = '\0';
+    is_str(text, "-9223372036854775808", "INT64_MIN");
+    *maas_num_put_u64(text, UINT64_MAX) = '\0';
+    is_str(text, "18446744073709551615", "UINT64_MAX");
+}
+
+
+/* Exact: row k times 2^128 fits integers only near 0; check these. */
+static void
+test_pow10(void)
+{
+    int                bad = 0;
+    unsigned __int128  g, p = 1;
+
+    for (int k = 0; k <= 27; k++) {
+        g = (unsigned __int128) maas_num_pow10[k - MAAS_NUM_POW10_MIN][0] << 64
+            | maas_num_pow10[k - MAAS_NUM_POW10_MIN][1];
+        unsigned __int128  n = p;
+
+        while (!(n >> 127)) {
+            n <<= 1;
+        }
+
+        bad += n != g;
+        p *= 10;
+    }
+
+    is_int(bad, 0, "powers of ten");
+}
+
+
+int
+main(void)
+{
+    test_pow10();
+    test_read();
+    test_int();
+    test_write();
+
+    return done();
+}
