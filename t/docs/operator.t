@@ -23,8 +23,7 @@ ok($name && $op, 'it exports its rows');
 # Sources and objects with their times, so that little is compiled.
 
 my $tmp = tempdir('maas_XXXXXX', TMPDIR => 1, CLEANUP => 1);
-my $san = $ENV{MAAS_PRELOAD} ? '-fsanitize=address -fno-omit-frame-pointer'
-                             : '';
+my $san = $ENV{MAAS_SAN} // '';
 
 mkdir "$tmp/b";
 is(system("cp -a $root/engine $tmp/ && cp -a $build/obj $build/gen $tmp/b/"),

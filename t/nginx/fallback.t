@@ -78,7 +78,12 @@ my $t = MaasTest->new(http => <<"EOC");
             maas_pass echo;
         }
 
-        location = /asking { internal; auth_request /ask; return 204; }
+        location = /asking {
+            internal;
+            auth_request /ask;
+            alias %PREFIX%/conf/page;
+        }
+
         location = /ask { internal; proxy_pass http://127.0.0.1:$silent; }
 
         location = /much { error_page 503 = \@other; maas_pass echo; }
@@ -92,6 +97,7 @@ my $t = MaasTest->new(http => <<"EOC");
     }
 EOC
 
+write_file("$t->{prefix}/conf/page", "too large\n");
 $t->start;
 
 my @json = ('Content-Type' => 'application/json');
@@ -177,11 +183,13 @@ print $s sprintf("%x\r\n%s\r\n", 50000, 'x' x 50000);
 select undef, undef, undef, 0.1;
 print $s sprintf("%x\r\n%s\r\n", 50000, 'x' x 50000);
 my $asked = $mute->accept;
+ok($asked, 'an error_page asks another server');
 print $s sprintf("%x\r\n%s\r\n", 50000, 'x' x 50000);
 select undef, undef, undef, 0.1;
-print {$asked or *STDERR} "HTTP/1.0 200 OK\r\n\r\n";
+print $asked "HTTP/1.0 200 OK\r\n\r\n" if $asked;
 close $asked if $asked;
-is($t->answer($s)->{status}, 204, 'more of a refused body comes meanwhile');
+is($t->answer($s)->{body}, "too large\n",
+   'and more of a refused body comes meanwhile');
 
 $r = $t->post('/much', $chunked->('[' . '1,' x 3000000 . '1]', 60000), @json,
               'Transfer-Encoding' => 'chunked');
