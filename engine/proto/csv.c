@@ -8,10 +8,17 @@
 #include "proto/csv.h"
 
 
+static bool
+csv_marked(const char *p, size_t n)
+{
+    return n >= 3 && memcmp(p, "\xef\xbb\xbf", 3) == 0;
+}
+
+
 void
 maas_csv_init(maas_csv_t *csv, const char *p, size_t n)
 {
-    if (n >= 3 && memcmp(p, "\xef\xbb\xbf", 3) == 0) {
+    if (csv_marked(p, n)) {
         p += 3;
         n -= 3;
     }
@@ -175,7 +182,8 @@ maas_csv_row(maas_csv_t *csv, maas_arena_t *a, maas_str_t *field, size_t cap,
 void
 maas_csv_put(maas_buf_t *b, maas_str_t s)
 {
-    bool  quote = s.len == 0;
+    /* An empty field could be no line, and a mark of UTF-8 that of the text. */
+    bool  quote = s.len == 0 || csv_marked(s.data, s.len);
 
     for (size_t i = 0; i < s.len && !quote; i++) {
         quote = s.data[i] == '"' || s.data[i] == ',' || s.data[i] == '\n'
