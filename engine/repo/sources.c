@@ -388,6 +388,12 @@ sources_keep(const maas_sources_t *s, const char *word, size_t len,
         }
     }
 
+    if (s->n == 1) {
+        return maas_err(err, MAAS_ENOENT, "there is no version %lld; the "
+                        "only one is %lld", (long long) version,
+                        (long long) s->version[0].version);
+    }
+
     return maas_err(err, MAAS_ENOENT,
                     "there is no version %lld; there are %zu, from %lld to "
                     "%lld", (long long) version, s->n,
