@@ -73,12 +73,65 @@ labels_find(const int64_t *v, int64_t n, int64_t x)
 }
 
 
+/* Values that were found, sorted, and how many rows each has. */
+typedef struct {
+    void     *v;
+    int64_t  *count;
+    size_t    size;             /* of a value */
+    int64_t   n;
+    int64_t   cap;
+} labels_list_t;
+
+
+/* A new value becomes number `at`, with one row. */
+static maas_status_t
+labels_insert(labels_list_t *l, int64_t at, const void *value,
+    const maas_column_t *c, int limit, maas_arena_t *a, maas_err_t *err)
+{
+    char     *v;
+    int64_t  *count, cap = maas_max(l->cap * 2, 64);
+    size_t    size = l->size;
+
+    if (l->n == limit) {
+        return labels_limit(c, limit, err);
+    }
+
+    if (l->n == l->cap) {
+        v = maas_arena_array(a, (size_t) cap, size);
+        count = maas_arena_array(a, (size_t) cap, sizeof(*count));
+        if (v == NULL || count == NULL) {
+            return maas_err_nomem(err);
+        }
+
+        if (l->n != 0) {
+            memcpy(v, l->v, (size_t) l->n * size);
+            memcpy(count, l->count, (size_t) l->n * sizeof(*count));
+        }
+
+        l->v = v;
+        l->count = count;
+        l->cap = cap;
+    }
+
+    v = (char *) l->v + (size_t) at * size;
+    count = l->count + at;
+    memmove(v + size, v, (size_t) (l->n - at) * size);
+    memmove(count + 1, count, (size_t) (l->n - at) * sizeof(*count));
+    memcpy(v, value, size);
+    *count = 1;
+    l->n++;
+
+    return MAAS_OK;
+}
+
+
 /* Few values: kept sorted, found by halving. */
 static maas_status_t
 labels_integers(const maas_dataset_t *ds, const maas_column_t *c, int limit,
     maas_arena_t *a, maas_classes_t *out, maas_err_t *err)
 {
-    int64_t  x, at, n = 0, cap = 0, *v = NULL, *k = NULL, *grown;
+    int64_t        x, at;
+    labels_list_t  l = { .size = sizeof(x) };
 
     for (int64_t r = 0; r < maas_dataset_rows(ds); r++) {
         if (!maas_column_has(c, r)) {
@@ -86,43 +139,19 @@ labels_integers(const maas_dataset_t *ds, const maas_column_t *c, int limit,
         }
 
         MAAS_TRY(labels_integer(c, r, &x, err));
-        at = labels_find(v, n, x);
+        at = labels_find(l.v, l.n, x);
 
-        if (at < n && v[at] == x) {
-            k[at]++;
-            continue;
+        if (at < l.n && ((const int64_t *) l.v)[at] == x) {
+            l.count[at]++;
+
+        } else {
+            MAAS_TRY(labels_insert(&l, at, &x, c, limit, a, err));
         }
-
-        if (n == limit) {
-            return labels_limit(c, limit, err);
-        }
-
-        if (n == cap) {
-            cap = maas_max(cap * 2, 64);
-            grown = maas_arena_array(a, (size_t) cap * 2, sizeof(*grown));
-            if (grown == NULL) {
-                return maas_err_nomem(err);
-            }
-
-            if (n != 0) {
-                memcpy(grown, v, (size_t) n * sizeof(*v));
-                memcpy(grown + cap, k, (size_t) n * sizeof(*k));
-            }
-
-            v = grown;
-            k = grown + cap;
-        }
-
-        memmove(v + at + 1, v + at, (size_t) (n - at) * sizeof(*v));
-        memmove(k + at + 1, k + at, (size_t) (n - at) * sizeof(*k));
-        v[at] = x;
-        k[at] = 1;
-        n++;
     }
 
-    out->n = (int) n;
-    out->integer = v;
-    out->count = k;
+    out->n = (int) l.n;
+    out->integer = l.v;
+    out->count = l.count;
     return MAAS_OK;
 }
 
@@ -160,8 +189,9 @@ static maas_status_t
 labels_texts(const maas_dataset_t *ds, const maas_column_t *c, int limit,
     maas_arena_t *a, maas_classes_t *out, maas_err_t *err)
 {
-    int64_t      at, n = 0, cap = 0, *k = NULL, *kk;
-    maas_str_t   s, *v = NULL, *vv;
+    int64_t        at;
+    maas_str_t     s;
+    labels_list_t  l = { .size = sizeof(s) };
 
     for (int64_t r = 0; r < maas_dataset_rows(ds); r++) {
         if (!maas_column_has(c, r)) {
@@ -169,44 +199,19 @@ labels_texts(const maas_dataset_t *ds, const maas_column_t *c, int limit,
         }
 
         s = maas_column_text(c, r);
-        at = labels_find_text(v, n, s);
+        at = labels_find_text(l.v, l.n, s);
 
-        if (at < n && maas_str_eq(v[at], s)) {
-            k[at]++;
-            continue;
+        if (at < l.n && maas_str_eq(((const maas_str_t *) l.v)[at], s)) {
+            l.count[at]++;
+
+        } else {
+            MAAS_TRY(labels_insert(&l, at, &s, c, limit, a, err));
         }
-
-        if (n == limit) {
-            return labels_limit(c, limit, err);
-        }
-
-        if (n == cap) {
-            cap = maas_max(cap * 2, 64);
-            vv = maas_arena_array(a, (size_t) cap, sizeof(*vv));
-            kk = maas_arena_array(a, (size_t) cap, sizeof(*kk));
-            if (vv == NULL || kk == NULL) {
-                return maas_err_nomem(err);
-            }
-
-            if (n != 0) {
-                memcpy(vv, v, (size_t) n * sizeof(*v));
-                memcpy(kk, k, (size_t) n * sizeof(*k));
-            }
-
-            v = vv;
-            k = kk;
-        }
-
-        memmove(v + at + 1, v + at, (size_t) (n - at) * sizeof(*v));
-        memmove(k + at + 1, k + at, (size_t) (n - at) * sizeof(*k));
-        v[at] = s;
-        k[at] = 1;
-        n++;
     }
 
-    out->n = (int) n;
-    out->name = v;
-    out->count = k;
+    out->n = (int) l.n;
+    out->name = l.v;
+    out->count = l.count;
     return MAAS_OK;
 }
 

@@ -20,8 +20,8 @@
 
 typedef double  fit_v __attribute__((vector_size(8 * FIT_LANES)));
 
-#define FIT_MLA(s, u, v)  ((fit_v) _mm256_fmadd_pd((__m256d) (u),               \
-                                    (__m256d) (v), (__m256d) (s)))
+#define FIT_MLA(s, u, v)                                                      \
+    ((fit_v) _mm256_fmadd_pd((__m256d) (u), (__m256d) (v), (__m256d) (s)))
 #define FIT_ADD(s, a, v)  FIT_MLA(s, _mm256_set1_pd(a), v)
 
 #include "kernels/ref/fit_body.h"

@@ -20,8 +20,8 @@
 
 typedef double  fit_v __attribute__((vector_size(8 * FIT_LANES)));
 
-#define FIT_MLA(s, u, v)  ((fit_v) _mm512_fmadd_pd((__m512d) (u),               \
-                                    (__m512d) (v), (__m512d) (s)))
+#define FIT_MLA(s, u, v)                                                      \
+    ((fit_v) _mm512_fmadd_pd((__m512d) (u), (__m512d) (v), (__m512d) (s)))
 #define FIT_ADD(s, a, v)  FIT_MLA(s, _mm512_set1_pd(a), v)
 
 #include "kernels/ref/fit_body.h"
