@@ -475,7 +475,8 @@ test_found(const spelling_t *s)
     maas_graph_t      *g;
     maas_pass_opts_t   opts = { .host = maas_host_default(),
                                 .k = maas_kernels(maas_cpu_in_use()),
-                                .fold_budget = 1 << 24, .off = "postop" };
+                                .fold_budget = 1 << 24, .fast = true,
+                                .off = "postop" };
 
     maas_arena_init(&a, maas_host_default(), 0);
 

@@ -2,7 +2,8 @@
  * fold.c: nodes whose inputs are all constants are computed once, here.
  * A result that is much larger than what it is made of stays a node: the
  * image shall not grow by a ConstantOfShape.  Half weights that are computed
- * in float32 may double, and 8-bit ones that are dequantised grow fourfold:
+ * in float32 may double, and 8-bit ones that are dequantised grow fourfold
+ * under `numerics fast` (else the image would be more than twice its source):
  * they are packed then, and not converted and packed in every run.  4-bit
  * ones stay.
  */
@@ -96,7 +97,7 @@ fold_output(const maas_pass_t *p, fold_t *f, int i)
 
 /* Bytes that the outputs may have. */
 static size_t
-fold_limit(const maas_node_t *n, const fold_t *f)
+fold_limit(const maas_pass_t *p, const maas_node_t *n, const fold_t *f)
 {
     size_t        given = 0;
     maas_dtype_t  from = f->in[0].dtype;
@@ -112,10 +113,15 @@ fold_limit(const maas_node_t *n, const fold_t *f)
 
     } else if (f->out[0].dtype == MAAS_F32
                && maas_pass_is(n, "DequantizeLinear")
-               && (from == MAAS_I8 || from == MAAS_U8 || from == MAAS_I16
-                   || from == MAAS_U16))
+               && (from == MAAS_I16 || from == MAAS_U16))
     {
-        given *= from == MAAS_I8 || from == MAAS_U8 ? 4 : 2;
+        given *= 2;
+
+    } else if (f->out[0].dtype == MAAS_F32 && p->fast
+               && maas_pass_is(n, "DequantizeLinear")
+               && (from == MAAS_I8 || from == MAAS_U8))
+    {
+        given *= 4;
     }
 
     return maas_max(given, (size_t) FOLD_GROW);
@@ -167,7 +173,7 @@ fold_shapes(maas_pass_t *p, const maas_node_t *n, fold_t *f, size_t *total)
         *total += f->out[i].bytes;
     }
 
-    return *total > fold_limit(n, f) || *total > p->budget ? MAAS_ELIMIT
+    return *total > fold_limit(p, n, f) || *total > p->budget ? MAAS_ELIMIT
                                                            : MAAS_OK;
 }
 
