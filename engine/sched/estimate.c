@@ -13,8 +13,12 @@
 #include "sched/sched.h"
 
 
-/* Weight of a new time in the running mean. */
-#define RATE_NEW    0.125
+/*
+ * The first times are a plain mean, later ones weigh an eighth.  Few say
+ * little about requests of another size: the first run of all touches cold
+ * memory, so until then a time is multiplied by RATE_FEW at most.
+ */
+#define RATE_FEW    8
 #define RETRY_MAX   3600
 
 
@@ -29,21 +33,25 @@ sched_level(const maas_sched_model_t *m, const maas_sched_item_t *it)
 static void
 rate_put(sched_rate_t *r, uint64_t us, uint64_t weight)
 {
-    if (r->weight == 0) {
-        r->us = (double) us;
-        r->weight = (double) weight;
-        return;
-    }
-
-    r->us += ((double) us - r->us) * RATE_NEW;
-    r->weight += ((double) weight - r->weight) * RATE_NEW;
+    r->count = maas_min(r->count + 1, (uint32_t) RATE_FEW);
+    r->us += ((double) us - r->us) / r->count;
+    r->weight += ((double) weight - r->weight) / r->count;
 }
 
 
 static double
 rate_us(const sched_rate_t *r, uint64_t weight)
 {
-    return r->weight == 0 ? 0 : r->us / r->weight * (double) weight;
+    double  times;
+
+    if (r->weight == 0) {
+        return 0;
+    }
+
+    times = (double) weight / r->weight;
+
+    return r->us * (r->count < RATE_FEW ? maas_min(times, (double) RATE_FEW)
+                                        : times);
 }
 
 

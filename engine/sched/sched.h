@@ -18,6 +18,7 @@ typedef struct {
 typedef struct {
     double               us;
     double               weight;
+    uint32_t             count;         /* of measures, RATE_FEW at most */
 } sched_rate_t;
 
 struct maas_sched_model_s {

@@ -328,8 +328,8 @@ test_delay(void)
     is_int(run_members(it), 4, "a full one starts at once");
     end(it, 30 * MS);
 
-    /* The run of 4 took 10 ms: one with a deadline starts before that. */
-    x[0].deadline_us = 38 * MS;
+    /* Runs took 7.5 ms on average: a deadline starts the next so much before. */
+    x[0].deadline_us = 40 * MS;
     push(m, &x[0], 30 * MS);
     ok(next(s, 30 * MS) == NULL, "a deadline that leaves time");
     ok(wake > 30 * MS && wake < 33 * MS, "shortens the wait");
@@ -464,6 +464,32 @@ test_deadlines(void)
 }
 
 
+/* One row in cold memory does not speak for a thousand in warm. */
+static void
+test_cold(void)
+{
+    maas_sched_t        *s = maas_sched_create(maas_host_default(), 1);
+    maas_sched_model_t  *m;
+    maas_sched_item_t    x[2], *it;
+
+    m = model(s, (maas_sched_conf_t) { .max_queue = 100 });
+    fill(x, 2, 0, 1);
+    push(m, &x[0], 0);
+    it = next(s, 0);
+    end(it, 100 * MS);
+
+    push(m, &x[0], 100 * MS);
+    it = next(s, 100 * MS);
+    x[1].weight = 1000;
+    x[1].deadline_us = 10 * SEC;
+    ok(push(m, &x[1], 100 * MS) == MAAS_OK, "one run says little");
+    maas_sched_remove(&x[1], 101 * MS, false);
+    end(it, 110 * MS);
+
+    maas_sched_destroy(s);
+}
+
+
 /*
  * Three times the load that can be served, deadlines of 100 ms, runs of 5 to
  * 15 ms: those admitted are in time, and the machine has no pause.
@@ -593,6 +619,7 @@ main(void)
     test_delay();
     test_preferred();
     test_deadlines();
+    test_cold();
     test_overload(1);
     test_overload(16);
     test_lengths();
