@@ -305,6 +305,20 @@ is(train(spec($mix, folds => 2, epochs => 2))->{status}, 0,
    'steps are fitted by folds');
 
 
+# All components say what the features say; a step may follow them.
+
+my @r2 = map {
+    my ($one) = events(train(spec($mix, name => 'pca', pipeline => [ @$_ ],
+        data => { path => 'diabetes.csv', target => 'progress',
+                  split => { test => 0.3 } },
+        model => { type => 'linear_regression' })), 'done');
+    $one->{metrics}{test_r2} // 9
+} [], [ { type => 'pca', whiten => JSON::PP::true }, { type => 'scale' } ],
+  [ { type => 'pca', components => 1 } ];
+cmp_ok(abs($r2[0] - $r2[1]), '<', 1e-5, 'components before a regression');
+cmp_ok($r2[2], '<', $r2[0] - 0.1, '  fewer of them');
+
+
 # estimators go the same way
 
 $r = train(spec($iris, name => 'logistic',

@@ -167,6 +167,57 @@ pca_say(pca_t *c)
 }
 
 
+/* Of a component; a direction without variance says nothing. */
+static double
+pca_scale(const pca_t *c, int64_t i)
+{
+    const pca_param_t  *param = c->f->param;
+
+    if (!param->whiten) {
+        return 1;
+    }
+
+    return c->s[i] > DBL_EPSILON * (double) maas_max(c->f->n, c->f->p)
+                     * c->s[0]
+           ? sqrt((double) (c->f->n - 1)) / c->s[i] : 0;
+}
+
+
+/* What the rows become, for the next step of a pipeline. */
+static maas_status_t
+pca_features(pca_t *c)
+{
+    double          *to, scale, sum;
+    int64_t          p = c->f->p, q = c->q;
+    maas_fit_job_t  *f = c->f;
+
+    to = maas_arena_array(f->arena, (size_t) f->n,
+                          (size_t) q * sizeof(double));
+    if (to == NULL) {
+        return maas_err_nomem(f->err);
+    }
+
+    for (int64_t i = 0; i < q; i++) {
+        MAAS_TRY(maas_fit_poll(f));
+        scale = pca_scale(c, i);
+
+        for (int64_t r = 0; r < f->n; r++) {
+            sum = 0;
+
+            for (int64_t j = 0; j < p; j++) {
+                sum += (f->x[r * p + j] - c->mean[j]) * c->vt[i + j * c->k];
+            }
+
+            to[r * q + i] = scale * sum;
+        }
+    }
+
+    f->features = to;
+    f->n_features = q;
+    return MAAS_OK;
+}
+
+
 /* (x - m) w + b: b takes back what rounding the mean to float32 did. */
 static maas_status_t
 pca_nodes(pca_t *c)
@@ -176,7 +227,6 @@ pca_nodes(pca_t *c)
     int64_t             p = c->f->p, q = c->q;
     maas_str_t          in[3];
     maas_build_t       *build = c->f->build;
-    const pca_param_t  *param = c->f->param;
 
     m = maas_arena_array(c->scratch, (size_t) p, sizeof(float));
     w = maas_arena_array(c->scratch, (size_t) (p * q), sizeof(float));
@@ -191,15 +241,8 @@ pca_nodes(pca_t *c)
     }
 
     for (int64_t i = 0; i < q; i++) {
-        scale = 1;
+        scale = pca_scale(c, i);
         d = 0;
-
-        if (param->whiten) {
-            /* A direction without variance says nothing. */
-            scale = c->s[i] > DBL_EPSILON * (double) maas_max(c->f->n, p)
-                              * c->s[0]
-                    ? sqrt((double) (c->f->n - 1)) / c->s[i] : 0;
-        }
 
         for (int64_t j = 0; j < p; j++) {
             w[j * q + i] = (float) (scale * c->vt[i + j * c->k]);
@@ -241,6 +284,7 @@ pca_run(pca_t *c)
     MAAS_TRY(pca_count(c));
     pca_signs(c);
     MAAS_TRY(pca_say(c));
+    MAAS_TRY(pca_features(c));
 
     return pca_nodes(c);
 }
@@ -275,6 +319,6 @@ const maas_estimator_t  maas_estimators_pca[] = {
       .about = "principal components in place of the features",
       .tasks = 1u << MAAS_TASK_TRANSFORM,
       MAAS_PARAMS(pca_params, pca_param_t),
-      .fit = pca_fit },
+      .fit = pca_fit, .ranks = true },
     { .name = NULL }
 };
