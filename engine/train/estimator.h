@@ -99,9 +99,14 @@ typedef struct {
     maas_status_t         (*fit)(maas_fit_job_t *f, maas_task_kind_t task);
     /*
      * Ranks share the work of fit(), each with all the samples; all end with
-     * what one process comes to, bit for bit.
+     * what one process comes to, bit for bit.  alone: a parameter and its
+     * word with which they do not.
      */
     bool                    ranks;
+    struct {
+        const char         *key;        /* NULL: none */
+        const char         *word;
+    } alone;
 } maas_estimator_t;
 
 #define MAAS_PARAMS(a, t)  .param = a, .n_param = maas_nelts(a),              \

@@ -66,7 +66,7 @@ design_rows(design_t *c, maas_arena_t *scratch, bool centre, double *by)
     c->mean = d->mean;
     c->by = by;
 
-    return maas_fit_rows_run(&c->rows, design_part, c);
+    return maas_fit_rows_each(&c->rows, design_part, c);
 }
 
 

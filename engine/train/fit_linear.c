@@ -269,7 +269,7 @@ linear_products(linear_gram_t *c, maas_arena_t *work, double *r, bool *good)
     }
 
     MAAS_TRY(maas_fit_rows_run(&c->rows, linear_gram_part, c));
-    maas_fit_rows_add(&c->rows, c->gram, c->gram, c->ld * c->ld);
+    maas_fit_rows_add(&c->rows, c->gram, c->ld * c->ld);
     MAAS_TRY(linear_cholesky(c, unit, a, inverse, good));
 
     if (!*good) {

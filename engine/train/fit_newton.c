@@ -6,6 +6,7 @@
  *
  * Ownership: work memory ends with the call.
  * Threads:   the job's, for passes; sums of parts in their order.
+ * Ranks:     all hold the same sums and steps, so all take the same turns.
  */
 
 #include <float.h>
@@ -191,7 +192,7 @@ newton_pass(newton_t *c, newton_pass_t pass, const double *w, double *to)
 
     c->pass = pass;
     MAAS_TRY(maas_fit_rows_run(&c->rows, newton_part, c));
-    maas_fit_rows_add(&c->rows, c->back, c->back, c->kp * c->ld);
+    maas_fit_rows_add(&c->rows, c->back, c->kp * c->ld);
 
     for (int64_t i = 0; i < k * q; i++) {
         to[i] = c->back[i / q * c->ld + i % q]
@@ -210,6 +211,7 @@ newton_value(newton_t *c, const double *w, double *g, double *value)
     double  v = 0;
 
     MAAS_TRY(newton_pass(c, NEWTON_VALUE, w, g));
+    maas_fit_rows_share(&c->rows, c->loss, 1);
 
     for (int64_t part = 0; part < c->rows.parts; part++) {
         v += c->loss[part];
@@ -259,7 +261,7 @@ newton_dense(newton_t *c)
     double   most = 0;
     int64_t  d = c->d;
 
-    maas_fit_rows_add(&c->rows, c->pair, c->pair, c->pairs * c->ld * c->ld);
+    maas_fit_rows_add(&c->rows, c->pair, c->pairs * c->ld * c->ld);
 
     for (double damp = 1e-13; damp < 1 && !definite; damp *= 100) {
         newton_hessian(c);
@@ -280,6 +282,12 @@ newton_dense(newton_t *c)
     for (int64_t i = 0; !definite && i < d; i++) {
         c->step[i] = -c->g[i] / fmax(most, DBL_MIN);
     }
+
+    /* Where machines differ their LAPACKs may; all go the same way. */
+    MAAS_TRY(maas_ranks_meet(c->s->f->ranks, MAAS_OK, NULL, 0,
+                             c->s->f->err));
+    maas_ranks_share(c->s->f->ranks, 0, c->step,
+                     (size_t) d * sizeof(double));
 
     return MAAS_OK;
 }

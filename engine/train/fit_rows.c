@@ -2,7 +2,8 @@
  * fit_rows.c: see fit_rows.h.
  *
  * Ownership: sums lie in the scratch arena given.
- * Threads:   parts write to sums of their own.
+ * Threads:   parts write to sums of their own; ranks exchange them from the
+ *            thread that began the pass.
  */
 
 #include <float.h>
@@ -41,24 +42,71 @@ maas_fit_rows_limit(maas_fit_rows_t *r, int64_t values)
 }
 
 
+typedef struct {
+    maas_crew_pt   fn;
+    void          *arg;
+    int64_t        first;
+} rows_own_t;
+
+
+static maas_status_t
+rows_own(void *arg, int slot, int64_t unit)
+{
+    const rows_own_t  *o = arg;
+
+    return o->fn(o->arg, slot, o->first + unit);
+}
+
+
 maas_status_t
 maas_fit_rows_run(maas_fit_rows_t *r, maas_crew_pt fn, void *arg)
+{
+    int64_t        own;
+    rows_own_t     o = { fn, arg, 0 };
+    maas_status_t  rc;
+
+    own = maas_ranks_part(r->f->ranks, r->parts, &o.first);
+    rc = maas_crew_run(&r->crew, rows_own, &o, own, 0, 0);
+
+    return maas_ranks_meet(r->f->ranks, rc, NULL, 0, r->f->err);
+}
+
+
+maas_status_t
+maas_fit_rows_each(maas_fit_rows_t *r, maas_crew_pt fn, void *arg)
 {
     return maas_crew_run(&r->crew, fn, arg, r->parts, 0, 0);
 }
 
 
 void
-maas_fit_rows_add(const maas_fit_rows_t *r, double *to, const double *sums,
-    int64_t n)
+maas_fit_rows_share(const maas_fit_rows_t *r, double *sums, int64_t n)
 {
-    if (to != sums) {
-        memcpy(to, sums, (size_t) n * sizeof(double));
+    int64_t        first, own;
+    maas_ranks_t  *all = r->f->ranks, of;
+
+    if (all == NULL) {
+        return;
     }
+
+    of = *all;
+
+    for (of.rank = 0; of.rank < of.n; of.rank++) {
+        own = maas_ranks_part(&of, r->parts, &first);
+        maas_ranks_share(all, of.rank, sums + first * n,
+                         (size_t) (own * n) * sizeof(double));
+    }
+}
+
+
+void
+maas_fit_rows_add(const maas_fit_rows_t *r, double *sums, int64_t n)
+{
+    maas_fit_rows_share(r, sums, n);
 
     for (int64_t part = 1; part < r->parts; part++) {
         for (int64_t i = 0; i < n; i++) {
-            to[i] += sums[part * n + i];
+            sums[i] += sums[part * n + i];
         }
     }
 }
@@ -129,7 +177,7 @@ maas_fit_rows_means(maas_fit_rows_t *r, maas_arena_t *scratch,
     for (int pass = 0; pass < 2; pass++) {
         c.squares = pass == 1 && deviation != NULL;
         MAAS_TRY(maas_fit_rows_run(r, rows_means_part, &c));
-        maas_fit_rows_add(r, c.sums, c.sums, 2 * cols);
+        maas_fit_rows_add(r, c.sums, 2 * cols);
 
         for (int64_t j = 0; j < cols; j++) {
             d = c.sums[j] / all;

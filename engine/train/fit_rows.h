@@ -3,7 +3,9 @@
  *
  * Rows are cut into parts that depend on their number alone, each with sums
  * of its own, which are added in the order of the parts: one thread and
- * many give the same bits.
+ * many give the same bits.  Ranks take parts as well, each some that follow
+ * one another, and send their sums, part by part, to all others before they
+ * are added: ranks change no bit either.
  *
  * Ownership: sums lie in the scratch arena given.
  * Threads:   a pass is begun by one thread; parts run on several.
@@ -41,14 +43,23 @@ maas_fit_rows_at(const maas_fit_rows_t *r, int64_t part)
 }
 
 
-/* One unit a part; polls cancel before each. */
+/*
+ * One unit a part, of the parts of this rank; polls cancel before each.  All
+ * ranks meet behind it, so that sums may be exchanged.
+ */
 maas_status_t maas_fit_rows_run(maas_fit_rows_t *r, maas_crew_pt fn,
     void *arg);
 
-/* to[i] = sum over the parts of sums[part][i], in their order; to may be the
-   first part's. */
-void maas_fit_rows_add(const maas_fit_rows_t *r, double *to,
-    const double *sums, int64_t n);
+/* The same of all parts, by every rank: what a row is made into. */
+maas_status_t maas_fit_rows_each(maas_fit_rows_t *r, maas_crew_pt fn,
+    void *arg);
+
+/* sums[part][n]: every rank gets the others' parts. */
+void maas_fit_rows_share(const maas_fit_rows_t *r, double *sums, int64_t n);
+
+/* Shares them; then sums[0][i] = sum over the parts of sums[part][i], in
+   their order. */
+void maas_fit_rows_add(const maas_fit_rows_t *r, double *sums, int64_t n);
 
 /*
  * Weighted means of n rows of `cols` numbers and, unless NULL, their

@@ -470,6 +470,7 @@ pipe_estimator(maas_pipe_t *c, const maas_estimator_t *e, const json_t *o)
     f.seed = p->seed;
     f.threads = p->threads;
     f.team = p->team;
+    f.ranks = p->ranks;
     f.cancel = p->cancel;
     f.build = p->build;
     f.in = c->block[0].value;

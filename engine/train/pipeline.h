@@ -33,6 +33,7 @@ typedef struct {
     uint64_t               seed;
     int                    threads;
     maas_team_t           *team;
+    maas_ranks_t          *ranks;       /* that fit the same; NULL: alone */
     const atomic_bool     *cancel;
     maas_build_t          *build;
     maas_arena_t          *arena;

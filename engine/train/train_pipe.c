@@ -98,8 +98,9 @@ pipe_begin(maas_pipeline_t *p, maas_train_t *t, maas_build_t *b,
         .rows = { rows->train, 0, rows->n_train },
         .steps = t->job->spec->pipeline,
         .seed = (uint64_t) t->job->spec->seed, .threads = t->job->threads,
-        .team = t->job->team, .cancel = t->job->cancel, .build = b,
-        .arena = a, .host = t->job->host
+        .team = t->job->team, .ranks = t->job->ranks,
+        .cancel = t->job->cancel, .build = b, .arena = a,
+        .host = t->job->host
     };
 
     if (rows->n_train == 0) {

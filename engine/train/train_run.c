@@ -372,7 +372,41 @@ maas_train_shared(const json_t *model)
     }
 
     e = maas_estimator_find(name);
-    return e != NULL && e->ranks;
+
+    if (e == NULL || !e->ranks) {
+        return false;
+    }
+
+    type = e->alone.key == NULL ? NULL
+           : json_object_get(model, e->alone.key);
+
+    return !json_is_string(type)
+           || strcmp(json_string_value(type), e->alone.word) != 0;
+}
+
+
+static maas_status_t
+train_alone(maas_train_t *t)
+{
+    maas_str_t               name;
+    const json_t            *type = json_object_get(t->job->spec->model,
+                                                    "type");
+    const maas_estimator_t  *e;
+
+    name = (maas_str_t) { json_string_value(type),
+                          json_string_length(type) };
+    e = maas_estimator_find(name);
+
+    if (e != NULL && e->ranks) {
+        return maas_err(t->err, MAAS_EINVAL, "model: \"%s\" with \"%s\" "
+                        "\"%s\" is fitted by one process: its steps go from "
+                        "row to row, each from where the last one ended",
+                        name.data, e->alone.key, e->alone.word);
+    }
+
+    return maas_err(t->err, MAAS_EINVAL, "model: \"%s\" is fitted by one "
+                    "process: its fit has no parts that processes of mpirun "
+                    "could share", name.data);
 }
 
 
@@ -396,11 +430,7 @@ train_all(maas_train_t *t)
     t->job->resumable = kind == TRAIN_NETWORK;
 
     if (t->job->ranks != NULL && !maas_train_shared(t->job->spec->model)) {
-        return maas_err(t->err, MAAS_EINVAL, "model: \"%s\" is fitted by "
-                        "one process: its fit has no parts that processes "
-                        "of mpirun could share",
-                        json_string_value(json_object_get(
-                            t->job->spec->model, "type")));
+        return train_alone(t);
     }
 
     if (kind != TRAIN_AGENT && t->job->spec->data == NULL) {

@@ -66,6 +66,18 @@ my $base = {
     epochs => 8, batch_size => 27
 };
 
+# Rows enough for four parts; g is c but for rounding; m is missing at times.
+
+spew("$tmp/tall.csv", join(',', 'a' .. 'h', qw(m y yes kind)) . "\n" . join '',
+     map {
+    my @x = map { sprintf '%.4f', 100 * $_ + rand(2) - 1 } 1 .. 6;
+    my ($a, $b, $c) = map { $x[$_ - 1] - 100 * $_ } 1 .. 3;
+    my $s = 2 * $a - $b + $a * $c + rand;
+    join(',', @x, $x[2] + 1e-9 * rand(1), int(rand(5)), rand(1) < 0.1 ? '' : $c,
+         sprintf('%.5f', $s), $s > 0.5 ? 'yes' : 'no',
+         (qw(high low middle))[$s > 1 ? 0 : $s < 0 ? 1 : 2]) . "\n"
+} 1 .. 4200);
+
 my $files = 0;
 
 sub spec {
@@ -227,6 +239,74 @@ for my $model ({ type => 'random_forest', trees => 7 },
         is((events($r, 'done'))[0]{training}{ranks}, $n, '  by all');
     }
 }
+
+
+# What is a sum over rows: parts of rows are shared, or columns of histograms.
+
+sub metrics {
+    my ($done) = events(@_, 'done');
+    my %t = %{$done->{training}};
+
+    delete @t{grep { /seconds|threads|ranks|per_second/ } keys %t};
+    return { %{$done->{metrics}}, training => \%t };
+}
+
+
+my %score;
+my $six = [ 'a' .. 'f' ];
+my $seven = [ 'a' .. 'g' ];
+
+for my $case (
+    [ 'least squares', 'y', $six, { type => 'linear_regression' } ],
+    [ 'least squares of columns that depend', 'y', $seven,
+      { type => 'linear_regression' } ],
+    [ 'ridge', 'y', $seven, { type => 'ridge', alpha => 2 } ],
+    [ 'lasso', 'y', $six, { type => 'lasso', alpha => 0.01 } ],
+    [ 'elastic net', 'y', $six,
+      { type => 'elastic_net', alpha => 0.01, l1_ratio => 0.3 } ],
+    [ 'logistic', 'yes', $six, { type => 'logistic_regression' } ],
+    [ 'softmax', 'kind', $six, { type => 'softmax_regression' } ],
+    [ 'SVM', 'kind', $six, { type => 'linear_svm' } ],
+    [ 'normal Bayes', 'kind', $six, { type => 'naive_bayes' } ],
+    [ 'counts', 'kind', [ 'h', 'f' ],
+      { type => 'naive_bayes', kind => 'multinomial' } ],
+    [ 'yes and no', 'kind', [ 'h', 'f' ],
+      { type => 'naive_bayes', kind => 'bernoulli', threshold => 2 } ],
+    [ 'boosting', 'y', [ 'a' .. 'e' ],
+      { type => 'gradient_boosting', iterations => 9 } ],
+    [ 'boosting of classes', 'kind', [ @$six, 'm' ],
+      { type => 'gradient_boosting', iterations => 60, learning_rate => 0.4,
+        early_stopping => JSON::PP::true, patience => 3 } ],
+    [ 'one column', 'yes', [ 'a' ],
+      { type => 'gradient_boosting', iterations => 3 } ],
+    [ 'components', 'y', $six, { type => 'linear_regression' },
+      { type => 'pca' } ],
+    [ 'fewer parts than ranks', 'y', [ 'a' .. 'e' ],
+      { type => 'naive_bayes' }, 'rows.csv' ])
+{
+    my ($name, $target, $features, $model, $more) = @$case;
+    my $path = spec(
+        model => $model, pipeline => ref $more ? [ $more ] : [],
+        data => { path => $more && !ref $more ? $more : 'tall.csv',
+                  target => $target, features => $features,
+                  split => { test => 0.02 } });
+    my $one = maas('train', '--json', '--output', "$tmp/$name.one", $path);
+
+    is($one->{status}, 0, "$name: one process") or diag($one->{err});
+
+    for my $n ($name =~ /^(softmax|boosting of|fewer)/ ? 4 : 2) {
+        $r = mpi($n, '--output', "$tmp/$name.$n", $path);
+        is($r->{status}, 0, "$name: $n ranks") or diag($r->{err});
+        ok(slurp("$tmp/$name.$n/net/1/model.onnx")
+           eq slurp("$tmp/$name.one/net/1/model.onnx"), '  the same bits');
+        is_deeply(metrics($r), metrics($one), '  and metrics');
+        is((events($r, 'done'))[0]{training}{ranks}, $n, '  by all');
+        $score{$name} = metrics($r)->{test_r2};
+    }
+}
+
+cmp_ok(abs($score{components} - $score{'least squares'}), '<', 1e-5,
+       'all components say what the features say');
 
 
 # -- searches ----------------------------------------------------------------
@@ -399,6 +479,12 @@ fails(mpi(2, spec(data => { path => 'nowhere.csv', target => 'y' })),
       'nowhere.csv: No such file', 'no data');
 fails(mpi(2, spec(model => { type => 'decision_tree' })),
       '"decision_tree" is fitted by one process', 'a model without parts');
+fails(mpi(2, spec(model => { type => 'linear_svm', loss => 'hinge' })),
+      '"linear_svm" with "loss" "hinge" is fitted by one process',
+      'a loss without parts');
+fails(mpi(2, spec(model => { type => 'naive_bayes',
+                             kind => 'multinomial' })),
+      'counts are not below 0', 'what all ranks see');
 fails(mpi(2, spec(model => { type => 'random_forest', trees => 0 })),
       '"?trees"? is 0', 'a forest of no trees');
 fails(mpi(4, spec(name => 'wild', epochs => 200, model => {

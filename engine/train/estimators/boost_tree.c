@@ -6,6 +6,8 @@
  * Ownership: a booster owns its scratch; histograms are made when needed and
  *            kept for the next tree.
  * Threads:   rows and pairs of columns are shared out where they are many.
+ * Ranks:     each sums and scans pairs of columns of its own; the best cuts
+ *            go to all, so all cut alike.
  */
 
 #include "train/estimators/boost.h"
@@ -137,6 +139,7 @@ typedef struct {
     maas_boost_leaf_t        *small;    /* whose histogram is summed */
     maas_boost_leaf_t        *large;    /* the rest; NULL: small is the root */
     const maas_boost_pair_t  *gh;
+    int64_t                   first;    /* pair of this rank */
     bool                      scan[2];
 } sums_t;
 
@@ -155,7 +158,7 @@ static maas_status_t
 sums_pair(void *arg, int slot, int64_t unit)
 {
     sums_t                   *s = arg;
-    uint32_t                  pair = (uint32_t) unit;
+    uint32_t                  pair = (uint32_t) (s->first + unit);
     maas_booster_t           *b = s->b;
     maas_boost_cut_t         *cut = &b->cut[2 * pair];
     const maas_boost_conf_t  *c = b->conf;
@@ -188,13 +191,61 @@ sums_pair(void *arg, int slot, int64_t unit)
 }
 
 
+static void
+tree_better(const sums_t *s, const maas_boost_cut_t cut[2])
+{
+    maas_boost_leaf_t  *l[2] = { s->small, s->large };
+
+    for (int side = 0; side < 2; side++) {
+        if (s->scan[side] && cut[side].gain > l[side]->cut.gain) {
+            l[side]->cut = cut[side];
+        }
+    }
+}
+
+
+/* The best of each rank's pairs, rank by rank: by pair, as those of one. */
+static maas_status_t
+tree_ranks(const sums_t *s, maas_status_t rc)
+{
+    maas_err_t         *err = s->b->crew->f->err;
+    maas_ranks_t       *r = s->b->crew->f->ranks;
+    maas_boost_cut_t    own[2], cut[2];
+
+    if (rc == MAAS_ENOMEM) {
+        rc = maas_err_nomem(err);
+    }
+
+    MAAS_TRY(maas_ranks_meet(r, rc, NULL, 0, err));
+
+    memset(own, 0, sizeof(own));
+    own[0] = s->small->cut;
+    s->small->cut.gain = 0;
+
+    if (s->large != NULL) {
+        own[1] = s->large->cut;
+        s->large->cut.gain = 0;
+    }
+
+    for (int i = 0; i < r->n; i++) {
+        memcpy(cut, own, sizeof(cut));
+        maas_ranks_share(r, i, cut, sizeof(cut));
+        tree_better(s, cut);
+    }
+
+    return MAAS_OK;
+}
+
+
 /* Best cuts of both; of equals, the first column's. */
 static maas_status_t
 tree_find(sums_t *s)
 {
-    maas_booster_t     *b = s->b;
-    const uint32_t      pairs = b->conf->bins->n_pair;
-    maas_boost_leaf_t  *l[2] = { s->small, s->large };
+    int64_t          own;
+    maas_status_t    rc;
+    maas_booster_t  *b = s->b;
+    maas_ranks_t    *r = b->crew != NULL ? b->crew->f->ranks : NULL;
+    const uint32_t   pairs = b->conf->bins->n_pair;
 
     s->scan[0] = tree_may_cut(b, s->small);
     s->scan[1] = s->large != NULL && tree_may_cut(b, s->large);
@@ -212,18 +263,15 @@ tree_find(sums_t *s)
         return MAAS_ENOMEM;
     }
 
-    MAAS_TRY(tree_share(b, sums_pair, s, pairs,
-                        (uint64_t) s->small->n * pairs + 256 * pairs));
+    own = maas_ranks_part(r, pairs, &s->first);
+    rc = tree_share(b, sums_pair, s, own,
+                    ((uint64_t) s->small->n + 256) * (uint64_t) own);
 
-    for (int side = 0; side < 2; side++) {
-        for (uint32_t i = 0; s->scan[side] && i < pairs; i++) {
-            if (b->cut[2 * i + side].gain > l[side]->cut.gain) {
-                l[side]->cut = b->cut[2 * i + side];
-            }
-        }
+    for (int64_t i = s->first; rc == MAAS_OK && i < s->first + own; i++) {
+        tree_better(s, &b->cut[2 * i]);
     }
 
-    return MAAS_OK;
+    return r != NULL ? tree_ranks(s, rc) : rc;
 }
 
 
@@ -413,7 +461,7 @@ tree_cut(maas_booster_t *b, maas_boost_leaf_t *l,
 }
 
 
-/* Sums of all gradients, in parts that do not depend on threads. */
+/* Sums of all gradients, in their order. */
 static maas_boost_sum_t
 tree_sum(const maas_boost_pair_t *gh, uint32_t n)
 {
@@ -442,6 +490,13 @@ tree_root(maas_booster_t *b, const maas_boost_pair_t *gh)
         .v_n = c->bins->n - c->n_train, .sum = tree_sum(gh, c->n_train)
     };
     b->n_leaf = 1;
+
+    if (b->crew != NULL && b->crew->f->ranks != NULL) {
+        MAAS_TRY(maas_ranks_meet(b->crew->f->ranks, MAAS_OK, NULL, 0,
+                                 b->crew->f->err));
+        maas_ranks_share(b->crew->f->ranks, 0, &b->leaf[0].sum,
+                         sizeof(b->leaf[0].sum));
+    }
 
     return tree_find(&s);
 }

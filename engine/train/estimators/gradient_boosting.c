@@ -357,31 +357,36 @@ boost_iterate(boost_t *t)
 }
 
 
-/* Stops when the loss has not fallen for `patience` iterations. */
-static bool
-boost_stop(boost_t *t)
+/* Stops when the loss, the first rank's, has not fallen for `patience`
+ * iterations. */
+static maas_status_t
+boost_stop(boost_t *t, bool *stop)
 {
     double  loss;
 
     if (t->conf.n_train == t->s.n) {
         t->kept = t->done;
-        return false;
+        return MAAS_OK;
     }
 
     loss = maas_boost_loss(&t->s, t->conf.n_train, t->s.n);
+    MAAS_TRY(maas_ranks_meet(t->f->ranks, MAAS_OK, NULL, 0, t->f->err));
+    maas_ranks_share(t->f->ranks, 0, &loss, sizeof(loss));
 
     if (t->done == 0 || loss < t->validation - t->p->tolerance) {
         t->validation = loss;
         t->kept = t->done;
     }
 
-    return t->done - t->kept >= t->p->patience;
+    *stop = t->done != 0 && t->done - t->kept >= t->p->patience;
+    return MAAS_OK;
 }
 
 
 static maas_status_t
 boost_loop(boost_t *t)
 {
+    bool    stop = false;
     size_t  trees, slots = (size_t) t->crew.slots;
 
     trees = (size_t) t->p->iterations * (size_t) t->s.k;
@@ -391,20 +396,20 @@ boost_loop(boost_t *t)
         return maas_err_nomem(t->f->err);
     }
 
-    /* Whole trees where they share out evenly; all, when they are small. */
-    if (slots > 1 && (size_t) t->s.k >= slots) {
+    /*
+     * Whole trees where they share out evenly; all, when they are small.
+     * Ranks cut one tree after the other.
+     */
+    if (t->f->ranks == NULL && slots > 1 && (size_t) t->s.k >= slots) {
         t->whole = (double) t->s.n * t->bins.n_col < 50000 ? t->s.k
                    : t->s.k - t->s.k % (int64_t) slots;
     }
 
-    (void) boost_stop(t);
+    MAAS_TRY(boost_stop(t, &stop));
 
-    while (t->done < t->p->iterations) {
+    while (t->done < t->p->iterations && !stop) {
         MAAS_TRY(boost_iterate(t));
-
-        if (boost_stop(t)) {
-            break;
-        }
+        MAAS_TRY(boost_stop(t, &stop));
     }
 
     return MAAS_OK;
@@ -553,6 +558,7 @@ const maas_estimator_t  maas_estimators_gradient_boosting[] = {
     { "gradient_boosting", "trees one after the other, each of the errors "
       "that are left, by histograms",
       1 << MAAS_TASK_REGRESSION | 1 << MAAS_TASK_CLASSIFICATION,
-      MAAS_PARAMS(boost_params, boost_param_t), true, boost_fit },
+      MAAS_PARAMS(boost_params, boost_param_t), true, boost_fit,
+      .ranks = true },
     { 0 }
 };

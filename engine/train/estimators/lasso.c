@@ -256,11 +256,11 @@ const maas_estimator_t  maas_estimators_lasso[] = {
       .about = "least squares with a penalty that makes coefficients zero",
       .tasks = 1u << MAAS_TASK_REGRESSION,
       MAAS_PARAMS(lasso_params, lasso_param_t),
-      .fit = lasso_fit },
+      .fit = lasso_fit, .ranks = true },
     { .name = "elastic_net",
       .about = "least squares with the penalties of lasso and ridge",
       .tasks = 1u << MAAS_TASK_REGRESSION,
       MAAS_PARAMS(elastic_params, lasso_param_t),
-      .fit = elastic_fit },
+      .fit = elastic_fit, .ranks = true },
     { .name = NULL }
 };

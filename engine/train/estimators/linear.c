@@ -164,11 +164,11 @@ const maas_estimator_t  maas_estimators_linear[] = {
       .about = "least squares; of least norm where several fit as well",
       .tasks = 1u << MAAS_TASK_REGRESSION,
       MAAS_PARAMS(linear_params, linear_param_t),
-      .fit = linear_regression_fit },
+      .fit = linear_regression_fit, .ranks = true },
     { .name = "ridge",
       .about = "least squares with a penalty on squared coefficients",
       .tasks = 1u << MAAS_TASK_REGRESSION,
       MAAS_PARAMS(ridge_params, linear_param_t),
-      .fit = ridge_fit },
+      .fit = ridge_fit, .ranks = true },
     { .name = NULL }
 };

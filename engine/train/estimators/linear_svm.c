@@ -384,6 +384,6 @@ const maas_estimator_t  maas_estimators_linear_svm[] = {
                "no probabilities",
       .tasks = 1u << MAAS_TASK_CLASSIFICATION,
       MAAS_PARAMS(svm_params, svm_param_t),
-      .fit = svm_fit },
+      .fit = svm_fit, .ranks = true, .alone = { "loss", "hinge" } },
     { .name = NULL }
 };

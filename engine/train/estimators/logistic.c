@@ -315,11 +315,11 @@ const maas_estimator_t  maas_estimators_logistic[] = {
                "under a softmax",
       .tasks = 1u << MAAS_TASK_CLASSIFICATION,
       MAAS_PARAMS(logit_params, logit_param_t),
-      .fit = logistic_fit },
+      .fit = logistic_fit, .ranks = true },
     { .name = "softmax_regression",
       .about = "a linear score for each class, two as well, under a softmax",
       .tasks = 1u << MAAS_TASK_CLASSIFICATION,
       MAAS_PARAMS(logit_params, logit_param_t),
-      .fit = softmax_fit },
+      .fit = softmax_fit, .ranks = true },
     { .name = NULL }
 };

@@ -5,7 +5,7 @@
  * sums.
  *
  * Ownership: scratch arenas of the fit; constants are copied to nodes.
- * Threads:   the job's, for passes over the rows of the gaussian kind.
+ * Threads:   the job's, for passes over the rows.
  * Formulas:  Manning, Raghavan, Schuetze, Introduction to Information
  *            Retrieval, chapter 13.
  */
@@ -151,8 +151,7 @@ gauss_pass(gauss_t *g, const double *shift, int64_t ld_shift, bool squares)
     g->squares = squares;
 
     MAAS_TRY(maas_fit_rows_run(&g->rows, gauss_part, g));
-    maas_fit_rows_add(&g->rows, g->sums, g->sums,
-                      2 * g->c->f->n_class * g->c->f->p);
+    maas_fit_rows_add(&g->rows, g->sums, 2 * g->c->f->n_class * g->c->f->p);
 
     return MAAS_OK;
 }
@@ -249,32 +248,90 @@ bayes_bit(const bayes_t *c, double x)
 }
 
 
-/* a: smoothed sums of features or of yeses in each class. */
+typedef struct {
+    maas_fit_rows_t   rows;
+    const bayes_t    *c;
+    double           *sums;             /* [parts][classes][features] */
+} counts_t;
+
+
 static maas_status_t
-counts_learn(bayes_t *c)
+counts_part(void *arg, int slot, int64_t part)
 {
-    bool             bits = c->q->kind == BAYES_BERNOULLI;
-    double           x;
-    int64_t          p = c->f->p;
+    bool             bits;
+    double          *sum;
+    int64_t          last, p;
+    counts_t        *t = arg;
+    const double    *x;
+    const bayes_t   *c = t->c;
     maas_fit_job_t  *f = c->f;
 
-    for (int64_t i = 0; i < f->n; i++) {
+    (void) slot;
+
+    p = f->p;
+    bits = c->q->kind == BAYES_BERNOULLI;
+    last = maas_fit_rows_at(&t->rows, part + 1);
+
+    for (int64_t i = maas_fit_rows_at(&t->rows, part); i < last; i++) {
+        sum = t->sums + (part * f->n_class + f->label[i]) * p;
+        x = f->x + i * p;
+
         for (int64_t j = 0; j < p; j++) {
-            x = f->x[i * p + j];
-
-            if (!bits && x < 0) {
-                return maas_err(f->err, MAAS_EINVAL, "row %lld, feature "
-                                "%lld is %g; counts are not below 0",
-                                (long long) i, (long long) j, x);
-            }
-
-            c->a[f->label[i] * p + j] += c->weight[i]
-                                         * (bits ? bayes_bit(c, x) : x);
+            sum[j] += c->weight[i] * (bits ? bayes_bit(c, x[j]) : x[j]);
         }
     }
 
-    for (int64_t i = 0; i < f->n_class * p; i++) {
-        c->a[i] += c->q->alpha;
+    return MAAS_OK;
+}
+
+
+static maas_status_t
+counts_check(const bayes_t *c)
+{
+    int64_t          p = c->f->p;
+    maas_fit_job_t  *f = c->f;
+
+    for (int64_t i = 0; i < f->n * p; i++) {
+        if (f->x[i] < 0) {
+            return maas_err(f->err, MAAS_EINVAL, "row %lld, feature "
+                            "%lld is %g; counts are not below 0",
+                            (long long) (i / p), (long long) (i % p),
+                            f->x[i]);
+        }
+    }
+
+    return MAAS_OK;
+}
+
+
+/* a: smoothed sums of features or of yeses in each class. */
+static maas_status_t
+counts_learn(bayes_t *c, maas_arena_t *scratch)
+{
+    counts_t        t = { .c = c };
+    int64_t         size = c->f->n_class * c->f->p;
+    maas_status_t   rc;
+
+    if (c->q->kind == BAYES_MULTINOMIAL) {
+        MAAS_TRY(counts_check(c));
+    }
+
+    maas_fit_rows_begin(&t.rows, c->f);
+    maas_fit_rows_limit(&t.rows, size);
+    t.sums = maas_arena_array(scratch, (size_t) (t.rows.parts * size),
+                              sizeof(double));
+    rc = t.sums == NULL ? maas_err_nomem(c->f->err)
+         : maas_fit_rows_run(&t.rows, counts_part, &t);
+
+    if (rc == MAAS_OK) {
+        maas_fit_rows_add(&t.rows, t.sums, size);
+    }
+
+    maas_fit_rows_end(&t.rows);
+    MAAS_TRY(rc);
+
+    for (int64_t i = 0; i < size; i++) {
+        c->a[i] = t.sums[i] + c->q->alpha;
     }
 
     return MAAS_OK;
@@ -441,7 +498,7 @@ bayes_run(bayes_t *c, maas_arena_t *scratch)
         maas_fit_say_rows(f, "variances", c->b, f->n_class, f->p);
 
     } else {
-        MAAS_TRY(counts_learn(c));
+        MAAS_TRY(counts_learn(c, scratch));
         counts_logs(c);
         maas_fit_say_rows(f, "feature_log_probabilities", c->b, f->n_class,
                           f->p);
@@ -475,6 +532,6 @@ const maas_estimator_t  maas_estimators_naive_bayes[] = {
                "class",
       .tasks = 1u << MAAS_TASK_CLASSIFICATION,
       MAAS_PARAMS(bayes_params, bayes_param_t),
-      .fit = bayes_fit },
+      .fit = bayes_fit, .ranks = true },
     { .name = NULL }
 };
