@@ -116,6 +116,14 @@ ranks_load(maas_err_t *err)
 }
 
 
+/* Statuses, what is summed, what is gathered. */
+static int64_t
+ranks_head(const maas_ranks_t *r)
+{
+    return r->n + MAAS_RANKS_VALUES + (int64_t) r->n * MAAS_RANKS_OWN;
+}
+
+
 maas_status_t
 maas_ranks_open(maas_ranks_t **out, maas_err_t *err)
 {
@@ -145,7 +153,7 @@ maas_ranks_open(maas_ranks_t **out, maas_err_t *err)
     mpi.comm_rank(mpi.world, &r->rank);
     mpi.comm_size(mpi.world, &r->n);
 
-    r->head = calloc((size_t) r->n + MAAS_RANKS_VALUES, sizeof(double));
+    r->head = calloc((size_t) ranks_head(r), sizeof(double));
     if (r->head == NULL) {
         free(r);
         return maas_err_nomem(err);
@@ -220,24 +228,14 @@ maas_ranks_share(maas_ranks_t *r, int root, void *p, size_t bytes)
 }
 
 
-maas_status_t
-maas_ranks_meet(maas_ranks_t *r, maas_status_t rc, double *value, int n,
-    maas_err_t *err)
+/* The head has what is summed and gathered. */
+static maas_status_t
+ranks_meet(maas_ranks_t *r, maas_status_t rc, maas_err_t *err)
 {
     int  bad = 0;
 
-    if (r == NULL || r->over) {
-        return rc;
-    }
-
-    memset(r->head, 0, ((size_t) r->n + MAAS_RANKS_VALUES) * sizeof(double));
     r->head[r->rank] = rc;
-
-    for (int i = 0; i < n; i++) {
-        r->head[r->n + i] = value[i];
-    }
-
-    ranks_sum(r, r->head, r->n + MAAS_RANKS_VALUES, sizeof(double), mpi.f64);
+    ranks_sum(r, r->head, ranks_head(r), sizeof(double), mpi.f64);
 
     while (bad < r->n && r->head[bad] == (double) MAAS_OK) {
         bad++;
@@ -249,11 +247,51 @@ maas_ranks_meet(maas_ranks_t *r, maas_status_t rc, double *value, int n,
         return (maas_status_t) r->head[bad];
     }
 
+    return MAAS_OK;
+}
+
+
+maas_status_t
+maas_ranks_meet(maas_ranks_t *r, maas_status_t rc, double *value, int n,
+    maas_err_t *err)
+{
+    if (r == NULL || r->over) {
+        return rc;
+    }
+
+    memset(r->head, 0, (size_t) ranks_head(r) * sizeof(double));
+
+    for (int i = 0; i < n; i++) {
+        r->head[r->n + i] = value[i];
+    }
+
+    MAAS_TRY(ranks_meet(r, rc, err));
+
     for (int i = 0; i < n; i++) {
         value[i] = r->head[r->n + i];
     }
 
     return MAAS_OK;
+}
+
+
+maas_status_t
+maas_ranks_gather(maas_ranks_t *r, maas_status_t rc, const double *own,
+    const double **all, maas_err_t *err)
+{
+    double  *at = r->head + r->n + MAAS_RANKS_VALUES;
+
+    *all = at;
+
+    if (r->over) {
+        return rc;
+    }
+
+    memset(r->head, 0, (size_t) ranks_head(r) * sizeof(double));
+    memcpy(at + r->rank * MAAS_RANKS_OWN, own,
+           MAAS_RANKS_OWN * sizeof(double));
+
+    return ranks_meet(r, rc, err);
 }
 
 

@@ -24,6 +24,7 @@
 
 
 #define MAAS_RANKS_VALUES  16           /* that a meeting can sum */
+#define MAAS_RANKS_OWN     14           /* of each rank, that it can gather */
 
 typedef struct {
     int      rank;
@@ -52,6 +53,13 @@ int maas_ranks_threads(int cores);
  */
 maas_status_t maas_ranks_meet(maas_ranks_t *r, maas_status_t rc,
     double *value, int n, maas_err_t *err);
+
+/*
+ * Meets, and gathers own[0 .. MAAS_RANKS_OWN - 1] of all ranks: *all has them
+ * one rank behind the other, until the next meeting.  Not for NULL.
+ */
+maas_status_t maas_ranks_gather(maas_ranks_t *r, maas_status_t rc,
+    const double *own, const double **all, maas_err_t *err);
 
 void maas_ranks_sum(maas_ranks_t *r, float *x, int64_t n);
 void maas_ranks_sum_f64(maas_ranks_t *r, double *x, int64_t n);

@@ -204,32 +204,57 @@ tree_better(const sums_t *s, const maas_boost_cut_t cut[2])
 }
 
 
+#define TREE_CUT  7             /* numbers of a cut */
+
+static void
+tree_pack(maas_boost_leaf_t *l, double *to)
+{
+    const maas_boost_cut_t  *c = &l->cut;
+
+    if (c->gain > 0) {
+        memcpy(to, (double[TREE_CUT]) { c->gain, c->col, c->bin, c->missing,
+                                        c->sum[0], c->sum[1], c->count },
+               TREE_CUT * sizeof(double));
+    }
+
+    l->cut.gain = 0;
+}
+
+
+static maas_boost_cut_t
+tree_unpack(const double *v)
+{
+    return (maas_boost_cut_t) {
+        .gain = v[0], .col = (uint32_t) v[1], .bin = (uint32_t) v[2],
+        .missing = v[3] != 0, .sum = { v[4], v[5] },
+        .count = (uint32_t) v[6]
+    };
+}
+
+
 /* The best of each rank's pairs, rank by rank: by pair, as those of one. */
 static maas_status_t
 tree_ranks(const sums_t *s, maas_status_t rc)
 {
-    maas_err_t         *err = s->b->crew->f->err;
-    maas_ranks_t       *r = s->b->crew->f->ranks;
-    maas_boost_cut_t    own[2], cut[2];
+    double             own[MAAS_RANKS_OWN] = { 0 };
+    maas_err_t        *err = s->b->crew->f->err;
+    const double      *all;
+    maas_ranks_t      *r = s->b->crew->f->ranks;
+    maas_boost_cut_t   cut[2];
 
-    if (rc == MAAS_ENOMEM) {
-        rc = maas_err_nomem(err);
-    }
+    _Static_assert(2 * TREE_CUT <= MAAS_RANKS_OWN, "two cuts");
 
-    MAAS_TRY(maas_ranks_meet(r, rc, NULL, 0, err));
-
-    memset(own, 0, sizeof(own));
-    own[0] = s->small->cut;
-    s->small->cut.gain = 0;
+    tree_pack(s->small, own);
 
     if (s->large != NULL) {
-        own[1] = s->large->cut;
-        s->large->cut.gain = 0;
+        tree_pack(s->large, own + TREE_CUT);
     }
 
-    for (int i = 0; i < r->n; i++) {
-        memcpy(cut, own, sizeof(cut));
-        maas_ranks_share(r, i, cut, sizeof(cut));
+    MAAS_TRY(maas_ranks_gather(r, rc, own, &all, err));
+
+    for (int i = 0; i < r->n; i++, all += MAAS_RANKS_OWN) {
+        cut[0] = tree_unpack(all);
+        cut[1] = tree_unpack(all + TREE_CUT);
         tree_better(s, cut);
     }
 
