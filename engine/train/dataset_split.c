@@ -148,58 +148,39 @@ split_spread(const split_t *s, int side, int64_t all, const int64_t *n_class,
 }
 
 
-/* Rows by class, each class in random order: a stable count. */
-static maas_status_t
-split_stratified(split_t *s)
+/*
+ * Rows by class, each class in random order: a stable count.  size, zeros:
+ * rows of each class; end: where each ends in order.  Labels below 0 become
+ * the last of the n classes.
+ */
+static void
+split_bucket(const split_t *s, int32_t *label, int n, int64_t *size,
+    int64_t *end, int64_t *order)
 {
-    int              n;
-    int32_t         *label;
-    int64_t         *first, *order, *size, *take[SPLIT_ALL], all[SPLIT_ALL];
-    int64_t          at, count[SPLIT_ALL], folded = 0;
-    split_part_t    *part;
-    maas_classes_t   classes;
-    maas_rows_t      rows = { s->row, 0, s->n };
-
-    MAAS_TRY(maas_dataset_classes(s->ds, s->spec->stratify, 0, &s->mem,
-                                  &classes, s->err));
-    n = classes.n + 1;          /* rows without a class are one more */
-    label = maas_arena_array(&s->mem, (size_t) s->n + 1, sizeof(*label));
-    order = maas_arena_array(&s->mem, (size_t) s->n + 1, sizeof(*order));
-    first = maas_arena_array(&s->mem, (size_t) n * 5, sizeof(*first));
-    part = maas_arena_array(&s->mem, (size_t) n, sizeof(*part));
-
-    if (label == NULL || order == NULL || first == NULL || part == NULL) {
-        return maas_err_nomem(s->err);
-    }
-
-    size = first + n;
-    take[SPLIT_TRAIN] = first + 2 * n;      /* zeros */
-    take[SPLIT_VALIDATION] = first + 3 * n;
-    take[SPLIT_TEST] = first + 4 * n;
-    maas_dataset_shuffle(s->row, s->n, s->spec->seed, UINT64_MAX);
-    MAAS_TRY(maas_dataset_labels(s->ds, &classes, &rows, label, s->err));
-
     for (int64_t i = 0; i < s->n; i++) {
         label[i] = label[i] < 0 ? n - 1 : label[i];
         size[label[i]]++;
     }
 
     for (int c = 1; c < n; c++) {
-        first[c] = first[c - 1] + size[c - 1];
+        end[c] = end[c - 1] + size[c - 1];
     }
 
     for (int64_t i = 0; i < s->n; i++) {
-        order[first[label[i]]++] = s->row[i];
+        order[end[label[i]]++] = s->row[i];
     }
+}
 
-    split_counts(s, s->n, all);
-    split_spread(s, SPLIT_TEST, all[SPLIT_TEST], size, take[SPLIT_TRAIN], n,
-                 take[SPLIT_TEST], part);
-    split_spread(s, SPLIT_VALIDATION, all[SPLIT_VALIDATION], size,
-                 take[SPLIT_TEST], n, take[SPLIT_VALIDATION], part);
+
+/* Sides for the rows of each class, as many as are taken of it. */
+static void
+split_deal(split_t *s, int n, const int64_t *size, const int64_t *end,
+    const int64_t *order, int64_t *const *take)
+{
+    int64_t  at, count[SPLIT_ALL], folded = 0;
 
     for (int c = 0; c < n; c++) {
-        at = first[c] - size[c];
+        at = end[c] - size[c];
         count[SPLIT_TEST] = take[SPLIT_TEST][c];
         count[SPLIT_VALIDATION] = take[SPLIT_VALIDATION][c];
         count[SPLIT_TRAIN] = size[c] - count[SPLIT_TEST]
@@ -217,6 +198,45 @@ split_stratified(split_t *s)
             s->side[order[at + i]] = (int8_t) side;
         }
     }
+}
+
+
+static maas_status_t
+split_stratified(split_t *s)
+{
+    int              n;
+    int32_t         *label;
+    int64_t         *end, *order, *size, *take[SPLIT_ALL], all[SPLIT_ALL];
+    split_part_t    *part;
+    maas_classes_t   classes;
+    maas_rows_t      rows = { s->row, 0, s->n };
+
+    MAAS_TRY(maas_dataset_classes(s->ds, s->spec->stratify, 0, &s->mem,
+                                  &classes, s->err));
+    n = classes.n + 1;          /* rows without a class are one more */
+    label = maas_arena_array(&s->mem, (size_t) s->n + 1, sizeof(*label));
+    order = maas_arena_array(&s->mem, (size_t) s->n + 1, sizeof(*order));
+    end = maas_arena_array(&s->mem, (size_t) n * 5, sizeof(*end));
+    part = maas_arena_array(&s->mem, (size_t) n, sizeof(*part));
+
+    if (label == NULL || order == NULL || end == NULL || part == NULL) {
+        return maas_err_nomem(s->err);
+    }
+
+    size = end + n;
+    take[SPLIT_TRAIN] = end + 2 * n;        /* zeros */
+    take[SPLIT_VALIDATION] = end + 3 * n;
+    take[SPLIT_TEST] = end + 4 * n;
+    maas_dataset_shuffle(s->row, s->n, s->spec->seed, UINT64_MAX);
+    MAAS_TRY(maas_dataset_labels(s->ds, &classes, &rows, label, s->err));
+    split_bucket(s, label, n, size, end, order);
+
+    split_counts(s, s->n, all);
+    split_spread(s, SPLIT_TEST, all[SPLIT_TEST], size, take[SPLIT_TRAIN], n,
+                 take[SPLIT_TEST], part);
+    split_spread(s, SPLIT_VALIDATION, all[SPLIT_VALIDATION], size,
+                 take[SPLIT_TEST], n, take[SPLIT_VALIDATION], part);
+    split_deal(s, n, size, end, order, take);
 
     return MAAS_OK;
 }

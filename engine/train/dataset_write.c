@@ -503,25 +503,11 @@ maas_dataset_note(maas_dataset_writer_t *w, int column, maas_str_t s)
 
 /* -- a writer ------------------------------------------------------------ */
 
+/* What an item is, and how many of them a block has. */
 static maas_status_t
-write_column(maas_dataset_writer_t *w, dsw_column_t *c,
-    const maas_column_spec_t *s, size_t share)
+write_item(maas_dataset_writer_t *w, dsw_column_t *c,
+    const maas_column_spec_t *s, bool text)
 {
-    bool      text = s->kind == MAAS_COL_TEXT || s->kind == MAAS_COL_CATEGORY;
-    uint32_t  code;
-
-    c->kind = s->kind;
-    c->fixed = s->fixed;
-    c->width = 1;
-    c->share = share;
-    c->closed = s->n_class != 0;
-    c->name = maas_arena_str(&w->mem, s->name.data, s->name.len);
-    maas_buf_init(&c->text, w->host);
-    maas_buf_init(&c->block, w->host);
-    maas_buf_init(&c->dict.bytes, w->host);
-    maas_buf_init(&c->dict.end, w->host);
-    maas_buf_init(&c->dict.count, w->host);
-
     if (s->kind == MAAS_COL_TENSOR) {
         c->dtype = s->dtype;
         c->rank = s->rank;
@@ -544,11 +530,35 @@ write_column(maas_dataset_writer_t *w, dsw_column_t *c,
     c->coded = text && !(s->fixed && s->kind == MAAS_COL_TEXT);
     c->form = !text ? s->kind == MAAS_COL_INTEGER ? DSW_INT64 : DSW_ITEMS
               : c->coded ? DSW_CODES : DSW_TEXT;
-    c->cap = (uint32_t) maas_max(share / c->item / 64 * 64, DSW_ROWS_MIN);
+    c->cap = (uint32_t) maas_max(c->share / c->item / 64 * 64, DSW_ROWS_MIN);
 
     if (s->kind == MAAS_COL_TENSOR) {
-        c->cap = (uint32_t) maas_max(share / c->item, 1);
+        c->cap = (uint32_t) maas_max(c->share / c->item, 1);
     }
+
+    return MAAS_OK;
+}
+
+
+static maas_status_t
+write_column(maas_dataset_writer_t *w, dsw_column_t *c,
+    const maas_column_spec_t *s, size_t share)
+{
+    bool      text = s->kind == MAAS_COL_TEXT || s->kind == MAAS_COL_CATEGORY;
+    uint32_t  code;
+
+    c->kind = s->kind;
+    c->fixed = s->fixed;
+    c->width = 1;
+    c->share = share;
+    c->closed = s->n_class != 0;
+    c->name = maas_arena_str(&w->mem, s->name.data, s->name.len);
+    maas_buf_init(&c->text, w->host);
+    maas_buf_init(&c->block, w->host);
+    maas_buf_init(&c->dict.bytes, w->host);
+    maas_buf_init(&c->dict.end, w->host);
+    maas_buf_init(&c->dict.count, w->host);
+    MAAS_TRY(write_item(w, c, s, text));
 
     c->data = maas_alloc(w->host, c->cap * c->item);
     c->present = text ? NULL

@@ -622,22 +622,46 @@ maas_finetune_build(maas_finetune_t *f, maas_network_t *n,
 
 /* -- the result ---------------------------------------------------------- */
 
+/* Values of g that depend on w, in order of the nodes; returns how many. */
+static size_t
+finetune_after(const maas_raw_graph_t *g, maas_str_t w, maas_str_t *value)
+{
+    bool    on;
+    size_t  n = 0;
+
+    for (uint32_t i = 0; i < g->n_node; i++) {
+        on = false;
+
+        for (uint32_t k = 0; k < g->node[i].n_in; k++) {
+            on = on || maas_str_eq(g->node[i].in[k], w);
+
+            for (size_t j = 0; j < n; j++) {
+                on = on || maas_str_eq(g->node[i].in[k], value[j]);
+            }
+        }
+
+        for (uint32_t k = 0; on && k < g->node[i].n_out; k++) {
+            value[n++] = g->node[i].out[k];
+        }
+    }
+
+    return n;
+}
+
+
 /* Values of the model that depend on the head: their shapes are others. */
 static maas_status_t
 finetune_stale(maas_finetune_t *f, maas_onnx_patch_t *p, maas_onnx_dim_t *dim)
 {
-    bool                     on;
     int64_t                  old;
     maas_str_t              *drop;
-    size_t                   n = 0, room = 1;
+    size_t                   n, room = 1;
     const maas_raw_graph_t  *g = &f->raw->graph;
-    maas_str_t               w;
 
     if (f->head[0] == UINT32_MAX) {
         return MAAS_OK;
     }
 
-    w = g->init[f->head[0]].name;
     old = g->init[f->head[0]].t.dims[f->head_axis[0]];
 
     if (old == f->labels) {
@@ -653,22 +677,7 @@ finetune_stale(maas_finetune_t *f, maas_onnx_patch_t *p, maas_onnx_dim_t *dim)
         return maas_err_nomem(f->err);
     }
 
-    for (uint32_t i = 0; i < g->n_node; i++) {
-        on = false;
-
-        for (uint32_t k = 0; k < g->node[i].n_in; k++) {
-            on = on || maas_str_eq(g->node[i].in[k], w);
-
-            for (size_t j = 0; j < n; j++) {
-                on = on || maas_str_eq(g->node[i].in[k], drop[j]);
-            }
-        }
-
-        for (uint32_t k = 0; on && k < g->node[i].n_out; k++) {
-            drop[n++] = g->node[i].out[k];
-        }
-    }
-
+    n = finetune_after(g, g->init[f->head[0]].name, drop);
     p->drop = drop;
     p->n_drop = n;
 

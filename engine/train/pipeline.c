@@ -411,22 +411,51 @@ pipe_encode(maas_pipe_t *c)
 
 /* -- steps --------------------------------------------------------------- */
 
+int
+maas_pipe_order(maas_str_t a, maas_str_t b)
+{
+    int  d = memcmp(a.data, b.data, maas_min(a.len, b.len));
+
+    return d != 0 ? d : (a.len > b.len) - (a.len < b.len);
+}
+
+
+maas_str_t
+maas_pipe_name(maas_arena_t *a, maas_str_t column, maas_str_t value)
+{
+    char  *s = maas_arena_alloc(a, column.len + value.len + 2);
+
+    if (s == NULL) {
+        return column;
+    }
+
+    memcpy(s, column.data, column.len);
+    s[column.len] = '=';
+    memcpy(s + column.len + 1, value.data, value.len);
+    return (maas_str_t) { s, column.len + value.len + 1 };
+}
+
+
 const maas_pipe_row_t *
 maas_pipe_next(const maas_pipe_row_t *after)
 {
+    static const maas_pipe_row_t *const  lists[] = {
+        maas_pipe_number_rows, maas_pipe_category_rows, maas_pipe_text_rows
+    };
+
     if (after == NULL) {
-        return maas_pipe_number_rows;
+        return lists[0];
     }
 
     if (after[1].name != NULL) {
         return after + 1;
     }
 
-    for (const maas_pipe_row_t *r = maas_pipe_number_rows; r->name != NULL;
-         r++)
-    {
-        if (r == after) {
-            return maas_pipe_text_rows;
+    for (size_t i = 0; i + 1 < maas_nelts(lists); i++) {
+        for (const maas_pipe_row_t *r = lists[i]; r->name != NULL; r++) {
+            if (r == after) {
+                return lists[i + 1];
+            }
         }
     }
 

@@ -94,6 +94,7 @@ typedef struct {
 
 /* Each closed by a row without a name. */
 extern const maas_pipe_row_t  maas_pipe_number_rows[];
+extern const maas_pipe_row_t  maas_pipe_category_rows[];
 extern const maas_pipe_row_t  maas_pipe_text_rows[];
 
 /* Every step but the estimators that transform. */
@@ -110,6 +111,13 @@ maas_status_t maas_pipe_named(const maas_pipe_t *c,
 
 /* A new block at the end; NULL: no memory. */
 maas_pipe_block_t *maas_pipe_add(maas_pipe_t *c);
+
+/* Order of bytes: below 0, 0 or above. */
+int maas_pipe_order(maas_str_t a, maas_str_t b);
+
+/* "color=red"; without memory the column alone. */
+maas_str_t maas_pipe_name(maas_arena_t *a, maas_str_t column,
+    maas_str_t value);
 
 /* One-hot encoding of text block b, which becomes a block of numbers. */
 maas_status_t maas_pipe_one_hot(maas_pipe_t *c, int b);

@@ -20,8 +20,6 @@
 #include "train/search_field.h"
 
 
-#define SEARCH_STREAM  0x73656172u      /* of random numbers */
-#define SEARCH_TRIES   100              /* to draw what was not drawn yet */
 #define SEARCH_RUNGS   64
 
 
@@ -36,10 +34,7 @@ typedef struct {
     const maas_search_job_t  *job;
     maas_search_t            *r;
     search_param_t            p;
-    maas_search_field_t      *field;
-    int                       n_field;
-    json_t                  **values;   /* of each trial */
-    int                       n_trial;
+    maas_search_cells_t       c;
     int                       cap;      /* of r->trial */
     int                       planned;  /* trials of all rungs */
     maas_err_t               *err;
@@ -157,9 +152,9 @@ search_fields(search_t *s)
                           "}");
     }
 
-    s->field = maas_arena_array(&s->r->mem, json_object_size(s->p.fields),
-                                sizeof(*s->field));
-    if (s->field == NULL) {
+    s->c.field = maas_arena_array(&s->r->mem, json_object_size(s->p.fields),
+                                  sizeof(*s->c.field));
+    if (s->c.field == NULL) {
         return maas_err_nomem(s->err);
     }
 
@@ -169,14 +164,14 @@ search_fields(search_t *s)
             return maas_err_nomem(s->err);
         }
 
-        if (maas_search_field(&s->field[s->n_field], path, v,
+        if (maas_search_field(&s->c.field[s->c.n_field], path, v,
                               s->p.type == MAAS_SEARCH_GRID, s->err)
             != MAAS_OK)
         {
             return maas_err_prefix(s->err, "search");
         }
 
-        s->n_field++;
+        s->c.n_field++;
     }
 
     return MAAS_OK;
@@ -220,137 +215,6 @@ search_check(search_t *s)
     }
 
     return r->resource != NULL ? MAAS_OK : maas_err_nomem(s->err);
-}
-
-
-/* -- trials -------------------------------------------------------------- */
-
-static maas_status_t
-search_candidate(search_t *s, json_t *values)
-{
-    if (values == NULL) {
-        return maas_err_nomem(s->err);
-    }
-
-    s->values[s->n_trial++] = values;
-    return MAAS_OK;
-}
-
-
-/* Cell i; the last field changes fastest. */
-static json_t *
-search_cell(const search_t *s, int64_t i, int64_t cells)
-{
-    json_t  *values = json_object();
-
-    for (int f = 0; values != NULL && f < s->n_field; f++) {
-        cells /= (int64_t) json_array_size(s->field[f].list);
-
-        if (json_object_set(values, s->field[f].path,
-                            json_array_get(s->field[f].list,
-                                           (size_t) (i / cells))) != 0)
-        {
-            json_decref(values);
-            return NULL;
-        }
-
-        i %= cells;
-    }
-
-    return values;
-}
-
-
-static maas_status_t
-search_grid(search_t *s)
-{
-    int64_t  n = 1;
-
-    for (int f = 0; f < s->n_field; f++) {
-        if (!maas_mul_i64(n, (int64_t) json_array_size(s->field[f].list), &n)
-            || n > MAAS_SEARCH_TRIALS)
-        {
-            return search_err("the grid has more than %d cells",
-                              MAAS_SEARCH_TRIALS);
-        }
-    }
-
-    s->values = maas_arena_array(&s->r->mem, (size_t) n, sizeof(json_t *));
-    if (s->values == NULL) {
-        return maas_err_nomem(s->err);
-    }
-
-    for (int64_t i = 0; i < n; i++) {
-        MAAS_TRY(search_candidate(s, search_cell(s, i, n)));
-    }
-
-    return MAAS_OK;
-}
-
-
-/* Values of a trial by (seed, try, trial, field). */
-static json_t *
-search_random(const search_t *s, int trial, int attempt)
-{
-    json_t         *v, *values = json_object();
-    maas_random_t   g;
-
-    g = maas_random(s->r->seed, SEARCH_STREAM, (uint32_t) attempt);
-
-    for (int f = 0; values != NULL && f < s->n_field; f++) {
-        v = maas_search_draw(&s->field[f], maas_random_unit(&g,
-                             (uint64_t) trial * (uint64_t) s->n_field
-                             + (uint64_t) f));
-
-        if (v == NULL || json_object_set_new(values, s->field[f].path, v)) {
-            json_decref(values);
-            return NULL;
-        }
-    }
-
-    return values;
-}
-
-
-static bool
-search_known(const search_t *s, const json_t *values)
-{
-    for (int i = 0; i < s->n_trial; i++) {
-        if (json_equal(s->values[i], values)) {
-            return true;
-        }
-    }
-
-    return false;
-}
-
-
-/* Stops early where all that can be drawn has been. */
-static maas_status_t
-search_draws(search_t *s, int n)
-{
-    json_t  *values;
-
-    s->values = maas_arena_array(&s->r->mem, (size_t) n, sizeof(json_t *));
-    if (s->values == NULL) {
-        return maas_err_nomem(s->err);
-    }
-
-    for (int i = 0; i < n; i++) {
-        for (int k = 0; k < SEARCH_TRIES; k++) {
-            values = search_random(s, i, k);
-
-            if (values != NULL && search_known(s, values)) {
-                json_decref(values);
-                continue;
-            }
-
-            MAAS_TRY(search_candidate(s, values));
-            break;
-        }
-    }
-
-    return MAAS_OK;
 }
 
 
@@ -481,7 +345,7 @@ search_add(search_t *s, int trial, int rung, double resource)
     t->resource = resource;
     t->score = NAN;
     t->error = "it was not finished";
-    t->values = json_incref(s->values[trial]);
+    t->values = json_incref(s->c.values[trial]);
     s->r->n++;
 
     if (s->r->folds > 0) {
@@ -674,9 +538,9 @@ search_room(search_t *s, int n)
 static maas_status_t
 search_all(search_t *s)
 {
-    MAAS_TRY(search_room(s, s->n_trial));
+    MAAS_TRY(search_room(s, s->c.n_trial));
 
-    for (int i = 0; i < s->n_trial; i++) {
+    for (int i = 0; i < s->c.n_trial; i++) {
         MAAS_TRY(search_add(s, i, 0, 0));
     }
 
@@ -702,7 +566,7 @@ search_resource(const search_t *s, int rung)
 static int
 search_rungs(const search_t *s, int n[SEARCH_RUNGS])
 {
-    int  k = 0, left = s->n_trial;
+    int  k = 0, left = s->c.n_trial;
 
     while (k < SEARCH_RUNGS) {
         n[k++] = left;
@@ -791,11 +655,12 @@ search_start(search_t *s)
 
     MAAS_TRY(search_check(s));
     MAAS_TRY(search_fields(s));
-    MAAS_TRY(s->r->type == MAAS_SEARCH_GRID ? search_grid(s)
-             : search_draws(s, search_trials(s)));
+    MAAS_TRY(s->r->type == MAAS_SEARCH_GRID ? maas_search_grid(&s->c, s->err)
+             : maas_search_draws(&s->c, s->r->seed, search_trials(s),
+                                 s->err));
 
     /* a wrong path is told before anything runs */
-    MAAS_TRY(search_spec(s, s->values[0], s->p.min, &spec));
+    MAAS_TRY(search_spec(s, s->c.values[0], s->p.min, &spec));
     json_decref(spec);
 
     rc = s->r->type == MAAS_SEARCH_HALVING ? search_halving(s)
@@ -824,6 +689,7 @@ maas_search(const maas_search_job_t *job, maas_search_t *r, maas_err_t *err)
     maas_arena_init(&r->mem, job->host, 0);
     maas_arena_init(&mem, job->host, 0);
 
+    s.c.mem = &r->mem;
     s.err = err != NULL ? err : &own;
     rc = json_is_object(job->search)
          ? maas_params_parse(&mem, job->search, search_params,
@@ -835,12 +701,12 @@ maas_search(const maas_search_job_t *job, maas_search_t *r, maas_err_t *err)
         rc = search_start(&s);
     }
 
-    for (int i = 0; i < s.n_trial; i++) {
-        json_decref(s.values[i]);
+    for (int i = 0; i < s.c.n_trial; i++) {
+        json_decref(s.c.values[i]);
     }
 
-    for (int i = 0; i < s.n_field; i++) {
-        json_decref(s.field[i].list);
+    for (int i = 0; i < s.c.n_field; i++) {
+        json_decref(s.c.field[i].list);
     }
 
     maas_arena_destroy(&mem);

@@ -481,17 +481,12 @@ km_choose(km_t *c, int64_t j)
 static maas_status_t
 km_seed(km_t *c, uint32_t start)
 {
-    double          total;
+    double          total = 0;
     uint64_t        drawn = 0;
     maas_random_t   g = maas_random(c->f->seed, KM_STREAM, start);
 
     for (int64_t i = 0; i < c->n; i++) {
         c->far[i] = 1;
-    }
-
-    total = 0;
-
-    for (int64_t i = 0; i < c->n; i++) {
         total += km_weight(c, i);
     }
 
