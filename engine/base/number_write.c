@@ -294,6 +294,29 @@ put_shortest(uint32_t c, int q, bool near, int *exp10)
 }
 
 
+/*
+ * With an exponent: first is the digit before the point, 0: that of the word
+ * x, of n digits.
+ */
+static inline char *
+put_exponent(char *p, char first, uint64_t x, int n, int point)
+{
+    if (first == 0) {
+        first = (char) x;
+        x >>= 8;
+        n--;
+    }
+
+    *p++ = first;
+    *p = '.';
+    put_word(p + 1, x);
+    p += n != 0 ? n + 1 : 0;
+    *p++ = 'e';
+
+    return maas_num_put_i64(p, point - 1);
+}
+
+
 /* As num_format(), of digits < 10^9. */
 static inline char *
 put_format(char *p, uint32_t digits, int exp10)
@@ -344,19 +367,7 @@ put_format(char *p, uint32_t digits, int exp10)
         return p + n + 1;
     }
 
-    if (first == 0) {
-        first = (char) x;
-        x >>= 8;
-        n--;
-    }
-
-    *p++ = first;
-    *p = '.';
-    put_word(p + 1, x);
-    p += n != 0 ? n + 1 : 0;
-    *p++ = 'e';
-
-    return maas_num_put_i64(p, point - 1);
+    return put_exponent(p, first, x, n, point);
 }
 
 

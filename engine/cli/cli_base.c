@@ -136,6 +136,20 @@ cli_unknown(const cli_option_t *opts, maas_str_t arg)
 }
 
 
+/* The option of this name, the end of the list: none. */
+static const cli_option_t *
+cli_find(const cli_option_t *o, const char *name, size_t len)
+{
+    while (o->name != NULL
+           && (strlen(o->name) != len || memcmp(o->name, name, len) != 0))
+    {
+        o++;
+    }
+
+    return o;
+}
+
+
 int
 cli_options(int argc, char **argv, const cli_option_t *opts, cli_list_t *rest,
     const char *help)
@@ -169,12 +183,7 @@ cli_options(int argc, char **argv, const cli_option_t *opts, cli_list_t *rest,
 
         eq = strncmp(arg, "--", 2) == 0 ? strchr(arg, '=') : NULL;
         len = eq != NULL ? (size_t) (eq - arg) : strlen(arg);
-
-        for (o = opts; o->name != NULL; o++) {
-            if (strlen(o->name) == len && memcmp(o->name, arg, len) == 0) {
-                break;
-            }
-        }
+        o = cli_find(opts, arg, len);
 
         if (o->name == NULL) {
             return cli_unknown(opts, (maas_str_t) { arg, len });

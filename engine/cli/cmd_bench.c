@@ -224,6 +224,29 @@ bench_model(cli_model_t *m, const cli_list_t *inputs,
 }
 
 
+/* Loads the model, which is timed too, and runs it. */
+static int
+bench_file(bench_t *b, const char *path, const char *numerics,
+    const cli_list_t *inputs, const cli_list_t *shapes, int64_t seed)
+{
+    int          rc;
+    uint64_t     start = maas_now_ns();
+    maas_err_t   err;
+    cli_model_t  m;
+
+    if (cli_model_load(&m, path, numerics, true, &err) != MAAS_OK) {
+        return cli_fail("%s", err.text);
+    }
+
+    b->load = (double) (maas_now_ns() - start) / 1e6;
+    rc = bench_model(&m, inputs, shapes, seed, b, &err) == MAAS_OK
+         ? CLI_OK : cli_fail("%s", err.text);
+
+    cli_model_free(&m);
+    return rc;
+}
+
+
 int
 cmd_bench(int argc, char **argv)
 {
@@ -231,11 +254,8 @@ cmd_bench(int argc, char **argv)
     bool          kernels = false;
     int64_t       threads = 1, seed = 1;
     bench_t       b = { 0 };
-    uint64_t      start;
     const char   *numerics = "exact";
     cli_list_t    rest = { 0 }, inputs = { 0 }, shapes = { 0 };
-    maas_err_t    err;
-    cli_model_t   m;
     cli_option_t  opts[] = {
         { "--input", CLI_MANY, &inputs },
         { "--shape", CLI_MANY, &shapes },
@@ -276,15 +296,5 @@ cmd_bench(int argc, char **argv)
         return cli_usage("--threads: at most 256");
     }
 
-    start = maas_now_ns();
-    if (cli_model_load(&m, rest.v[0], numerics, true, &err) != MAAS_OK) {
-        return cli_fail("%s", err.text);
-    }
-
-    b.load = (double) (maas_now_ns() - start) / 1e6;
-    rc = bench_model(&m, &inputs, &shapes, seed, &b, &err) == MAAS_OK
-         ? CLI_OK : cli_fail("%s", err.text);
-
-    cli_model_free(&m);
-    return rc;
+    return bench_file(&b, rest.v[0], numerics, &inputs, &shapes, seed);
 }

@@ -259,13 +259,39 @@ cli_dataset_import(const cli_dataset_t *o)
 }
 
 
+static int
+dataset_action(const cli_dataset_t *o, const char *name)
+{
+    char         text[MAAS_NEAR_TEXT];
+    maas_near_t  near = { .word = { name, strlen(name) } };
+    static const struct {
+        const char  *name;
+        int        (*run)(const cli_dataset_t *o);
+    } actions[] = {
+        { "import", cli_dataset_import }, { "show", cli_dataset_show },
+        { "head", cli_dataset_head }, { "export", cli_dataset_export },
+        { "split", cli_dataset_split }
+    };
+
+    for (size_t i = 0; i < maas_nelts(actions); i++) {
+        if (strcmp(name, actions[i].name) == 0) {
+            return actions[i].run(o);
+        }
+
+        maas_near(&near, (maas_str_t) { actions[i].name,
+                                        strlen(actions[i].name) });
+    }
+
+    return cli_usage("unknown action \"%.60s\"%s (import, show, head, export "
+                     "or split)", name, maas_near_text(&near, text));
+}
+
+
 int
 cmd_dataset(int argc, char **argv)
 {
     int             rc;
     cli_dataset_t   o = { .rows = 10, .seed = 1 };
-    maas_near_t     near = { 0 };
-    char            text[MAAS_NEAR_TEXT];
     cli_option_t    opts[] = {
         { "-o", CLI_TEXT, &o.output },
         { "--output", CLI_TEXT, &o.output },
@@ -289,14 +315,6 @@ cmd_dataset(int argc, char **argv)
         { "--seed", CLI_INT, &o.seed },
         { NULL, 0, NULL }
     };
-    static const struct {
-        const char  *name;
-        int        (*run)(const cli_dataset_t *o);
-    } actions[] = {
-        { "import", cli_dataset_import }, { "show", cli_dataset_show },
-        { "head", cli_dataset_head }, { "export", cli_dataset_export },
-        { "split", cli_dataset_split }
-    };
 
     rc = cli_options(argc, argv, opts, &o.rest, dataset_help);
     if (rc != -1) {
@@ -309,17 +327,5 @@ cmd_dataset(int argc, char **argv)
 
     /* A file that grows too large is an error like any other. */
     signal(SIGXFSZ, SIG_IGN);
-    near.word = (maas_str_t) { o.rest.v[0], strlen(o.rest.v[0]) };
-
-    for (size_t i = 0; i < maas_nelts(actions); i++) {
-        if (strcmp(o.rest.v[0], actions[i].name) == 0) {
-            return actions[i].run(&o);
-        }
-
-        maas_near(&near, (maas_str_t) { actions[i].name,
-                                        strlen(actions[i].name) });
-    }
-
-    return cli_usage("unknown action \"%.60s\"%s (import, show, head, export "
-                     "or split)", o.rest.v[0], maas_near_text(&near, text));
+    return dataset_action(&o, o.rest.v[0]);
 }

@@ -284,32 +284,12 @@ scan_ports(maas_import_t *im, maas_raw_port_t **ports, uint32_t n)
 }
 
 
-/*
- * Opset 8: every value has a batch in front.  The node becomes the body of a
- * Scan over the batch, which carries nothing: states and slices of one
- * element go in as its slices, and what the inner one gives is stacked.
- */
+/* The Scan of one element of the batch, whose values are ports of g. */
 static maas_status_t
-scan_batch(maas_import_t *im, maas_raw_node_t *n, maas_err_t *err)
+scan_inner(maas_import_t *im, const maas_raw_node_t *n, maas_raw_graph_t *g,
+    maas_raw_node_t *inner)
 {
-    maas_raw_attr_t          *a;
-    maas_raw_node_t          *inner;
-    maas_raw_graph_t         *g;
-    static maas_raw_opset_t   nine[1] = { { { "", 0 }, 9 } };
-
-    if (n->n_in < 2 || n->in[0].len != 0) {
-        return maas_err(err, MAAS_EUNSUPPORTED, "%s", n->n_in < 2
-                        ? "no value is scanned"
-                        : "input sequence_lens of opset 8 is not served; "
-                          "export with opset 9 or later");
-    }
-
-    g = maas_arena_array(im->arena, 1, sizeof(*g));
-    inner = maas_arena_array(im->arena, 1, sizeof(*inner));
-    a = maas_arena_array(im->arena, 2, sizeof(*a));
-    if (g == NULL || inner == NULL || a == NULL) {
-        return MAAS_ENOMEM;
-    }
+    static maas_raw_opset_t  nine[1] = { { { "", 0 }, 9 } };
 
     *inner = *n;
     inner->opset = nine;
@@ -336,6 +316,38 @@ scan_batch(maas_import_t *im, maas_raw_node_t *n, maas_err_t *err)
         maas_raw_attr(inner, "directions")->name =
             maas_str("scan_input_directions");
     }
+
+    return MAAS_OK;
+}
+
+
+/*
+ * Opset 8: every value has a batch in front.  The node becomes the body of a
+ * Scan over the batch, which carries nothing: states and slices of one
+ * element go in as its slices, and what the inner one gives is stacked.
+ */
+static maas_status_t
+scan_batch(maas_import_t *im, maas_raw_node_t *n, maas_err_t *err)
+{
+    maas_raw_attr_t   *a;
+    maas_raw_node_t   *inner;
+    maas_raw_graph_t  *g;
+
+    if (n->n_in < 2 || n->in[0].len != 0) {
+        return maas_err(err, MAAS_EUNSUPPORTED, "%s", n->n_in < 2
+                        ? "no value is scanned"
+                        : "input sequence_lens of opset 8 is not served; "
+                          "export with opset 9 or later");
+    }
+
+    g = maas_arena_array(im->arena, 1, sizeof(*g));
+    inner = maas_arena_array(im->arena, 1, sizeof(*inner));
+    a = maas_arena_array(im->arena, 2, sizeof(*a));
+    if (g == NULL || inner == NULL || a == NULL) {
+        return MAAS_ENOMEM;
+    }
+
+    MAAS_TRY(scan_inner(im, n, g, inner));
 
     g->name = n->name;
     g->n_in = inner->n_in;

@@ -40,10 +40,46 @@ deform_has(const maas_tensor_t *in, int n, int i)
 }
 
 
+/* Offsets and mask have a value for each tap and pixel of the output. */
+static maas_status_t
+deform_infer_taps(maas_infer_t *c, maas_dim_t taps, maas_dim_t dims[4])
+{
+    maas_dim_t          d;
+    const maas_type_t  *t;
+
+    for (int i = DEFORM_OFFSET; i <= DEFORM_MASK; i += 2) {
+        if (!maas_infer_has(c, i)) {
+            continue;
+        }
+
+        t = c->in[i].type;
+
+        if (t->rank != 4) {
+            return maas_err(c->err, MAAS_EINVAL,
+                            "mask has rank %d, expected 4", t->rank);
+        }
+
+        MAAS_TRY(maas_infer_merge(c, t->dims[0], dims[0], &dims[0],
+                                  "the batch of X and of offset or mask"));
+        MAAS_TRY(maas_infer_merge(c, t->dims[1],
+                                  i == DEFORM_MASK ? taps : 2 * taps, &d,
+                                  "channels of offset or mask"));
+        MAAS_TRY(maas_infer_merge(c, t->dims[2], dims[2], &dims[2],
+                                  "rows of the output and of offset or "
+                                  "mask"));
+        MAAS_TRY(maas_infer_merge(c, t->dims[3], dims[3], &dims[3],
+                                  "columns of the output and of offset or "
+                                  "mask"));
+    }
+
+    return MAAS_OK;
+}
+
+
 static maas_status_t
 deform_infer(maas_infer_t *c)
 {
-    maas_dim_t            d, taps, dims[4];
+    maas_dim_t            d, dims[4];
     maas_window_t         win;
     const maas_type_t    *x = c->in[DEFORM_X].type, *t;
     const maas_type_t    *w = c->in[DEFORM_W].type;
@@ -82,32 +118,8 @@ deform_infer(maas_infer_t *c)
     }
 
     MAAS_TRY(maas_window_infer(c, &win, &a->window, x->dims + 2, dims + 2));
-    taps = a->offset_group * w->dims[2] * w->dims[3];
-
-    for (int i = DEFORM_OFFSET; i <= DEFORM_MASK; i += 2) {
-        if (!maas_infer_has(c, i)) {
-            continue;
-        }
-
-        t = c->in[i].type;
-
-        if (t->rank != 4) {
-            return maas_err(c->err, MAAS_EINVAL,
-                            "mask has rank %d, expected 4", t->rank);
-        }
-
-        MAAS_TRY(maas_infer_merge(c, t->dims[0], dims[0], &dims[0],
-                                  "the batch of X and of offset or mask"));
-        MAAS_TRY(maas_infer_merge(c, t->dims[1],
-                                  i == DEFORM_MASK ? taps : 2 * taps, &d,
-                                  "channels of offset or mask"));
-        MAAS_TRY(maas_infer_merge(c, t->dims[2], dims[2], &dims[2],
-                                  "rows of the output and of offset or "
-                                  "mask"));
-        MAAS_TRY(maas_infer_merge(c, t->dims[3], dims[3], &dims[3],
-                                  "columns of the output and of offset or "
-                                  "mask"));
-    }
+    MAAS_TRY(deform_infer_taps(c, a->offset_group * w->dims[2] * w->dims[3],
+                               dims));
 
     if (maas_infer_has(c, DEFORM_B)) {
         t = c->in[DEFORM_B].type;
