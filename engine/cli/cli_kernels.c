@@ -14,6 +14,7 @@
 #include <stdlib.h>
 
 #include "cli/cli.h"
+#include "kernels/kdouble.h"
 #include "kernels/klevel.h"
 
 
@@ -80,6 +81,19 @@ kb_dgemm(const kb_t *b)
 }
 
 
+/* A panel of 16 columns; float64, too. */
+static void
+kb_dgemm16(const kb_t *b)
+{
+    maas_dgemm16_t  g = { .m = b->m, .k = b->kk, .n = (int) b->n,
+                          .a = (const double *) b->x, .ai = b->kk, .ak = 1,
+                          .panel = (const double *) b->w,
+                          .c = (double *) b->y, .ldc = b->n };
+
+    maas_dgemm16(b->k)(&g);
+}
+
+
 /* m x m pixels by n x n taps, padded */
 static void
 kb_dwconv(const kb_t *b)
@@ -105,6 +119,28 @@ kb_conv16(const kb_t *b)
                          .yblock = pixels * MAAS_C16,
                          .wa = MAAS_C16 * MAAS_P16, .wb = 1,
                          .wblock = b->kk * MAAS_P16 };
+
+    b->k->conv16(&c);
+}
+
+
+/*
+ * The gradient of a convolution of stride 2, by its input: one of nine taps,
+ * of m x m pixels that go to a phase's sums; kk and n as of conv16.
+ */
+static void
+kb_phase16(const kb_t *b)
+{
+    int64_t        pixels = b->m * b->m;
+    maas_conv16_t  c = { .x = b->x, .w = b->w, .y = b->y, .rows = b->m,
+                         .cols = b->m, .n = b->n, .na = b->kk / MAAS_C16,
+                         .nb = 1, .nc = 1, .run = MAAS_C16,
+                         .last = MAAS_C16, .xa = pixels * MAAS_C16,
+                         .xrow = b->m * MAAS_C16, .xcol = MAAS_C16,
+                         .yrow = b->m * MAAS_C16,
+                         .yblock = pixels * MAAS_C16, .b0 = 4,
+                         .wa = 9 * MAAS_C16 * MAAS_P16, .wb = 9,
+                         .wblock = 9 * b->kk * MAAS_P16, .sums = true };
 
     b->k->conv16(&c);
 }
@@ -148,15 +184,16 @@ kb_maxpool16(const kb_t *b)
 }
 
 
-/* One tap of m x m pixels, 16 inputs, n channels. */
+/* One tap of m x m pixels, op apart, 16 inputs, n channels. */
 static void
 kb_wgrad16(const kb_t *b)
 {
     int64_t         pixels = b->m * b->m;
     maas_wgrad16_t  c = { .x = b->x, .dy = b->w, .dw = b->y, .n = MAAS_C16,
                           .blocks = b->n / MAAS_C16, .rows = b->m,
-                          .cols = b->m, .xrow = b->m * MAAS_C16,
-                          .xcol = MAAS_C16, .xnext = 1,
+                          .cols = b->m,
+                          .xrow = b->op * b->op * b->m * MAAS_C16,
+                          .xcol = b->op * MAAS_C16, .xnext = 1,
                           .yrow = b->m * MAAS_C16,
                           .yblock = pixels * MAAS_C16, .dwrow = b->n };
 
@@ -345,6 +382,34 @@ kb_layer_norm(const kb_t *b)
 }
 
 
+/* Rows of n. */
+static void
+kb_norm_back(const kb_t *b)
+{
+    float  stats[2];
+
+    for (int i = 0; i < KB_ROW; i += (int) b->n) {
+        b->k->layer_norm_back(b->y + i, b->x + KB_ROW + i, b->x + i, b->w,
+                              b->n, 1e-5f, stats);
+    }
+}
+
+
+static void
+kb_norm_sums(const kb_t *b)
+{
+    b->k->layer_norm_sums(b->y, b->y + b->n, b->x, b->x + KB_ROW, b->n, b->w,
+                          KB_ROW / b->n, b->n);
+}
+
+
+static void
+kb_back(const kb_t *b)
+{
+    b->k->back[b->op](b->y, b->x, b->w, KB_ROW, 0.5f, 1.0f);
+}
+
+
 static void
 kb_dot(const kb_t *b)
 {
@@ -393,6 +458,7 @@ kb_copy(const kb_t *b)
 #define KB_U(id, op, l)  { "unary " #op, kb_unary, MAAS_U_##id, 0, 0, 0, 8 },
 #define KB_B(id, op, l)  { "binary " #op, kb_binary, MAAS_B_##id, 0, 0, 0, 12 },
 #define KB_R(id, op, l)  { "reduce " #op, kb_reduce, MAAS_R_##id, 0, 0, 0, 4 },
+#define KB_G(id, op, l)  { "back " #op, kb_back, MAAS_G_##id, 0, 0, 0, 12 },
 #define KB_F(id, op, l)  { "fold " #op, kb_fold, MAAS_R_##id, 0, 0, 0, 12 },
 
 /* Products first: flops; then what moves data: bytes. */
@@ -411,6 +477,7 @@ static const kb_row_t  kb_rows[] = {
     { "gemmt 256x49x2304", kb_gemmt, 0, 49, 256, 2304, 0 },
     { "gemmt 24x12544x16", kb_gemmt, 0, 12544, 24, 16, 0 },
     { "dgemm 256x256x256", kb_dgemm, 0, 256, 256, 256, 0 },
+    { "dgemm16 256x16x256", kb_dgemm16, 0, 256, 16, 256, 0 },
     { "dwconv 56x56 3x3", kb_dwconv, 0, 56, 3, 1, 0 },
     { "dwconv 14x14 5x5", kb_dwconv, 0, 14, 5, 1, 0 },
     { "conv16 56x56x64, 64", kb_conv16, 0, 56, 64, 64, 0 },
@@ -418,7 +485,9 @@ static const kb_row_t  kb_rows[] = {
     { "dwconv16 56x56 3x3", kb_dwconv16, 0, 56, 3, 16, 0 },
     { "dwgrad16 56x56 3x3", kb_dwgrad16, 0, 56, 3, 16, 0 },
     { "maxpool16 56x56 3x3", kb_maxpool16, 0, 56, 3, 16, 0 },
-    { "wgrad16 16x16, 48", kb_wgrad16, 0, 16, 48, 16, 0 },
+    { "wgrad16 16x16, 48", kb_wgrad16, 1, 16, 48, 16, 0 },
+    { "wgrad16 16x16/2, 48", kb_wgrad16, 2, 16, 48, 16, 0 },
+    { "phase16 14x14x256, 32", kb_phase16, 0, 14, 32, 256, 0 },
     { "maxgrad16 2x2", kb_maxgrad16, 0, 0, 0, 0, 10 },
     { "winoin16 F(4x4)", kb_winoin16, 0, 0, 0, 0, 8 },
     { "winoout16 F(4x4)", kb_winoout16, 0, 0, 0, 0, 6 },
@@ -440,6 +509,9 @@ static const kb_row_t  kb_rows[] = {
     { "softmax_back 32", kb_softmax_back, 0, 0, 32, 0, 12 },
     { "log_softmax", kb_log_softmax, 0, 0, 0, 0, 8 },
     { "layer_norm", kb_layer_norm, 0, 0, 0, 0, 16 },
+    { "layer_norm_back 64", kb_norm_back, 0, 0, 64, 0, 12 },
+    { "layer_norm_back", kb_norm_back, 0, 0, KB_ROW, 0, 16 },
+    { "layer_norm_sums 64", kb_norm_sums, 0, 0, 64, 0, 8 },
     { "dot", kb_dot, 0, 0, 0, 0, 8 },
     { "axpy", kb_axpy, 0, 0, 0, 0, 12 },
     { "f16_to_f32", kb_from_f16, 0, 0, 0, 0, 6 },
@@ -448,6 +520,7 @@ static const kb_row_t  kb_rows[] = {
     MAAS_K_BINARIES(KB_B, 0)
     MAAS_K_REDUCES(KB_R, 0)
     MAAS_K_REDUCES(KB_F, 0)
+    MAAS_K_BACKS(KB_G, 0)
 };
 
 
@@ -517,12 +590,14 @@ kb_flops(const kb_row_t *r)
     double  taps = 2.0 * (double) (r->m * r->m * r->n * r->n);
 
     if (r->run == kb_dwconv || r->run == kb_dwconv16
-        || r->run == kb_maxpool16)
+        || r->run == kb_dwgrad16 || r->run == kb_maxpool16)
     {
         return r->run == kb_dwconv ? taps : taps * MAAS_C16;
     }
 
-    if (r->run == kb_conv16 || r->run == kb_wgrad16) {
+    if (r->run == kb_conv16 || r->run == kb_phase16
+        || r->run == kb_wgrad16)
+    {
         return 2.0 * (double) (r->m * r->m) * (double) (r->n * r->k);
     }
 
@@ -576,7 +651,8 @@ kb_level(maas_cpu_t level, double host, kb_t *b, double seconds, bool json)
         b->kk = r->k;
 
         /* Float64 has half the lanes; OpenBLAS takes what the host has. */
-        peak = r->bytes != 0 ? copy : r->run == kb_dgemm ? host / 2 : flops;
+        peak = r->bytes != 0 ? copy : r->run == kb_dgemm ? host / 2
+               : r->run == kb_dgemm16 ? flops / 2 : flops;
         rate = (r->bytes != 0 ? (double) r->bytes * KB_ROW : kb_flops(r))
                / kb_time(r->run, b, seconds);
         kb_print(r, level, rate, peak, json);

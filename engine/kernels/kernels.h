@@ -106,6 +106,26 @@ typedef enum {
     MAAS_BINARIES
 } maas_binary_t;
 
+/*
+ * Gradients of functions of one input, by v: its input, or for Relu, Sigmoid
+ * and Tanh the output.  At a kink: Relu'(0) = 0, LeakyRelu'(0) = a.
+ */
+typedef enum {
+    MAAS_G_RELU = 0,                    /* v > 0 ? d : 0 */
+    MAAS_G_LEAKY,                       /* v > 0 ? d : a * d */
+    MAAS_G_ELU,                         /* v > 0 ? d : d * a * exp(v) */
+    MAAS_G_SIGMOID,                     /* d * v * (1 - v) */
+    MAAS_G_TANH,                        /* d * (1 - v^2) */
+    MAAS_G_HSIGMOID,                    /* 0 < a * v + b < 1 ? a * d : 0 */
+    MAAS_G_HSWISH,                      /* d * (v / 3 + 1/2) within +-3 */
+    MAAS_G_SOFTPLUS,                    /* d * sigmoid(v) */
+    MAAS_G_GELU,
+    MAAS_G_GELU_TANH,
+    MAAS_G_SWISH,                       /* of v * sigmoid(a * v) */
+    MAAS_G_MISH,
+    MAAS_BACKS
+} maas_back_t;
+
 typedef enum {
     MAAS_R_SUM = 0, MAAS_R_MAX, MAAS_R_MIN, MAAS_R_SUMSQ, MAAS_R_SUMABS,
     MAAS_R_PROD,
@@ -304,6 +324,28 @@ typedef struct maas_kernels_s {
     void (*layer_norm)(float *y, const float *x, const float *gamma,
         const float *beta, int64_t n, float eps, float *mean,
         float *inv_std);
+
+    /* dx from d = dy and v; dx may be dy or v. */
+    void (*back[MAAS_BACKS])(float *dx, const float *dy, const float *v,
+        int64_t n, float a, float b);
+
+    /*
+     * The gradient of layer_norm by x, of a row: with g = dy * gamma,
+     * h = (x - mean) * inv_std and means over the row,
+     * (g - mean(g) - h * mean(g h)) * inv_std.  stats: mean and inv_std.
+     * dx may be dy or x.
+     */
+    void (*layer_norm_back)(float *dx, const float *dy, const float *x,
+        const float *gamma, int64_t n, float eps, float *stats);
+
+    /*
+     * Its gradients by gamma and beta, of n columns: sums over rows, each a
+     * chain from zero, of dy * h and of dy; row r of dy and x at r * ld, of
+     * the statistics at 2 r.
+     */
+    void (*layer_norm_sums)(float *dgamma, float *dbeta, const float *dy,
+        const float *x, int64_t ld, const float *stats, int64_t rows,
+        int64_t n);
 
     float (*dot)(const float *a, const float *b, int64_t n);
     void (*axpy)(float *y, float a, const float *x, int64_t n);

@@ -46,6 +46,12 @@
     X(SUM, sum, l) X(MAX, max, l) X(MIN, min, l) X(SUMSQ, sumsq, l)           \
     X(SUMABS, sumabs, l) X(PROD, prod, l)
 
+#define MAAS_K_BACKS(X, l)                                                    \
+    X(RELU, relu, l) X(LEAKY, leaky, l) X(ELU, elu, l)                        \
+    X(SIGMOID, sigmoid, l) X(TANH, tanh, l) X(HSIGMOID, hsigmoid, l)          \
+    X(HSWISH, hswish, l) X(SOFTPLUS, softplus, l) X(GELU, gelu, l)            \
+    X(GELU_TANH, gelu_tanh, l) X(SWISH, swish, l) X(MISH, mish, l)
+
 
 #define MAAS_K_DECL_U(id, op, l)                                              \
     void maas_k_f32_##op##_##l(float *y, const float *x, int64_t n, float a,  \
@@ -56,11 +62,15 @@
 #define MAAS_K_DECL_R(id, op, l)                                              \
     float maas_k_f32_reduce_##op##_##l(const float *x, int64_t n);            \
     void maas_k_f32_fold_##op##_##l(float *y, const float *x, int64_t n);
+#define MAAS_K_DECL_G(id, op, l)                                              \
+    void maas_k_f32_back_##op##_##l(float *dx, const float *dy,               \
+        const float *v, int64_t n, float a, float b);
 
 #define MAAS_K_DECLARE(l)                                                     \
     MAAS_K_UNARIES(MAAS_K_DECL_U, l)                                          \
     MAAS_K_BINARIES(MAAS_K_DECL_B, l)                                         \
     MAAS_K_REDUCES(MAAS_K_DECL_R, l)                                          \
+    MAAS_K_BACKS(MAAS_K_DECL_G, l)                                            \
     void maas_k_f32_gemm_##l(const maas_gemm_t *g, int64_t m0, int64_t m1);   \
     void maas_k_f32_gemmta_##l(const maas_gemm_t *g, int64_t m0, int64_t m1); \
     void maas_k_f32_gemmt_##l(const maas_gemmt_t *g, int64_t m0, int64_t m1,  \
@@ -76,6 +86,12 @@
     void maas_k_f32_layer_norm_##l(float *y, const float *x,                  \
         const float *gamma, const float *beta, int64_t n, float eps,          \
         float *mean, float *inv_std);                                         \
+    void maas_k_f32_layer_norm_back_##l(float *dx, const float *dy,           \
+        const float *x, const float *gamma, int64_t n, float eps,             \
+        float *stats);                                                        \
+    void maas_k_f32_layer_norm_sums_##l(float *dgamma, float *dbeta,          \
+        const float *dy, const float *x, int64_t ld, const float *stats,      \
+        int64_t rows, int64_t n);                                             \
     float maas_k_f32_dot_##l(const float *a, const float *b, int64_t n);      \
     void maas_k_f32_axpy_##l(float *y, float a, const float *x, int64_t n);   \
     void maas_k_f32_transpose_##l(float *dst, int64_t ldd, const float *src,  \

@@ -15,6 +15,7 @@
 #define KT_U(id, op, l)  [MAAS_U_##id] = maas_k_f32_##op##_##l,
 #define KT_B(id, op, l)  [MAAS_B_##id] = maas_k_f32_b##op##_##l,
 #define KT_R(id, op, l)  [MAAS_R_##id] = maas_k_f32_reduce_##op##_##l,
+#define KT_G(id, op, l)  [MAAS_G_##id] = maas_k_f32_back_##op##_##l,
 #define KT_F(id, op, l)  [MAAS_R_##id] = maas_k_f32_fold_##op##_##l,
 
 #define KT_TABLE(id, l, f64)                                                  \
@@ -33,6 +34,9 @@
         .softmax_add = maas_k_f32_softmax_add_##l,                            \
         .softmax_back = maas_k_f32_softmax_back_##l,                          \
         .layer_norm = maas_k_f32_layer_norm_##l,                              \
+        .back = { MAAS_K_BACKS(KT_G, l) },                                    \
+        .layer_norm_back = maas_k_f32_layer_norm_back_##l,                    \
+        .layer_norm_sums = maas_k_f32_layer_norm_sums_##l,                    \
         .dot = maas_k_f32_dot_##l,                                            \
         .axpy = maas_k_f32_axpy_##l,                                          \
         .transpose = maas_k_f32_transpose_##l,                                \

@@ -55,8 +55,7 @@ ng_setup(maas_setup_t *u)
 
     norm_rows(u->attr, &u->in[1], &rows, &n);
     u->units = maas_max(rows, 1);
-    u->scratch = 2 * (size_t) n * sizeof(float);
-    u->cost = (double) maas_tensor_count(&u->in[1]);
+    u->cost = 0.4 * (double) maas_tensor_count(&u->in[1]);
     return true;
 }
 
@@ -98,37 +97,13 @@ ng_row_f64(const maas_step_t *s, int64_t u, int64_t n, double eps)
 }
 
 
-static void
-ng_row_f32(const maas_step_t *s, float *t, int64_t u, int64_t n, float eps)
-{
-    float         mean, inv, sg, sx, *h = t, *g = t + n;
-    float        *dx = (float *) s->out[0].data + u * n;
-    const float  *dy = (const float *) s->in[0].data + u * n;
-    const float  *x = (const float *) s->in[1].data + u * n;
-
-    mean = s->k->reduce[MAAS_R_SUM](x, n) / (float) n;
-    s->k->unary[MAAS_U_AFFINE](h, x, n, 1, -mean);
-    inv = 1 / sqrtf(s->k->reduce[MAAS_R_SUMSQ](h, n) / (float) n + eps);
-    s->k->unary[MAAS_U_AFFINE](h, h, n, inv, 0);
-
-    s->k->binary[MAAS_B_MUL](g, dy, 1, s->in[2].data, 1, n);
-    sg = s->k->reduce[MAAS_R_SUM](g, n) / (float) n;
-    sx = s->k->dot(g, h, n) / (float) n;
-
-    for (int64_t i = 0; i < n; i++) {
-        dx[i] = inv * (g[i] - sg - h[i] * sx);
-    }
-
-    ((float *) s->out[1].data)[2 * u] = mean;
-    ((float *) s->out[1].data)[2 * u + 1] = inv;
-}
-
-
 static maas_status_t
 ng_run(const maas_step_t *s, maas_slot_t *slot, int64_t first, int64_t last)
 {
     int64_t             rows, n;
     const norm_attr_t  *a = s->attr;
+
+    (void) slot;
 
     norm_rows(a, &s->in[1], &rows, &n);
     last = maas_min(last, rows);
@@ -138,7 +113,11 @@ ng_run(const maas_step_t *s, maas_slot_t *slot, int64_t first, int64_t last)
             ng_row_f64(s, u, n, (double) a->epsilon);
 
         } else {
-            ng_row_f32(s, slot->scratch, u, n, a->epsilon);
+            s->k->layer_norm_back((float *) s->out[0].data + u * n,
+                                  (const float *) s->in[0].data + u * n,
+                                  (const float *) s->in[1].data + u * n,
+                                  s->in[2].data, n, a->epsilon,
+                                  (float *) s->out[1].data + 2 * u);
         }
     }
 
@@ -165,60 +144,72 @@ ngs_infer(maas_infer_t *c)
 }
 
 
+/* Of a unit: of short rows fewer, so that threads have a share each. */
+static int64_t
+ngs_columns(int64_t n)
+{
+    return n <= 256 ? NG_COLUMNS / 4 : NG_COLUMNS;
+}
+
+
 static bool
 ngs_setup(maas_setup_t *u)
 {
     int64_t  rows, n;
 
     norm_rows(u->attr, &u->in[1], &rows, &n);
-    u->units = maas_max((n + NG_COLUMNS - 1) / NG_COLUMNS, 1);
-    u->cost = 0.6 * (double) maas_tensor_count(&u->in[1]);
+    u->units = maas_max((n + ngs_columns(n) - 1) / ngs_columns(n), 1);
+    u->cost = 0.15 * (double) maas_tensor_count(&u->in[1]);
     return true;
 }
 
 
-#define NGS_RUN(name, type)                                                   \
-    static void                                                               \
-    name(const maas_step_t *s, int64_t rows, int64_t n, int64_t lo,           \
-        int64_t m)                                                            \
-    {                                                                         \
-        type         sw[NG_COLUMNS] = { 0 }, sb[NG_COLUMNS] = { 0 };          \
-        const type  *stat = s->in[2].data;                                    \
-                                                                              \
-        for (int64_t r = 0; r < rows; r++) {                                  \
-            const type  *dy = (const type *) s->in[0].data + r * n + lo;      \
-            const type  *x = (const type *) s->in[1].data + r * n + lo;       \
-            const type   mean = stat[2 * r], inv = stat[2 * r + 1];           \
-                                                                              \
-            for (int64_t i = 0; i < m; i++) {                                 \
-                sw[i] += dy[i] * ((x[i] - mean) * inv);                       \
-                sb[i] += dy[i];                                               \
-            }                                                                 \
-        }                                                                     \
-                                                                              \
-        memcpy((type *) s->out[0].data + lo, sw, (size_t) m * sizeof(type));  \
-        memcpy((type *) s->out[1].data + lo, sb, (size_t) m * sizeof(type));  \
+static void
+ngs_f64(const maas_step_t *s, int64_t rows, int64_t n, int64_t lo, int64_t m)
+{
+    double         sw[NG_COLUMNS] = { 0 }, sb[NG_COLUMNS] = { 0 };
+    const double  *dy = (const double *) s->in[0].data + lo;
+    const double  *x = (const double *) s->in[1].data + lo;
+    const double  *stat = s->in[2].data;
+
+    for (int64_t r = 0; r < rows; r++, dy += n, x += n, stat += 2) {
+        for (int64_t i = 0; i < m; i++) {
+            sw[i] += dy[i] * ((x[i] - stat[0]) * stat[1]);
+            sb[i] += dy[i];
+        }
     }
 
-NGS_RUN(ngs_f64, double)
-NGS_RUN(ngs_f32, float)
+    memcpy((double *) s->out[0].data + lo, sw, (size_t) m * sizeof(double));
+    memcpy((double *) s->out[1].data + lo, sb, (size_t) m * sizeof(double));
+}
 
 
 static maas_status_t
 ngs_run(const maas_step_t *s, maas_slot_t *slot, int64_t first, int64_t last)
 {
-    int64_t  rows, n, lo;
+    int64_t  rows, n, lo, m;
 
     (void) slot;
 
     norm_rows(s->attr, &s->in[1], &rows, &n);
 
     for (int64_t u = first; u < last; u++) {
-        lo = u * NG_COLUMNS;
+        lo = u * ngs_columns(n);
+        m = maas_min(n - lo, ngs_columns(n));
 
-        if (lo < n) {
-            (s->in[0].dtype == MAAS_F64 ? ngs_f64 : ngs_f32)(
-                s, rows, n, lo, maas_min(n - lo, NG_COLUMNS));
+        if (m <= 0) {
+            continue;
+        }
+
+        if (s->in[0].dtype == MAAS_F64) {
+            ngs_f64(s, rows, n, lo, m);
+
+        } else {
+            s->k->layer_norm_sums((float *) s->out[0].data + lo,
+                                  (float *) s->out[1].data + lo,
+                                  (const float *) s->in[0].data + lo,
+                                  (const float *) s->in[1].data + lo, n,
+                                  s->in[2].data, rows, m);
         }
     }
 

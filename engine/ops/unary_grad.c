@@ -7,8 +7,8 @@
  * At a kink the derivative is the one that PyTorch takes: Relu'(0) = 0,
  * Abs'(0) = 0, LeakyRelu'(0) = alpha.
  *
- * float32 rows take exp, erf and the like from the kernel table, a block at
- * a time; float64 is the reference.
+ * float32 rows are of the kernel table (back), or take exp from there, a
+ * block at a time; float64 is the reference.
  */
 
 #include <math.h>
@@ -42,81 +42,70 @@ ug_sigmoid(double v)
      * (1 + UG_3K * v * v))
 
 /*
- * The functions: F(id, operator, saved output?, float64; and float32 by
- * s = k0(p0), t = k1(p1) of the kernel table).  d: dy, v: the saved value,
- * A, B: the operator's parameters.
+ * The functions of the kernel table: F(id, kernel, operator, saved output?,
+ * float64).  d: dy, v: the saved value, A, B: the operator's parameters.
+ */
+#define UG_KERNELS(F)                                                         \
+    F(relu, RELU, "Relu", true, v > 0 ? d : 0)                                \
+    F(leaky, LEAKY, "LeakyRelu", false, v > 0 ? d : A * d)                    \
+    F(elu, ELU, "Elu", false, v > 0 ? d : d * A * exp(v))                     \
+    F(sigmoid, SIGMOID, "Sigmoid", true, d * v * (1 - v))                     \
+    F(tanh, TANH, "Tanh", true, d * (1 - v * v))                              \
+    F(hsigmoid, HSIGMOID, "HardSigmoid", false,                               \
+      A * v + B > 0 && A * v + B < 1 ? A * d : 0)                             \
+    F(hswish, HSWISH, "HardSwish", false,                                     \
+      v <= -3 ? 0 : v >= 3 ? d : d * (v / 3 + 0.5))                           \
+    F(softplus, SOFTPLUS, "Softplus", false, d * ug_sigmoid(v))               \
+    F(gelu, GELU, "Gelu", false,                                              \
+      d * ((1 + erf(v * M_SQRT1_2)) / 2                                       \
+           + v * exp(-v * v / 2) * UG_RSQRT_2PI))                             \
+    F(gelu_tanh, GELU_TANH, "", false,                                        \
+      d * UG_GELU_TANH(tanh(UG_GELU_C * (v + 0.044715 * v * v * v))))         \
+    F(swish, SWISH, "Swish", false,                                           \
+      d * ug_sigmoid(A * v) * (1 + A * v * (1 - ug_sigmoid(A * v))))          \
+    F(mish, MISH, "Mish", false,                                              \
+      d * (ug_tsp(v) + v * ug_sigmoid(v) * (1 - ug_tsp(v) * ug_tsp(v))))
+
+/*
+ * The others: F(id, operator, saved output?, float64; and float32 by
+ * s = k0(p0) of the kernel table).
  */
 #define UG_LIST(F)                                                            \
-    F(relu, "Relu", true, v > 0 ? d : 0,                                      \
-      NONE, 0, NONE, 0, v > 0 ? d : 0)                                        \
-    F(leaky, "LeakyRelu", false, v > 0 ? d : A * d,                           \
-      NONE, 0, NONE, 0, v > 0 ? d : A * d)                                    \
     F(threshold, "ThresholdedRelu", false, v > A ? d : 0,                     \
-      NONE, 0, NONE, 0, v > A ? d : 0)                                        \
-    F(elu, "Elu", false, v > 0 ? d : d * A * exp(v),                          \
-      EXP, v > 0 ? 0 : v, NONE, 0, v > 0 ? d : d * A * s)                     \
+      NONE, 0, v > A ? d : 0)                                                 \
     F(selu, "Selu", false, B * (v > 0 ? d : d * A * exp(v)),                  \
-      EXP, v > 0 ? 0 : v, NONE, 0, B * (v > 0 ? d : d * A * s))               \
+      EXP, v > 0 ? 0 : v, B * (v > 0 ? d : d * A * s))                        \
     F(celu, "Celu", false, v > 0 ? d : d * exp(v / A),                        \
-      EXP, v > 0 ? 0 : v / A, NONE, 0, v > 0 ? d : d * s)                     \
-    F(sigmoid, "Sigmoid", true, d * v * (1 - v),                              \
-      NONE, 0, NONE, 0, d * v * (1 - v))                                      \
-    F(tanh, "Tanh", true, d * (1 - v * v),                                    \
-      NONE, 0, NONE, 0, d * (1 - v * v))                                      \
-    F(hsigmoid, "HardSigmoid", false, A * v + B > 0 && A * v + B < 1          \
-                                      ? A * d : 0,                            \
-      NONE, 0, NONE, 0, A * v + B > 0 && A * v + B < 1 ? A * d : 0)           \
-    F(hswish, "HardSwish", false,                                             \
-      v <= -3 ? 0 : v >= 3 ? d : d * (v / 3 + 0.5),                           \
-      NONE, 0, NONE, 0,                                                       \
-      v <= -3 ? 0 : v >= 3 ? d : d * (v * (1 / 3.0f) + 0.5f))                 \
-    F(softplus, "Softplus", false, d * ug_sigmoid(v),                         \
-      SIGMOID, v, NONE, 0, d * s)                                             \
+      EXP, v > 0 ? 0 : v / A, v > 0 ? d : d * s)                              \
     F(softsign, "Softsign", false, d / ((1 + fabs(v)) * (1 + fabs(v))),       \
-      NONE, 0, NONE, 0, d / ((1 + fabsf(v)) * (1 + fabsf(v))))                \
-    F(gelu, "Gelu", false,                                                    \
-      d * ((1 + erf(v * M_SQRT1_2)) / 2                                       \
-           + v * exp(-v * v / 2) * UG_RSQRT_2PI),                             \
-      ERF, v * (float) M_SQRT1_2, EXP, -v * v / 2,                            \
-      d * ((1 + s) / 2 + v * t * (float) UG_RSQRT_2PI))                       \
-    F(gelu_tanh, "", false,                                                   \
-      d * UG_GELU_TANH(tanh(UG_GELU_C * (v + 0.044715 * v * v * v))),         \
-      TANH, (float) UG_GELU_C * (v + 0.044715f * v * v * v), NONE, 0,         \
-      d * UG_GELU_TANH(s))                                                    \
-    F(swish, "Swish", false,                                                  \
-      d * ug_sigmoid(A * v) * (1 + A * v * (1 - ug_sigmoid(A * v))),          \
-      SIGMOID, A * v, NONE, 0, d * s * (1 + A * v * (1 - s)))                 \
-    F(mish, "Mish", false,                                                    \
-      d * (ug_tsp(v) + v * ug_sigmoid(v) * (1 - ug_tsp(v) * ug_tsp(v))),      \
-      SIGMOID, v, MISH, v, d * (v == 0 ? 0.6f : t / v                         \
-                                + v * s * (1 - (t / v) * (t / v))))           \
+      NONE, 0, d / ((1 + fabsf(v)) * (1 + fabsf(v))))                         \
     F(sqrt, "Sqrt", true, d / (2 * v),                                        \
-      NONE, 0, NONE, 0, d / (2 * v))                                          \
+      NONE, 0, d / (2 * v))                                                   \
     F(reciprocal, "Reciprocal", true, -d * v * v,                             \
-      NONE, 0, NONE, 0, -d * v * v)                                           \
-    F(exp, "Exp", true, d * v, NONE, 0, NONE, 0, d * v)                       \
-    F(log, "Log", false, d / v, NONE, 0, NONE, 0, d / v)                      \
+      NONE, 0, -d * v * v)                                                    \
+    F(exp, "Exp", true, d * v, NONE, 0, d * v)                                \
+    F(log, "Log", false, d / v, NONE, 0, d / v)                               \
     F(abs, "Abs", false, v > 0 ? d : v < 0 ? -d : 0,                          \
-      NONE, 0, NONE, 0, v > 0 ? d : v < 0 ? -d : 0)                           \
+      NONE, 0, v > 0 ? d : v < 0 ? -d : 0)                                    \
     F(erf, "Erf", false, d * M_2_SQRTPI * exp(-v * v),                        \
-      EXP, -v * v, NONE, 0, d * (float) M_2_SQRTPI * s)                       \
-    F(sin, "Sin", false, d * cos(v), NONE, 0, NONE, 0, d * cosf(v))           \
-    F(cos, "Cos", false, -d * sin(v), NONE, 0, NONE, 0, -d * sinf(v))         \
-    F(tan, "Tan", true, d * (1 + v * v), NONE, 0, NONE, 0, d * (1 + v * v))   \
+      EXP, -v * v, d * (float) M_2_SQRTPI * s)                                \
+    F(sin, "Sin", false, d * cos(v), NONE, 0, d * cosf(v))                    \
+    F(cos, "Cos", false, -d * sin(v), NONE, 0, -d * sinf(v))                  \
+    F(tan, "Tan", true, d * (1 + v * v), NONE, 0, d * (1 + v * v))            \
     F(asin, "Asin", false, d / sqrt(1 - v * v),                               \
-      NONE, 0, NONE, 0, d / sqrtf(1 - v * v))                                 \
+      NONE, 0, d / sqrtf(1 - v * v))                                          \
     F(acos, "Acos", false, -d / sqrt(1 - v * v),                              \
-      NONE, 0, NONE, 0, -d / sqrtf(1 - v * v))                                \
+      NONE, 0, -d / sqrtf(1 - v * v))                                         \
     F(atan, "Atan", false, d / (1 + v * v),                                   \
-      NONE, 0, NONE, 0, d / (1 + v * v))                                      \
-    F(sinh, "Sinh", false, d * cosh(v), NONE, 0, NONE, 0, d * coshf(v))       \
-    F(cosh, "Cosh", false, d * sinh(v), NONE, 0, NONE, 0, d * sinhf(v))       \
+      NONE, 0, d / (1 + v * v))                                               \
+    F(sinh, "Sinh", false, d * cosh(v), NONE, 0, d * coshf(v))                \
+    F(cosh, "Cosh", false, d * sinh(v), NONE, 0, d * sinhf(v))                \
     F(asinh, "Asinh", false, d / sqrt(v * v + 1),                             \
-      NONE, 0, NONE, 0, d / sqrtf(v * v + 1))                                 \
+      NONE, 0, d / sqrtf(v * v + 1))                                          \
     F(acosh, "Acosh", false, d / sqrt(v * v - 1),                             \
-      NONE, 0, NONE, 0, d / sqrtf(v * v - 1))                                 \
+      NONE, 0, d / sqrtf(v * v - 1))                                          \
     F(atanh, "Atanh", false, d / (1 - v * v),                                 \
-      NONE, 0, NONE, 0, d / (1 - v * v))
+      NONE, 0, d / (1 - v * v))
 
 
 /* tanh(softplus(v)) */
@@ -135,7 +124,7 @@ typedef void (*ug_row_pt)(const maas_kernels_t *k, void *dx, const void *dy,
 #define UG_C   UG_GELU_C
 #define UG_3K  (3 * 0.044715)
 
-#define UG_F64(id, name, saved, e64, k0, p0, k1, p1, e32)                     \
+#define UG_F64(id, e64)                                                       \
     static void                                                               \
     ug_##id##_f64(const maas_kernels_t *k, void *dx, const void *dy,          \
         const void *pv, int64_t n, float a, float b)                          \
@@ -154,31 +143,26 @@ typedef void (*ug_row_pt)(const maas_kernels_t *k, void *dx, const void *dy,
         }                                                                     \
     }
 
-UG_LIST(UG_F64)
-
-#undef UG_C
-#undef UG_3K
-#define UG_C   (float) UG_GELU_C
-#define UG_3K  (3 * 0.044715f)
-
-#define UG_TABLE(t, fn, pre)                                                  \
-    if (fn != MAAS_U_NONE) {                                                  \
-        for (int64_t i = 0; i < m; i++) {                                     \
-            const float  v = vv[i];                                           \
-                                                                              \
-            (void) v;                                                         \
-            t[i] = pre;                                                       \
-        }                                                                     \
-                                                                              \
-        k->unary[maas_max(fn, 0)](t, t, m, 0, 0);                             \
-    }
-
-#define UG_F32(id, name, saved, e64, k0, p0, k1, p1, e32)                     \
+#define UG_F32_KERNEL(id, of)                                                 \
     static void                                                               \
     ug_##id##_f32(const maas_kernels_t *k, void *dx, const void *dy,          \
         const void *pv, int64_t n, float a, float b)                          \
     {                                                                         \
-        float         ts[UG_BLOCK], tt[UG_BLOCK], *x = dx;                    \
+        k->back[MAAS_G_##of](dx, dy, pv, n, a, b);                            \
+    }
+
+#define UG_KERNEL(id, of, name, saved, e64)  UG_F32_KERNEL(id, of)            \
+                                             UG_F64(id, e64)
+
+UG_KERNELS(UG_KERNEL)
+
+
+#define UG_F32(id, k0, p0, e32)                                               \
+    static void                                                               \
+    ug_##id##_f32(const maas_kernels_t *k, void *dx, const void *dy,          \
+        const void *pv, int64_t n, float a, float b)                          \
+    {                                                                         \
+        float         t[UG_BLOCK], *x = dx;                                   \
         int64_t       m;                                                      \
         const float  *pd = dy, *vv = pv, A = a, B = b;                        \
                                                                               \
@@ -188,23 +172,33 @@ UG_LIST(UG_F64)
                                                                               \
         for ( ; n > 0; n -= m, x += m, pd += m, vv += m) {                    \
             m = maas_min(n, UG_BLOCK);                                        \
-            UG_TABLE(ts, MAAS_U_##k0, p0)                                     \
-            UG_TABLE(tt, MAAS_U_##k1, p1)                                     \
+                                                                              \
+            if (MAAS_U_##k0 != MAAS_U_NONE) {                                 \
+                for (int64_t i = 0; i < m; i++) {                             \
+                    const float  v = vv[i];                                   \
+                                                                              \
+                    (void) v;                                                 \
+                    t[i] = p0;                                                \
+                }                                                             \
+                                                                              \
+                k->unary[maas_max(MAAS_U_##k0, 0)](t, t, m, 0, 0);            \
+            }                                                                 \
                                                                               \
             for (int64_t i = 0; i < m; i++) {                                 \
                 const float  d = pd[i], v = vv[i];                            \
-                const float  s = MAAS_U_##k0 != MAAS_U_NONE ? ts[i] : 0;      \
-                const float  t = MAAS_U_##k1 != MAAS_U_NONE ? tt[i] : 0;      \
+                const float  s = MAAS_U_##k0 != MAAS_U_NONE ? t[i] : 0;       \
                                                                               \
                 (void) v;                                                     \
                 (void) s;                                                     \
-                (void) t;                                                     \
                 x[i] = e32;                                                   \
             }                                                                 \
         }                                                                     \
     }
 
-UG_LIST(UG_F32)
+#define UG_LOOP(id, name, saved, e64, k0, p0, e32)  UG_F32(id, k0, p0, e32)   \
+                                                    UG_F64(id, e64)
+
+UG_LIST(UG_LOOP)
 
 
 typedef struct {
@@ -214,14 +208,19 @@ typedef struct {
     ug_row_pt    f64;
 } ug_fn_t;
 
-#define UG_ROW(id, name, saved, e64, k0, p0, k1, p1, e32)                     \
+#define UG_ROW_KERNEL(id, of, name, saved, e64)                               \
+    { name, saved, ug_##id##_f32, ug_##id##_f64 },
+#define UG_ROW(id, name, saved, e64, k0, p0, e32)                             \
     { name, saved, ug_##id##_f32, ug_##id##_f64 },
 
-static const ug_fn_t  ug_fns[] = { UG_LIST(UG_ROW) };
+static const ug_fn_t  ug_fns[] = { UG_KERNELS(UG_ROW_KERNEL)
+                                   UG_LIST(UG_ROW) };
 
-#define UG_WORD(id, name, saved, e64, k0, p0, k1, p1, e32)  #id,
+#define UG_WORD_KERNEL(id, of, name, saved, e64)  #id,
+#define UG_WORD(id, name, saved, e64, k0, p0, e32)  #id,
 
-static const char *const  ug_words[] = { UG_LIST(UG_WORD) NULL };
+static const char *const  ug_words[] = { UG_KERNELS(UG_WORD_KERNEL)
+                                         UG_LIST(UG_WORD) NULL };
 
 
 /* -- the operator -------------------------------------------------------- */

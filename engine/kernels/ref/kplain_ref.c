@@ -19,6 +19,7 @@
 #include "kernels/ref/qrow_body.h"
 #include "kernels/ref/map_body.h"
 #include "kernels/ref/row_body.h"
+#include "kernels/ref/back_body.h"
 #include "kernels/ref/block_body.h"
 
 

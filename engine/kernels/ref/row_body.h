@@ -165,16 +165,13 @@ MAAS_K(log_softmax)(float *y, const float *x, int64_t n)
 }
 
 
-/* Two passes: the variance is that of x - mean.  mean, inv_std: or NULL. */
-void
-MAAS_K(layer_norm)(float *y, const float *x, const float *gamma,
-    const float *beta, int64_t n, float eps, float *mean, float *inv_std)
+/* 1 / sqrt(the mean of (x - mu)^2, and eps). */
+static float
+MAAS_K(inv_std)(const float *x, int64_t n, float mu, float eps)
 {
     int      j, w;
-    float    mu, d, inv, acc[MAAS_K_LANES] = { 0 };
+    float    d, acc[MAAS_K_LANES] = { 0 };
     int64_t  i;
-
-    mu = MAAS_K(reduce_sum)(x, n) / (float) n;
 
     for (i = 0; i < n; i += MAAS_K_LANES) {
         w = (int) maas_min(n - i, MAAS_K_LANES);
@@ -185,8 +182,22 @@ MAAS_K(layer_norm)(float *y, const float *x, const float *gamma,
         }
     }
 
-    inv = MAAS_K(reduce_sum)(acc, MAAS_K_LANES) / (float) n;
-    inv = 1.0f / sqrtf(inv + eps);
+    d = MAAS_K(reduce_sum)(acc, MAAS_K_LANES) / (float) n;
+
+    return 1.0f / sqrtf(d + eps);
+}
+
+
+/* Two passes: the variance is that of x - mean.  mean, inv_std: or NULL. */
+void
+MAAS_K(layer_norm)(float *y, const float *x, const float *gamma,
+    const float *beta, int64_t n, float eps, float *mean, float *inv_std)
+{
+    float    mu, inv;
+    int64_t  i;
+
+    mu = MAAS_K(reduce_sum)(x, n) / (float) n;
+    inv = MAAS_K(inv_std)(x, n, mu, eps);
 
     for (i = 0; i < n; i++) {
         y[i] = MAAS_MADD((x[i] - mu) * inv, gamma[i],

@@ -1,6 +1,6 @@
 /*
- * kmap_avx2: element-wise kernels and whole-row kernels; the bodies are in
- * vmap.h and vrow.h, the functions in vmath.h.
+ * kmap_avx2: element-wise kernels, whole-row kernels and gradients of both;
+ * the bodies are in vmap.h, vrow.h and vback.h, the functions in vmath.h.
  *
  * Nothing is allocated and nothing kept; all functions are reentrant.
  */
@@ -16,3 +16,4 @@
 #include "kernels/x86/vmath.h"
 #include "kernels/x86/vmap.h"
 #include "kernels/x86/vrow.h"
+#include "kernels/x86/vback.h"

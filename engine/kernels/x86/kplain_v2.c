@@ -18,4 +18,5 @@
 #include "kernels/ref/qrow_body.h"
 #include "kernels/ref/map_body.h"
 #include "kernels/ref/row_body.h"
+#include "kernels/ref/back_body.h"
 #include "kernels/ref/block_body.h"
