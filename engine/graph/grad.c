@@ -117,6 +117,34 @@ grad_find(maas_grad_t *c, const char *domain, const char *op)
 
 
 void
+maas_grad_become(maas_grad_t *c, const char *op, int n_out)
+{
+    maas_vid_t       *out;
+    maas_node_t      *n = &c->g->node[c->index];
+    const maas_op_t  *row = grad_find(c, "maas", op);
+
+    if (row == NULL || c->rc != MAAS_OK) {
+        return;
+    }
+
+    out = maas_arena_alloc(c->g->arena,
+                           (size_t) n_out * sizeof(maas_vid_t));
+    if (out == NULL) {
+        grad_rc(c, maas_err_nomem(c->err));
+        return;
+    }
+
+    for (int i = 0; i < n_out; i++) {
+        out[i] = i < n->n_out ? n->out[i] : MAAS_NOVAL;
+    }
+
+    n->op = row;
+    n->out = out;
+    n->n_out = (uint16_t) n_out;
+}
+
+
+void
 maas_grad_emit_n(maas_grad_t *c, const char *domain, const char *op,
     const maas_raw_attr_t *attr, uint32_t n_attr, const maas_vid_t *in,
     uint32_t n_in, maas_vid_t *out, uint32_t n_out)

@@ -57,6 +57,13 @@ maas_grad_in(const maas_grad_t *c, int i)
  */
 maas_vid_t maas_grad_out(maas_grad_t *c, int i);
 
+/*
+ * The forward node becomes an operator of domain maas that takes the same
+ * inputs and attributes and has n_out outputs: it also gives what the
+ * gradient wants saved, by maas_grad_out().  c->n stays as it was.
+ */
+void maas_grad_become(maas_grad_t *c, const char *op, int n_out);
+
 /* Type of a value; forward values are all inferred. */
 const maas_type_t *maas_grad_type(const maas_grad_t *c, maas_vid_t v);
 

@@ -1,6 +1,10 @@
 /*
  * LSTM-14, gates i, o, f, c, with peepholes and coupled input and forget.
  * The work is in rnn_core.c and rnn_run.c.
+ *
+ * maas.LSTMTrain is the same with a fourth output, which the gradient reads:
+ * gates [seq, directions, batch, 4 hidden] after their functions, in the
+ * order of a direction's steps; 0 behind the end of a row.
  */
 
 #include "ops/grads.h"
@@ -55,6 +59,13 @@ static const maas_formal_t  lstm_out[] = {
     { "Y_c", MAAS_D_FLOAT, 'T', MAAS_OPT }
 };
 
+static const maas_formal_t  lstm_train_out[] = {
+    { "Y", MAAS_D_FLOAT, 'T', MAAS_OPT },
+    { "Y_h", MAAS_D_FLOAT, 'T', MAAS_OPT },
+    { "Y_c", MAAS_D_FLOAT, 'T', MAAS_OPT },
+    { "gates", MAAS_D_FLOAT, 'T', MAAS_OPT }
+};
+
 static const maas_attr_row_t  lstm_attrs[] = {
     RNN_ATTRS,
     { "input_forget", MAAS_ATTR_INT, false,
@@ -84,6 +95,15 @@ static const maas_case_t  lstm_cases[] = {
     { NULL, NULL }
 };
 
+static const maas_case_t  lstm_train_cases[] = {
+    { "hidden_size=5 > 4 | f32[3,2,4] =f32[1,20,4] =f32[1,20,5]", NULL },
+    { "direction=bidirectional > 4 | f32[7,3,9] =f32[2,68,9] =f32[2,68,17] "
+      "=f32[2,136] i32[3]{7,2,0} f32[2,3,17] f32[2,3,17]", NULL },
+    { "direction=reverse > 4 | f64[5,19,3] f64[1,12,3] f64[1,12,3] "
+      "f64[1,24]", NULL },
+    { NULL, NULL }
+};
+
 static const maas_case_t  lstm_bad[] = {
     { "| f32[3,2,4] f32[1,20,4] f32[1,20,5] - - - - f32[1,14]", "P" },
     { "| f32[3,2,4] f32[1,20,4] f32[1,20,5] - - f32[1,2,4]", "initial_h" },
@@ -103,6 +123,16 @@ const maas_op_t  maas_ops_lstm[] = {
         .pack = lstm_op_pack, .flops = rnn_flops,
         .grad = maas_grad_rnn,
         .cases = lstm_cases, .bad = lstm_bad
+    },
+    {
+        .name = "LSTMTrain", .domain = "maas", .since = 1,
+        .flags = MAAS_OP_PURE | MAAS_OP_INTERNAL,
+        MAAS_IO(lstm_in, lstm_train_out),
+        MAAS_ATTRS(lstm_attrs, rnn_attr_t),
+        .infer = lstm_op_infer,
+        MAAS_KERNELS(lstm_kernels),
+        .pack = lstm_op_pack, .flops = rnn_flops,
+        .cases = lstm_train_cases, .bad = lstm_bad
     },
     { .name = NULL }
 };

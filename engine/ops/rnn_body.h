@@ -220,6 +220,35 @@ RNN(store)(RNN(unit_t) *u, int64_t step)
 }
 
 
+/* Gates of a step after their functions; 0 where a row has ended. */
+static void
+RNN(save)(RNN(unit_t) *u, const RNN_T *gates, int64_t ld, int64_t step)
+{
+    RNN_T               *p;
+    size_t               size = (size_t) u->g->gates * sizeof(RNN_T);
+    const rnn_geom_t    *g = u->g;
+    const maas_step_t   *s = u->s;
+
+    if (s->n_out <= RNN_SAVED || s->out[RNN_SAVED].dtype == MAAS_NODTYPE
+        || s->out[RNN_SAVED].data == NULL)
+    {
+        return;
+    }
+
+    p = (RNN_T *) s->out[RNN_SAVED].data
+        + ((step * g->dirs + u->dir) * g->batch + u->b0) * g->gates;
+
+    for (int64_t b = 0; b < u->mb; b++, p += g->gates) {
+        if (step < u->len[b]) {
+            memcpy(p, gates + b * ld, size);
+
+        } else {
+            memset(p, 0, size);
+        }
+    }
+}
+
+
 /* Bias of the gates; behind it the one of GRU's linear_before_reset. */
 static void
 RNN(biases)(RNN(unit_t) *u)
@@ -299,6 +328,7 @@ RNN(unit)(RNN(unit_t) *u)
 
             } else {
                 RNN(cell_lstm)(u, at, g->tb * g->gates, s0 + i);
+                RNN(save)(u, at, g->tb * g->gates, s0 + i);
             }
 
             RNN(store)(u, s0 + i);

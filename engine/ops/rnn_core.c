@@ -179,10 +179,15 @@ rnn_infer_out(maas_infer_t *c, const rnn_attr_t *a, maas_dim_t seq,
     maas_dim_t    y1[] = { batch, seq, dirs, hid };
     maas_dim_t    h0[] = { dirs, batch, hid };
     maas_dim_t    h1[] = { batch, dirs, hid };
+    maas_dim_t    saved[] = { seq, dirs, batch,
+                              maas_dim_mul(c->syms, hid, 4) };
 
     for (int o = 0; o < c->n_out; o++) {
         if (o == 0) {
             maas_infer_set(c, o, t, 4, a->layout ? y1 : y0);
+
+        } else if (o == RNN_SAVED) {
+            maas_infer_set(c, o, t, 4, saved);
 
         } else {
             maas_infer_set(c, o, t, 3, a->layout ? h1 : h0);

@@ -18,6 +18,8 @@ enum { RNN_FORWARD = 0, RNN_REVERSE, RNN_BIDIRECTIONAL };
 
 extern const char *const  rnn_directions[];
 
+#define RNN_SAVED  3            /* the output of maas.LSTMTrain for gates */
+
 typedef struct {
     float        clip;                  /* 0: none */
     int64_t      direction;

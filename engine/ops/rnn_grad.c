@@ -8,7 +8,8 @@
  *   da = maas.<cell>Grad(a, R, dY, ...)
  *   dX = da W,  dW = da^T X,  dR = da^T H,  db = sum of da
  *
- * so nothing but Y is kept from the forward pass.
+ * so nothing but Y is kept from the forward pass; of LSTM the gates, too,
+ * after their functions (maas.LSTMTrain), which spares the first line.
  */
 
 #include "ops/grads.h"
@@ -22,6 +23,7 @@ typedef struct {
     bool               relu;
     int                dirs;
     maas_vid_t         lens, lens64;            /* or MAAS_NOVAL */
+    maas_vid_t         saved;                   /* LSTM: its gates */
     /* of the direction at work */
     int                dir;
     bool               reverse;
@@ -242,8 +244,7 @@ rnng_pre(rnng_t *g, maas_vid_t *q)
     int64_t       n;
 
     if (g->b != MAAS_NOVAL) {
-        n = g->at->hidden_size * (g->cell == RNN_CELL_LSTM ? 4
-                                  : g->cell == RNN_CELL_GRU ? 3 : 1);
+        n = g->at->hidden_size * (g->cell == RNN_CELL_GRU ? 3 : 1);
         wb = rnng_slice(c, g->b, 0, n, 1);
         rb = rnng_slice(c, g->b, n, far, 1);
     }
@@ -323,10 +324,13 @@ rnng_direction(rnng_t *g, int dir)
     maas_vid_t        in[7], out[3], q;
     maas_raw_attr_t   relu = maas_pass_int("relu", g->relu);
     maas_raw_attr_t   before = maas_pass_int("before", g->before);
+    maas_raw_attr_t   saved = maas_pass_int("saved", 1);
 
     rnng_load(g, dir);
 
-    in[0] = rnng_pre(g, &q);
+    q = MAAS_NOVAL;
+    in[0] = g->cell == RNN_CELL_LSTM ? rnng_part(g, g->saved, 1)
+                                     : rnng_pre(g, &q);
     in[1] = g->r;
     in[2] = rnng_turn(g, rnng_part(g, c->dout[0], 1));
     in[3] = c->n->n_out > 1 ? rnng_part(g, c->dout[1], 0) : MAAS_NOVAL;
@@ -343,8 +347,9 @@ rnng_direction(rnng_t *g, int dir)
         out[2] = MAAS_NOVAL;
 
     } else {
-        maas_grad_emit_n(c, "maas", op[g->cell], &before,
-                         g->cell == RNN_CELL_GRU, in, 7, out, 3);
+        maas_grad_emit_n(c, "maas", op[g->cell],
+                         g->cell == RNN_CELL_GRU ? &before : &saved, 1, in, 7,
+                         out, 3);
     }
 
     g->dh0 = out[1];
@@ -463,6 +468,11 @@ maas_grad_rnn(maas_grad_t *c)
 
     if (!maas_dim_known(at.hidden_size)) {
         return rnng_refuse(c, "an unknown hidden size");
+    }
+
+    if (g.cell == RNN_CELL_LSTM) {
+        maas_grad_become(c, "LSTMTrain", RNN_SAVED + 1);
+        g.saved = maas_grad_out(c, RNN_SAVED);
     }
 
     for (int d = 0; d < g.dirs; d++) {

@@ -130,8 +130,11 @@ RG(lstm_forward)(const rg_t *g)
             a = (REAL *) g->da + RG_AT(g, t, r) * 4 * h;
             memcpy(a, (const REAL *) g->pre + RG_AT(g, t, r) * 4 * h,
                    (size_t) (4 * h) * sizeof(REAL));
-            RG(sigmoid)(g, a, 3 * h);
-            RG(tanh)(g, a + 3 * h, h);
+
+            if (!g->saved) {
+                RG(sigmoid)(g, a, 3 * h);
+                RG(tanh)(g, a + 3 * h, h);
+            }
 
             i = a;
             f = a + 2 * h;

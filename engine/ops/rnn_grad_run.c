@@ -7,7 +7,8 @@
  *   GRUGrad(P, R, dY, dYh, Q, H, lens)      -> dP, dH0, dQ
  *
  * P [seq, batch, gates] are the gates before their functions, which one
- * product over all steps has recomputed from X and Y (rnn_grad.c); for GRU
+ * product over all steps has recomputed from X and Y (rnn_grad.c); for LSTM
+ * with saved = 1 after them, as maas.LSTMTrain left them; for GRU
  * without the recurrent part Q, for which H [seq, batch, hidden] are the
  * states before each step.  R [gates, hidden] are the recurrent weights.
  * before = 1, a GRU without linear_before_reset: Q's last third has come from
@@ -29,13 +30,14 @@
 typedef struct {
     int64_t  relu;              /* RNN: instead of tanh */
     int64_t  before;            /* GRU: the reset before the product */
+    int64_t  saved;             /* LSTM: P has gone through its functions */
 } rg_attr_t;
 
 /* One block; pointers to whole tensors, NULL: absent. */
 typedef struct {
     const maas_kernels_t  *k;
     rnn_cell_t             cell;
-    bool                   relu, before;
+    bool                   relu, before, saved;
     int64_t                seq, batch, hid, gates;
     int64_t                n0, nb;      /* rows of the block */
     const void            *pre, *r, *dy, *dyh, *c0, *dyc, *rec, *hprev;
@@ -245,6 +247,8 @@ rg_run(const maas_step_t *s, maas_slot_t *slot, int64_t first, int64_t last,
     rg_scratch(&g, wide ? 8 : 4, part);
 
     g.relu = cell == RNN_CELL_RNN && ((const rg_attr_t *) s->attr)->relu != 0;
+    g.saved = cell == RNN_CELL_LSTM
+              && ((const rg_attr_t *) s->attr)->saved != 0;
     g.pre = rg_in(s, RG_P);
     g.r = rg_in(s, RG_R);
     g.dy = rg_in(s, RG_DY);
@@ -405,6 +409,11 @@ static const maas_attr_row_t  rnngrad_attrs[] = {
       .off = offsetof(rg_attr_t, relu), .min = 0, .max = 1 }
 };
 
+static const maas_attr_row_t  lstmgrad_attrs[] = {
+    { .name = "saved", .type = MAAS_ATTR_INT,
+      .off = offsetof(rg_attr_t, saved), .min = 0, .max = 1 }
+};
+
 static const maas_attr_row_t  grugrad_attrs[] = {
     { .name = "before", .type = MAAS_ATTR_INT,
       .off = offsetof(rg_attr_t, before), .min = 0, .max = 1 }
@@ -431,6 +440,7 @@ static const maas_case_t  lstmgrad_cases[] = {
     { "| f32[3,2,20] f32[20,5] f32[3,2,5] f32[2,5] f32[2,5] f32[2,5]", NULL },
     { "| f64[3,2,20] f64[20,5] f64[3,2,5]", NULL },
     { "| f32[4,37,76] f32[76,19] - f32[37,19]", NULL },
+    { "saved=1 | f32[4,37,76] f32[76,19] - f32[37,19]", NULL },
     { "| f32[3,2,20] f32[20,5] f32[3,2,5] f32[2,5] f32[2,5] f32[2,5] "
       "i32[2]{0,2}", NULL },
     { NULL, NULL }
@@ -470,7 +480,7 @@ static const maas_case_t  grugrad_bad[] = {
 
 const maas_op_t  maas_ops_rnn_grad_run[] = {
     { RG_ROW("RNNGrad", rnngrad), MAAS_ATTRS(rnngrad_attrs, rg_attr_t) },
-    { RG_ROW("LSTMGrad", lstmgrad) },
+    { RG_ROW("LSTMGrad", lstmgrad), MAAS_ATTRS(lstmgrad_attrs, rg_attr_t) },
     { RG_ROW("GRUGrad", grugrad), MAAS_ATTRS(grugrad_attrs, rg_attr_t) },
     { .name = NULL }
 };
