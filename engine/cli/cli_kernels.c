@@ -410,6 +410,26 @@ kb_back(const kb_t *b)
 }
 
 
+/* Rows of n, of four gates each. */
+static void
+kb_lstm_cell(const kb_t *b)
+{
+    for (int i = 0; i < KB_ROW; i += (int) b->n) {
+        b->k->lstm_cell(b->y + i, b->x + 4 * i, b->w + i, b->n);
+    }
+}
+
+
+static void
+kb_lstm_back(const kb_t *b)
+{
+    for (int i = 0; i < KB_ROW; i += (int) b->n) {
+        b->k->lstm_back(b->y + 4 * i, b->x + i, b->y + 4 * KB_ROW + i,
+                        b->w + i, b->w + i, b->n);
+    }
+}
+
+
 static void
 kb_dot(const kb_t *b)
 {
@@ -512,6 +532,8 @@ static const kb_row_t  kb_rows[] = {
     { "layer_norm_back 64", kb_norm_back, 0, 0, 64, 0, 12 },
     { "layer_norm_back", kb_norm_back, 0, 0, KB_ROW, 0, 16 },
     { "layer_norm_sums 64", kb_norm_sums, 0, 0, 64, 0, 8 },
+    { "lstm_cell 128", kb_lstm_cell, 0, 0, 128, 0, 20 },
+    { "lstm_back 128", kb_lstm_back, 0, 0, 128, 0, 52 },
     { "dot", kb_dot, 0, 0, 0, 0, 8 },
     { "axpy", kb_axpy, 0, 0, 0, 0, 12 },
     { "f16_to_f32", kb_from_f16, 0, 0, 0, 0, 6 },

@@ -347,6 +347,18 @@ typedef struct maas_kernels_s {
         const float *x, int64_t ld, const float *stats, int64_t rows,
         int64_t n);
 
+    /* A row of LSTM: c = f * last + i * g, the gates i o f g in a. */
+    void (*lstm_cell)(float *c, const float *a, const float *last,
+        int64_t n);
+
+    /*
+     * Its gradient: a becomes that by the gates before their functions, from
+     * dh and dc, those by the new state and cell, and th, tanh of the new
+     * cell; dc becomes that by the last cell.
+     */
+    void (*lstm_back)(float *a, const float *dh, float *dc,
+        const float *last, const float *th, int64_t n);
+
     float (*dot)(const float *a, const float *b, int64_t n);
     void (*axpy)(float *y, float a, const float *x, int64_t n);
 

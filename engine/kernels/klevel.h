@@ -92,6 +92,10 @@
     void maas_k_f32_layer_norm_sums_##l(float *dgamma, float *dbeta,          \
         const float *dy, const float *x, int64_t ld, const float *stats,      \
         int64_t rows, int64_t n);                                             \
+    void maas_k_f32_lstm_cell_##l(float *c, const float *a,                   \
+        const float *last, int64_t n);                                        \
+    void maas_k_f32_lstm_back_##l(float *a, const float *dh, float *dc,       \
+        const float *last, const float *th, int64_t n);                       \
     float maas_k_f32_dot_##l(const float *a, const float *b, int64_t n);      \
     void maas_k_f32_axpy_##l(float *y, float a, const float *x, int64_t n);   \
     void maas_k_f32_transpose_##l(float *dst, int64_t ldd, const float *src,  \

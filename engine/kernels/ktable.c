@@ -37,6 +37,8 @@
         .back = { MAAS_K_BACKS(KT_G, l) },                                    \
         .layer_norm_back = maas_k_f32_layer_norm_back_##l,                    \
         .layer_norm_sums = maas_k_f32_layer_norm_sums_##l,                    \
+        .lstm_cell = maas_k_f32_lstm_cell_##l,                                \
+        .lstm_back = maas_k_f32_lstm_back_##l,                                \
         .dot = maas_k_f32_dot_##l,                                            \
         .axpy = maas_k_f32_axpy_##l,                                          \
         .transpose = maas_k_f32_transpose_##l,                                \

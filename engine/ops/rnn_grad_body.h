@@ -5,6 +5,9 @@
  *   REAL        the type
  *   RG(name)    the name with the type's suffix
  *   RG(sigmoid), RG(tanh)    in place, n values
+ *   RG(add)     y += x, a row
+ *   RG(cell), RG(cell_back)  a row of LSTM: lstm_cell and lstm_back of the
+ *               kernel table
  *   RG(back)    dh = (accumulate ? dh : 0) + da R, for k gates from `from`
  */
 
@@ -39,9 +42,7 @@ RG(row_dy)(const rg_t *g, REAL *dh, int64_t t, int64_t r)
     if (dy != NULL && (g->lens == NULL || t < g->lens[g->n0 + r])) {
         dy += RG_AT(g, t, r) * g->hid;
 
-        for (int64_t j = 0; j < g->hid; j++) {
-            dh[j] += dy[j];
-        }
+        RG(add)(g, dh, dy);
     }
 }
 
@@ -119,9 +120,8 @@ RG(rnn)(const rg_t *g, REAL *dh)
 static void
 RG(lstm_forward)(const rg_t *g)
 {
-    REAL         *a, *c, *cells = g->cells;
-    int64_t       h = g->hid;
-    const REAL   *i, *f, *w, *last;
+    REAL     *a, *cells = g->cells;
+    int64_t   h = g->hid;
 
     RG(begin)(g, cells, g->c0, false);
 
@@ -136,39 +136,9 @@ RG(lstm_forward)(const rg_t *g)
                 RG(tanh)(g, a + 3 * h, h);
             }
 
-            i = a;
-            f = a + 2 * h;
-            w = a + 3 * h;
-            last = cells + (t * g->nb + r) * h;
-            c = cells + ((t + 1) * g->nb + r) * h;
-
-            for (int64_t j = 0; j < h; j++) {
-                c[j] = f[j] * last[j] + i[j] * w[j];
-            }
+            RG(cell)(g, cells + ((t + 1) * g->nb + r) * h, a,
+                     cells + (t * g->nb + r) * h);
         }
-    }
-}
-
-
-/* th: tanh of the new cell. */
-static void
-RG(lstm_row)(REAL *a, REAL *dh, REAL *dc, const REAL *last, const REAL *th,
-    int64_t h)
-{
-    REAL  i, o, f, w, d;
-
-    for (int64_t j = 0; j < h; j++) {
-        i = a[j];
-        o = a[h + j];
-        f = a[2 * h + j];
-        w = a[3 * h + j];
-        d = dc[j] + dh[j] * o * (1 - th[j] * th[j]);
-
-        a[j] = d * w * i * (1 - i);
-        a[h + j] = dh[j] * th[j] * o * (1 - o);
-        a[2 * h + j] = d * last[j] * f * (1 - f);
-        a[3 * h + j] = d * i * (1 - w * w);
-        dc[j] = d * f;
     }
 }
 
@@ -189,8 +159,8 @@ RG(lstm)(const rg_t *g, REAL *dh)
             a = (REAL *) g->da + RG_AT(g, t, r) * 4 * h;
             c = cells + ((t + 1) * g->nb + r) * h;
             RG(tanh)(g, c, h);
-            RG(lstm_row)(a, dh + r * h, dc + r * h,
-                         cells + (t * g->nb + r) * h, c, h);
+            RG(cell_back)(g, a, dh + r * h, dc + r * h,
+                          cells + (t * g->nb + r) * h, c);
         }
 
         RG(back)(g, dh, (REAL *) g->da + RG_AT(g, t, 0) * 4 * h, 0,

@@ -66,6 +66,28 @@ rg_tanh_f32(const rg_t *g, float *x, int64_t n)
 }
 
 
+static void
+rg_add_f32(const rg_t *g, float *y, const float *x)
+{
+    g->k->fold[MAAS_R_SUM](y, x, g->hid);
+}
+
+
+static void
+rg_cell_f32(const rg_t *g, float *c, const float *a, const float *last)
+{
+    g->k->lstm_cell(c, a, last, g->hid);
+}
+
+
+static void
+rg_cell_back_f32(const rg_t *g, float *a, const float *dh, float *dc,
+    const float *last, const float *th)
+{
+    g->k->lstm_back(a, dh, dc, last, th, g->hid);
+}
+
+
 /* Of a GRU with the reset before: z and r are packed, then n. */
 static size_t
 rg_first(const rg_t *g)
@@ -122,6 +144,49 @@ rg_tanh_f64(const rg_t *g, double *x, int64_t n)
 
     for (int64_t i = 0; i < n; i++) {
         x[i] = tanh(x[i]);
+    }
+}
+
+
+static void
+rg_add_f64(const rg_t *g, double *y, const double *x)
+{
+    for (int64_t j = 0; j < g->hid; j++) {
+        y[j] += x[j];
+    }
+}
+
+
+static void
+rg_cell_f64(const rg_t *g, double *c, const double *a, const double *last)
+{
+    int64_t  h = g->hid;
+
+    for (int64_t j = 0; j < h; j++) {
+        c[j] = a[2 * h + j] * last[j] + a[j] * a[3 * h + j];
+    }
+}
+
+
+static void
+rg_cell_back_f64(const rg_t *g, double *a, const double *dh, double *dc,
+    const double *last, const double *th)
+{
+    double   i, o, f, w, d;
+    int64_t  h = g->hid;
+
+    for (int64_t j = 0; j < h; j++) {
+        i = a[j];
+        o = a[h + j];
+        f = a[2 * h + j];
+        w = a[3 * h + j];
+        d = dc[j] + dh[j] * o * (1 - th[j] * th[j]);
+
+        a[j] = d * w * i * (1 - i);
+        a[h + j] = dh[j] * th[j] * o * (1 - o);
+        a[2 * h + j] = d * last[j] * f * (1 - f);
+        a[3 * h + j] = d * i * (1 - w * w);
+        dc[j] = d * f;
     }
 }
 

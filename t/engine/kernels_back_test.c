@@ -283,6 +283,39 @@ test_norm_sums(void)
 }
 
 
+/* Sums and products alone: the same bits at every level. */
+static void
+test_lstm(void)
+{
+    int  bad = 0;
+
+    for (int n = 1; n <= 100; n++) {
+        fill(bx, 4 * n, n % 7 == 0);            /* gates, then dh, dc */
+        fill(bw, 4 * n, false);
+        fill(b0, n + GUARD, false);
+        memcpy(b1, b0, sizeof(float) * (size_t) (n + GUARD));
+        ref->lstm_cell(b0, bx, bw, n);
+        kt->lstm_cell(b1, bx, bw, n);
+        bad += differ(b1, b0, n + GUARD, "lstm_cell");
+
+        for (int i = 0; i < n && n % 7 != 0; i++) {
+            bad += !(fabsf(b1[i] - (bx[2 * n + i] * bw[i]
+                                    + bx[i] * bx[3 * n + i])) <= 1e-6f);
+        }
+
+        fill(b0, 4 * n + GUARD, n % 11 == 0);
+        memcpy(b1, b0, sizeof(float) * (size_t) (4 * n + GUARD));
+        memcpy(pk, bx, sizeof(float) * (size_t) (4 * n));
+        ref->lstm_back(b0, bw, bx, bw + n, bw + 2 * n, n);
+        kt->lstm_back(b1, bw, pk, bw + n, bw + 2 * n, n);
+        bad += differ(b1, b0, 4 * n + GUARD, "lstm_back");
+        bad += differ(pk, bx, 4 * n, "its dc");
+    }
+
+    ok(bad == 0, "%s lstm_cell, lstm_back", maas_cpu_name(kt->level));
+}
+
+
 int
 main(void)
 {
@@ -303,6 +336,7 @@ main(void)
 
         test_norm_back();
         test_norm_sums();
+        test_lstm();
     }
 
     return done();

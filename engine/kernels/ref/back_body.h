@@ -1,7 +1,7 @@
 /*
- * back_body: plain C kernels of gradients: of the functions of one input, and
- * of layer normalisation; a template (see gemm_body.h), included behind
- * row_body.h.
+ * back_body: plain C kernels of gradients: of the functions of one input, of
+ * layer normalisation and of a row of LSTM; a template (see gemm_body.h),
+ * included behind row_body.h.
  *
  * The maps make no fused multiply-adds: those without exp() and the like
  * give the same bits at every level.
@@ -159,6 +159,37 @@ MAAS_K(layer_norm_sums)(float *dgamma, float *dbeta, const float *dy,
             dgamma[i] = MAAS_MADD(dy[i], h, dgamma[i]);
             dbeta[i] += dy[i];
         }
+    }
+}
+
+
+void
+MAAS_K(lstm_cell)(float *c, const float *a, const float *last, int64_t n)
+{
+    for (int64_t j = 0; j < n; j++) {
+        c[j] = a[2 * n + j] * last[j] + a[j] * a[3 * n + j];
+    }
+}
+
+
+void
+MAAS_K(lstm_back)(float *a, const float *dh, float *dc, const float *last,
+    const float *th, int64_t n)
+{
+    float  i, o, f, w, d;
+
+    for (int64_t j = 0; j < n; j++) {
+        i = a[j];
+        o = a[n + j];
+        f = a[2 * n + j];
+        w = a[3 * n + j];
+        d = dc[j] + dh[j] * o * (1.0f - th[j] * th[j]);
+
+        a[j] = d * w * i * (1.0f - i);
+        a[n + j] = dh[j] * th[j] * o * (1.0f - o);
+        a[2 * n + j] = d * last[j] * f * (1.0f - f);
+        a[3 * n + j] = d * i * (1.0f - w * w);
+        dc[j] = d * f;
     }
 }
 

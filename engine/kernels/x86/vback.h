@@ -1,7 +1,8 @@
 /*
- * vback: gradients of the functions of one input and of layer normalisation,
- * over the words of vec_*.h and vmath.h; a template (MAAS_ISA), included
- * behind vrow.h.  The formulas and edge cases are those of ref/back_body.h.
+ * vback: gradients of the functions of one input, of layer normalisation and
+ * of a row of LSTM, over the words of vec_*.h and vmath.h; a template
+ * (MAAS_ISA), included behind vrow.h.  The formulas and edge cases are those
+ * of ref/back_body.h.
  */
 
 
@@ -253,5 +254,54 @@ MAAS_K(layer_norm_sums)(float *dgamma, float *dbeta, const float *dy,
     if (i < n) {
         vb_columns(dgamma + i, dbeta + i, dy + i, x + i, ld, stats, rows,
                    n - i, 1);
+    }
+}
+
+
+void
+MAAS_K(lstm_cell)(float *c, const float *a, const float *last, int64_t n)
+{
+    int      r;
+    V        t;
+    int64_t  j;
+
+    for (j = 0; j < n; j += VL) {
+        r = (int) maas_min(n - j, VL);
+        t = v_mul(v_loads(a + j, r), v_loads(a + 3 * n + j, r));
+        t = v_add(v_mul(v_loads(a + 2 * n + j, r), v_loads(last + j, r)), t);
+        v_stores(c + j, t, r);
+    }
+}
+
+
+/* No fused multiply-adds, as in the reference. */
+void
+MAAS_K(lstm_back)(float *a, const float *dh, float *dc, const float *last,
+    const float *th, int64_t n)
+{
+    int      r;
+    V        i, o, f, w, d, h, t, one = v_set1(1.0f);
+    int64_t  j;
+
+    for (j = 0; j < n; j += VL) {
+        r = (int) maas_min(n - j, VL);
+        i = v_loads(a + j, r);
+        o = v_loads(a + n + j, r);
+        f = v_loads(a + 2 * n + j, r);
+        w = v_loads(a + 3 * n + j, r);
+        h = v_loads(dh + j, r);
+        t = v_loads(th + j, r);
+        d = v_mul(v_mul(h, o), v_sub(one, v_mul(t, t)));
+        d = v_add(v_loads(dc + j, r), d);
+
+        t = v_mul(v_mul(v_mul(h, t), o), v_sub(one, o));
+        v_stores(a + n + j, t, r);
+        t = v_mul(v_mul(v_mul(d, w), i), v_sub(one, i));
+        v_stores(a + j, t, r);
+        t = v_mul(v_mul(v_mul(d, v_loads(last + j, r)), f), v_sub(one, f));
+        v_stores(a + 2 * n + j, t, r);
+        t = v_mul(v_mul(d, i), v_sub(one, v_mul(w, w)));
+        v_stores(a + 3 * n + j, t, r);
+        v_stores(dc + j, v_mul(d, f), r);
     }
 }
