@@ -46,6 +46,7 @@ UNIT        := $(patsubst t/engine/%.c,$(B)/t/%,$(wildcard t/engine/*_test.c))
 FUZZ        := $(filter-out fuzz_main,$(patsubst t/fuzz/%.c,%, \
                    $(wildcard t/fuzz/fuzz_*.c)))
 REPLAY      := $(FUZZ:%=$(B)/t/%)
+FUZZ_CLI    := $(B)/obj/cli/cli_base.o $(B)/obj/cli/cli_conf.o
 DRIVER      := $(B)/t/fit_driver
 T           ?= tools/check_includes.sh $(UNIT) \
                $(filter-out t/models/%,$(wildcard t/*/*.t))
@@ -80,7 +81,8 @@ $(DRIVER): t/train/fit_driver.c $(B)/libmaas.a
 $(REPLAY): $(B)/t/%: t/fuzz/%.c t/fuzz/fuzz_main.c $(B)/libmaas.a
 	@mkdir -p $(@D)
 	@$(SAY) '  TEST  $<'
-	$(Q)$(CC) $(CFLAGS) -MMD -MP -o $@ $< t/fuzz/fuzz_main.c $(B)/libmaas.a $(LIBS)
+	$(Q)$(CC) $(CFLAGS) -MMD -MP -o $@ $< t/fuzz/fuzz_main.c $(FUZZ_CLI) \
+	    $(B)/libmaas.a $(LIBS)
 
 $(B)/libmaas.a: engine
 	@:
@@ -127,7 +129,7 @@ fuzz:
 fuzz-run: engine
 	@for f in $(FUZZ); do \
 	    $(CC) $(CFLAGS) -fsanitize=fuzzer -o $(B)/$$f t/fuzz/$$f.c \
-	        $(B)/libmaas.a $(LIBS) || exit 1; \
+	        $(FUZZ_CLI) $(B)/libmaas.a $(LIBS) || exit 1; \
 	    mkdir -p $(B)/corpus/$$f; \
 	    echo "== $$f: $(FUZZ_SECONDS) s"; \
 	    $(B)/$$f -max_total_time=$(FUZZ_SECONDS) -timeout=10 \
