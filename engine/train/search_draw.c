@@ -7,6 +7,9 @@
  * Threads:   one thread.
  */
 
+#include <math.h>
+#include <stdlib.h>
+
 #include "train/search_field.h"
 
 
@@ -102,16 +105,62 @@ draw_random(const maas_search_cells_t *c, uint64_t seed, int trial,
 }
 
 
-static bool
-draw_known(const maas_search_cells_t *c, const json_t *values)
+/*
+ * Draws values that are not in `seen`, an object whose keys are the texts of
+ * those that are.  *values is NULL where there were none in many draws.
+ */
+static maas_status_t
+draw_new(const maas_search_cells_t *c, uint64_t seed, int trial,
+    json_t *seen, json_t **values, maas_err_t *err)
 {
-    for (int i = 0; i < c->n_trial; i++) {
-        if (json_equal(c->values[i], values)) {
-            return true;
+    int    rc;
+    char  *text;
+
+    for (int k = 0; k < DRAW_TRIES; k++) {
+        *values = draw_random(c, seed, trial, k);
+        text = *values == NULL ? NULL
+               : json_dumps(*values, JSON_COMPACT | JSON_SORT_KEYS);
+
+        if (text == NULL) {
+            json_decref(*values);
+            return maas_err_nomem(err);
         }
+
+        if (json_object_get(seen, text) == NULL) {
+            rc = json_object_set_new(seen, text, json_true());
+            free(text);
+
+            if (rc != 0) {
+                json_decref(*values);
+                return maas_err_nomem(err);
+            }
+
+            return MAAS_OK;
+        }
+
+        free(text);
+        json_decref(*values);
     }
 
-    return false;
+    *values = NULL;
+    return MAAS_OK;
+}
+
+
+/* How many there are to draw, at most `most`. */
+static int64_t
+draw_all(const maas_search_cells_t *c, int64_t most)
+{
+    double  n = 1;
+
+    for (int f = 0; f < c->n_field; f++) {
+        n *= c->field[f].list != NULL
+             ? (double) json_array_size(c->field[f].list)
+             : c->field[f].integer ? c->field[f].max - c->field[f].min + 1
+             : INFINITY;
+    }
+
+    return n < (double) most ? (int64_t) n : most;
 }
 
 
@@ -119,26 +168,25 @@ maas_status_t
 maas_search_draws(maas_search_cells_t *c, uint64_t seed, int n,
     maas_err_t *err)
 {
-    json_t  *values;
+    json_t         *values, *seen = json_object();
+    int64_t         all = draw_all(c, n);
+    maas_status_t   rc = MAAS_OK;
 
     c->values = maas_arena_array(c->mem, (size_t) n, sizeof(json_t *));
-    if (c->values == NULL) {
+
+    if (c->values == NULL || seen == NULL) {
+        json_decref(seen);
         return maas_err_nomem(err);
     }
 
-    for (int i = 0; i < n; i++) {
-        for (int k = 0; k < DRAW_TRIES; k++) {
-            values = draw_random(c, seed, i, k);
+    for (int i = 0; i < n && c->n_trial < all && rc == MAAS_OK; i++) {
+        rc = draw_new(c, seed, i, seen, &values, err);
 
-            if (values != NULL && draw_known(c, values)) {
-                json_decref(values);
-                continue;
-            }
-
-            MAAS_TRY(draw_add(c, values, err));
-            break;
+        if (rc == MAAS_OK && values != NULL) {
+            c->values[c->n_trial++] = values;
         }
     }
 
-    return MAAS_OK;
+    json_decref(seen);
+    return rc;
 }

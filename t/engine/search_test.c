@@ -178,6 +178,7 @@ test_random(void)
 {
     double         first[20], v;
     bool           inside = true, low = false, same = true;
+    uint64_t       start;
     maas_err_t     err;
     maas_search_t  r;
     const char    *text = "{\"type\":\"random\",\"trials\":20,\"seed\":7,"
@@ -217,6 +218,14 @@ test_random(void)
                   "\"" UNITS "\":[1,2,3]}}", &r, &err), MAAS_OK,
            "more trials than values");
     is_int(r.n, 3, "each value once");
+    maas_search_free(&r);
+
+    start = maas_now_ns();
+    is_int(search("{\"type\":\"random\",\"trials\":40000,\"fields\":{"
+                  "\"" UNITS "\":{\"min\":1,\"max\":1000000000}}}", &r, &err),
+           MAAS_OK, "many trials");
+    is_int(r.n, 40000, "all are there");
+    ok(maas_now_ns() - start < 8000000000u, "in time that grows with them");
     maas_search_free(&r);
 }
 
