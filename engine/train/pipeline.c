@@ -482,6 +482,34 @@ pipe_param(maas_pipe_t *c, const json_t *o, const maas_param_t *row,
 }
 
 
+/* Columns that a step made are called by it: pca1, pca2, ... */
+static maas_status_t
+pipe_numbered(maas_pipe_t *c, const char *step, int64_t n)
+{
+    int          len;
+    char         text[80];
+    maas_str_t  *name;
+
+    name = maas_arena_array(c->p->arena, (size_t) n + 1, sizeof(*name));
+    if (name == NULL) {
+        return maas_err_nomem(c->err);
+    }
+
+    for (int64_t i = 0; i < n; i++) {
+        len = snprintf(text, sizeof(text), "%.50s%lld", step,
+                       (long long) i + 1);
+        name[i] = maas_arena_str(c->p->arena, text, (size_t) len);
+
+        if (name[i].data == NULL) {
+            return maas_err_nomem(c->err);
+        }
+    }
+
+    c->block[0].name = name;
+    return MAAS_OK;
+}
+
+
 /* An estimator that transforms: all blocks become one. */
 static maas_status_t
 pipe_estimator(maas_pipe_t *c, const maas_estimator_t *e, const json_t *o)
@@ -519,7 +547,7 @@ pipe_estimator(maas_pipe_t *c, const maas_estimator_t *e, const json_t *o)
     c->block[0].width = f.n_features;
     c->block[0].value = f.out[0];
 
-    return MAAS_OK;
+    return pipe_numbered(c, e->name, f.n_features);
 }
 
 

@@ -81,15 +81,61 @@ static const char *const  bad_numbers[] = {
 };
 
 
+/* Number i of many kinds. */
+static void
+random_number(int i, char *text, size_t size)
+{
+    float     f;
+    double    d;
+    uint32_t  u;
+    uint64_t  v;
+
+    v = rnd();
+
+    switch (i % 6) {
+
+    case 0:
+        memcpy(&d, &v, 8);
+        snprintf(text, size, "%.17g", d);
+        break;
+
+    case 1:
+        d = (double) (int64_t) v / 9223372036854775808.0;
+        snprintf(text, size, "%.*g", (int) (rnd() % 20) + 1, d);
+        break;
+
+    case 2:
+        u = (uint32_t) v;
+        memcpy(&f, &u, 4);
+        snprintf(text, size, "%.9g", f);
+        break;
+
+    case 3:
+        snprintf(text, size, "%llue%d", (unsigned long long) v,
+                 (int) (rnd() % 60) - 30);
+        break;
+
+    case 4:                             /* ties of floats */
+        u = (uint32_t) v & 0x7fffffff;
+        memcpy(&f, &u, 4);
+        d = ((double) f + (double) nextafterf(f, 0)) / 2;
+        snprintf(text, size, "%.60g", d);
+        break;
+
+    default:                            /* ties of doubles */
+        v = v >> 12 | (uint64_t) (1023 + rnd() % 60) << 52;
+        memcpy(&d, &v, 8);
+        snprintf(text, size, "%.70Lg", ((long double) d
+                 + (long double) nextafter(d, 0)) / 2);
+    }
+}
+
+
 static void
 test_read(void)
 {
-    int          bad = 0;
-    char         text[2000];
-    float        f;
-    double       d;
-    uint32_t     u;
-    uint64_t     v;
+    int         bad = 0;
+    char        text[2000];
     maas_num_t  num;
 
     for (size_t i = 0; i < maas_nelts(good_numbers); i++) {
@@ -104,44 +150,7 @@ test_read(void)
     }
 
     for (int i = 0; i < 300000; i++) {
-        v = rnd();
-
-        switch (i % 6) {
-
-        case 0:
-            memcpy(&d, &v, 8);
-            snprintf(text, sizeof(text), "%.17g", d);
-            break;
-
-        case 1:
-            d = (double) (int64_t) v / 9223372036854775808.0;
-            snprintf(text, sizeof(text), "%.*g", (int) (rnd() % 20) + 1, d);
-            break;
-
-        case 2:
-            u = (uint32_t) v;
-            memcpy(&f, &u, 4);
-            snprintf(text, sizeof(text), "%.9g", f);
-            break;
-
-        case 3:
-            snprintf(text, sizeof(text), "%llue%d", (unsigned long long) v,
-                     (int) (rnd() % 60) - 30);
-            break;
-
-        case 4:                             /* ties of floats */
-            u = (uint32_t) v & 0x7fffffff;
-            memcpy(&f, &u, 4);
-            d = ((double) f + (double) nextafterf(f, 0)) / 2;
-            snprintf(text, sizeof(text), "%.60g", d);
-            break;
-
-        default:                            /* ties of doubles */
-            v = v >> 12 | (uint64_t) (1023 + rnd() % 60) << 52;
-            memcpy(&d, &v, 8);
-            snprintf(text, sizeof(text), "%.70Lg", ((long double) d
-                     + (long double) nextafter(d, 0)) / 2);
-        }
+        random_number(i, text, sizeof(text));
 
         if (strpbrk(text, "ni") == NULL) {
             bad += !reads(text);
@@ -149,6 +158,14 @@ test_read(void)
     }
 
     is_int(bad, 0, "random numbers read as by strtod");
+}
+
+
+/* Numbers with more digits than any type holds. */
+static void
+test_read_long(void)
+{
+    char  text[2000];
 
     memset(text, '7', sizeof(text));
     text[1] = '.';
@@ -355,6 +372,7 @@ main(void)
 {
     test_pow10();
     test_read();
+    test_read_long();
     test_int();
     test_write();
 

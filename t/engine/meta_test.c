@@ -231,83 +231,84 @@ test_pad(void)
 }
 
 
+static const char *const  bad[][2] = {
+    { "", "model.json: line 1" },
+    { "{", "model.json: line 1" },
+    { "{\"a\": 1, \"a\": 2}", "duplicate" },
+    { "[]", "must be an object" },
+    { "{\"discription\": \"\"}",
+      "unknown key \"discription\"; known are: description, input" },
+    { "{\"description\": 1}", "description must be a string" },
+    { "{\"input\": 1}", "input must be an object" },
+    { "{\"input\": {\"nmae\": 1}}", "known are: name, image" },
+    { "{\"input\": {\"name\": 1}}", "input.name must be a string" },
+    { "{\"input\": {\"name\": \"y\"}}",
+      "no input \"y\"; it has: \"x\", \"im:0\"" },
+    { "{\"output\": {\"name\": \"x\"}}", "it has: \"boxes\", \"p\"" },
+    { "{\"input\": {\"image\": []}}", "input.image must be an object" },
+    { "{\"input\": {\"image\": {\"width\": -1}}}",
+      "image.width must be an integer from 0" },
+    { "{\"input\": {\"image\": {\"height\": 2.5}}}", "integer" },
+    { "{\"input\": {\"image\": {\"pad\": 256}}}", "0 to 255" },
+    { "{\"input\": {\"image\": {\"layout\": \"HWC\"}}}",
+      "one of: NCHW, NHWC, flat" },
+    { "{\"input\": {\"image\": {\"fit\": 3}}}", "stretch, crop, pad, scale" },
+    { "{\"input\": {\"image\": {\"resize\": 3}}}", "crop" },
+    { "{\"input\": {\"image\": {\"std\": 0}}}", "nonzero" },
+    { "{\"input\": {\"image\": {\"std\": [1, 1, 1e-60]}}}", "nonzero" },
+    { "{\"input\": {\"image\": {\"scale\": 1e300}}}", "float32" },
+    { "{\"input\": {\"image\": {\"mean\": [1, 2]}}}", "array of 3" },
+    { "{\"input\": {\"image\": {\"mean\": [1, \"2\", 3]}}}", "numbers" },
+    { "{\"input\": {\"image\": {\"longest\": 9}}}",
+      "longest and multiple go with \"fit\": \"scale\" only" },
+    { "{\"input\": {\"image\": {\"multiple\": 9}}}", "scale" },
+    { "{\"input\": {\"image\": {\"fit\": \"scale\","
+      " \"multiple\": 9000}}}", "from 0 to 4096" },
+    { "{\"input\": {\"image\": {\"fit\": \"scale\","
+      " \"width\": 9, \"height\": 9}}}", "the other follows" },
+    { "{\"output\": {\"meaning\": \"class\"}}",
+      "raw, classes, regression, embedding, ctc" },
+    { "{\"output\": {\"meaning\": \"ctc\"}}",
+      "needs a labels.txt" },
+    { "{\"output\": {\"blank\": 1}}",
+      "blank goes with \"meaning\": \"ctc\" only" },
+    { "{\"output\": {\"merge_repeats\": true}}", "merge_repeats goes" },
+    { "{\"output\": {\"order\": \"TNC\"}}", "order goes" },
+    { "{\"output\": {\"softmax\": 1}}", "true or false" },
+    { "{\"output\": {\"softmax\": true}}", "goes with" },
+    { "{\"output\": {\"top_k\": -1}}", "integer" },
+    { "{\"batch\": {\"axis\": 8}}", "from -1 to 7" },
+    { "{\"batch\": {\"max\": 1e9}}", "integer" },
+    { "{\"batch\": {\"pad\": 1}}", "batch.pad must be an object" },
+    { "{\"batch\": {\"pad\": {}}}", "such as {\"input_ids\": 0}" },
+    { "{\"batch\": {\"pad\": {\"value\": 1}}}",
+      "known are: axis, values, mask" },
+    { "{\"batch\": {\"pad\": {\"values\": {}}}}", "1 to 16 inputs" },
+    { "{\"batch\": {\"pad\": {\"values\": {\"y\": 0}}}}",
+      "batch.pad.values: the model has no input \"y\"; it has: \"x\"" },
+    { "{\"batch\": {\"pad\": {\"values\": {\"x\": \"0\"}}}}",
+      "that of \"x\" must be a number from -2^53" },
+    { "{\"batch\": {\"pad\": {\"values\": {\"x\": 1e16}}}}", "2^53" },
+    { "{\"batch\": {\"pad\": {\"axis\": 0,"
+      " \"values\": {\"x\": 0}}}}", "lies along the same axis" },
+    { "{\"batch\": {\"axis\": null, \"pad\": {"
+      " \"values\": {\"x\": 0}}}}", "lies along none" },
+    { "{\"batch\": {\"pad\": {\"limit\": 0.5,"
+      " \"values\": {\"x\": 0}}}}", "limit must be a number from 1 to" },
+    { "{\"batch\": {\"pad\": {\"multiple\": 0,"
+      " \"values\": {\"x\": 0}}}}", "from 1 to 4096" },
+    { "{\"batch\": {\"pad\": {\"tolerance\": -1,"
+      " \"values\": {\"x\": 0}}}}", "tolerance must be a number" },
+    { "{\"batch\": {\"pad\": {\"mask\": \"im:0\","
+      " \"values\": {\"x\": 0}}}}", "\"im:0\" is not among" },
+    { "{\"batch\": {\"pad\": {\"mask\": 0,"
+      " \"values\": {\"x\": 0}}}}", "must be the name of an input" },
+};
+
+
 static void
 test_bad(void)
 {
-    static const char *const  bad[][2] = {
-        { "", "model.json: line 1" },
-        { "{", "model.json: line 1" },
-        { "{\"a\": 1, \"a\": 2}", "duplicate" },
-        { "[]", "must be an object" },
-        { "{\"discription\": \"\"}",
-          "unknown key \"discription\"; known are: description, input" },
-        { "{\"description\": 1}", "description must be a string" },
-        { "{\"input\": 1}", "input must be an object" },
-        { "{\"input\": {\"nmae\": 1}}", "known are: name, image" },
-        { "{\"input\": {\"name\": 1}}", "input.name must be a string" },
-        { "{\"input\": {\"name\": \"y\"}}",
-          "no input \"y\"; it has: \"x\", \"im:0\"" },
-        { "{\"output\": {\"name\": \"x\"}}", "it has: \"boxes\", \"p\"" },
-        { "{\"input\": {\"image\": []}}", "input.image must be an object" },
-        { "{\"input\": {\"image\": {\"width\": -1}}}",
-          "image.width must be an integer from 0" },
-        { "{\"input\": {\"image\": {\"height\": 2.5}}}", "integer" },
-        { "{\"input\": {\"image\": {\"pad\": 256}}}", "0 to 255" },
-        { "{\"input\": {\"image\": {\"layout\": \"HWC\"}}}",
-          "one of: NCHW, NHWC, flat" },
-        { "{\"input\": {\"image\": {\"fit\": 3}}}", "stretch, crop, pad, scale" },
-        { "{\"input\": {\"image\": {\"resize\": 3}}}", "crop" },
-        { "{\"input\": {\"image\": {\"std\": 0}}}", "nonzero" },
-        { "{\"input\": {\"image\": {\"std\": [1, 1, 1e-60]}}}", "nonzero" },
-        { "{\"input\": {\"image\": {\"scale\": 1e300}}}", "float32" },
-        { "{\"input\": {\"image\": {\"mean\": [1, 2]}}}", "array of 3" },
-        { "{\"input\": {\"image\": {\"mean\": [1, \"2\", 3]}}}", "numbers" },
-        { "{\"input\": {\"image\": {\"longest\": 9}}}",
-          "longest and multiple go with \"fit\": \"scale\" only" },
-        { "{\"input\": {\"image\": {\"multiple\": 9}}}", "scale" },
-        { "{\"input\": {\"image\": {\"fit\": \"scale\","
-          " \"multiple\": 9000}}}", "from 0 to 4096" },
-        { "{\"input\": {\"image\": {\"fit\": \"scale\","
-          " \"width\": 9, \"height\": 9}}}", "the other follows" },
-        { "{\"output\": {\"meaning\": \"class\"}}",
-          "raw, classes, regression, embedding, ctc" },
-        { "{\"output\": {\"meaning\": \"ctc\"}}",
-          "needs a labels.txt" },
-        { "{\"output\": {\"blank\": 1}}",
-          "blank goes with \"meaning\": \"ctc\" only" },
-        { "{\"output\": {\"merge_repeats\": true}}", "merge_repeats goes" },
-        { "{\"output\": {\"order\": \"TNC\"}}", "order goes" },
-        { "{\"output\": {\"softmax\": 1}}", "true or false" },
-        { "{\"output\": {\"softmax\": true}}", "goes with" },
-        { "{\"output\": {\"top_k\": -1}}", "integer" },
-        { "{\"batch\": {\"axis\": 8}}", "from -1 to 7" },
-        { "{\"batch\": {\"max\": 1e9}}", "integer" },
-        { "{\"batch\": {\"pad\": 1}}", "batch.pad must be an object" },
-        { "{\"batch\": {\"pad\": {}}}", "such as {\"input_ids\": 0}" },
-        { "{\"batch\": {\"pad\": {\"value\": 1}}}",
-          "known are: axis, values, mask" },
-        { "{\"batch\": {\"pad\": {\"values\": {}}}}", "1 to 16 inputs" },
-        { "{\"batch\": {\"pad\": {\"values\": {\"y\": 0}}}}",
-          "batch.pad.values: the model has no input \"y\"; it has: \"x\"" },
-        { "{\"batch\": {\"pad\": {\"values\": {\"x\": \"0\"}}}}",
-          "that of \"x\" must be a number from -2^53" },
-        { "{\"batch\": {\"pad\": {\"values\": {\"x\": 1e16}}}}", "2^53" },
-        { "{\"batch\": {\"pad\": {\"axis\": 0,"
-          " \"values\": {\"x\": 0}}}}", "lies along the same axis" },
-        { "{\"batch\": {\"axis\": null, \"pad\": {"
-          " \"values\": {\"x\": 0}}}}", "lies along none" },
-        { "{\"batch\": {\"pad\": {\"limit\": 0.5,"
-          " \"values\": {\"x\": 0}}}}", "limit must be a number from 1 to" },
-        { "{\"batch\": {\"pad\": {\"multiple\": 0,"
-          " \"values\": {\"x\": 0}}}}", "from 1 to 4096" },
-        { "{\"batch\": {\"pad\": {\"tolerance\": -1,"
-          " \"values\": {\"x\": 0}}}}", "tolerance must be a number" },
-        { "{\"batch\": {\"pad\": {\"mask\": \"im:0\","
-          " \"values\": {\"x\": 0}}}}", "\"im:0\" is not among" },
-        { "{\"batch\": {\"pad\": {\"mask\": 0,"
-          " \"values\": {\"x\": 0}}}}", "must be the name of an input" },
-    };
-
     for (size_t i = 0; i < maas_nelts(bad); i++) {
         maas_meta_t  *m = parse(bad[i][0], NULL);
 

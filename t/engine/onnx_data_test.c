@@ -136,42 +136,44 @@ test_external(void)
 }
 
 
+static const struct {
+    const char     *file, *offset, *length;
+    maas_status_t   rc;
+    const char     *text;
+} bad_files[] = {
+    { "w.bin", "20", NULL, MAAS_ETRUNC, "initializer 'w': file 'w.bin' "
+      "is too short: 16 bytes at offset 20 are needed, but it has 32" },
+    { "w.bin", "33", NULL, MAAS_ETRUNC, "too short" },
+    { "w.bin", "9223372036854775807", NULL, MAAS_ETRUNC, "too short" },
+    { "w.bin", "99999999999999999999", NULL, MAAS_EINVAL,
+      "'offset' of its external data is '99999999999999999999'; a number "
+      "of bytes is expected" },
+    { "w.bin", "-4", NULL, MAAS_EINVAL, "a number of bytes" },
+    { "w.bin", "", NULL, MAAS_EINVAL, "a number of bytes" },
+    { "w.bin", "0", "12", MAAS_EINVAL, "12 bytes of file 'w.bin' are "
+      "given, but its shape and type need 16" },
+    { "w.bin", "0", "0x10", MAAS_EINVAL, "'length'" },
+    { NULL, "0", NULL, MAAS_EINVAL, "no 'location' names the file" },
+    { "absent", NULL, NULL, MAAS_ENOENT,
+      "file 'absent' cannot be read: No such file" },
+    { "empty", NULL, NULL, MAAS_ETRUNC, "but it has 0" },
+    { "/etc/passwd", NULL, NULL, MAAS_EINVAL, "an absolute path" },
+    { "../w.bin", NULL, NULL, MAAS_EINVAL, "a path with '..'" },
+    { "sub/../w.bin", NULL, NULL, MAAS_EINVAL, "a path with '..'" },
+    { "sub/..", NULL, NULL, MAAS_EINVAL, "a path with '..'" },
+    { "outside", NULL, NULL, MAAS_EINVAL,
+      "file 'outside' is a symbolic link that leads out" },
+    { "away/passwd", NULL, NULL, MAAS_EINVAL, "leads out" },
+    { "sub", NULL, NULL, MAAS_EINVAL, "is no regular file" },
+    { "fifo", NULL, NULL, MAAS_EINVAL, "is no regular file" },
+    { ".", NULL, NULL, MAAS_EINVAL, "file '.'" },
+    { "w.bin/x", NULL, NULL, MAAS_ENOENT, "cannot be read" }
+};
+
+
 static void
 test_external_refused(void)
 {
-    static const struct {
-        const char     *file, *offset, *length;
-        maas_status_t   rc;
-        const char     *text;
-    } row[] = {
-        { "w.bin", "20", NULL, MAAS_ETRUNC, "initializer 'w': file 'w.bin' "
-          "is too short: 16 bytes at offset 20 are needed, but it has 32" },
-        { "w.bin", "33", NULL, MAAS_ETRUNC, "too short" },
-        { "w.bin", "9223372036854775807", NULL, MAAS_ETRUNC, "too short" },
-        { "w.bin", "99999999999999999999", NULL, MAAS_EINVAL,
-          "'offset' of its external data is '99999999999999999999'; a number "
-          "of bytes is expected" },
-        { "w.bin", "-4", NULL, MAAS_EINVAL, "a number of bytes" },
-        { "w.bin", "", NULL, MAAS_EINVAL, "a number of bytes" },
-        { "w.bin", "0", "12", MAAS_EINVAL, "12 bytes of file 'w.bin' are "
-          "given, but its shape and type need 16" },
-        { "w.bin", "0", "0x10", MAAS_EINVAL, "'length'" },
-        { NULL, "0", NULL, MAAS_EINVAL, "no 'location' names the file" },
-        { "absent", NULL, NULL, MAAS_ENOENT,
-          "file 'absent' cannot be read: No such file" },
-        { "empty", NULL, NULL, MAAS_ETRUNC, "but it has 0" },
-        { "/etc/passwd", NULL, NULL, MAAS_EINVAL, "an absolute path" },
-        { "../w.bin", NULL, NULL, MAAS_EINVAL, "a path with '..'" },
-        { "sub/../w.bin", NULL, NULL, MAAS_EINVAL, "a path with '..'" },
-        { "sub/..", NULL, NULL, MAAS_EINVAL, "a path with '..'" },
-        { "outside", NULL, NULL, MAAS_EINVAL,
-          "file 'outside' is a symbolic link that leads out" },
-        { "away/passwd", NULL, NULL, MAAS_EINVAL, "leads out" },
-        { "sub", NULL, NULL, MAAS_EINVAL, "is no regular file" },
-        { "fifo", NULL, NULL, MAAS_EINVAL, "is no regular file" },
-        { ".", NULL, NULL, MAAS_EINVAL, "file '.'" },
-        { "w.bin/x", NULL, NULL, MAAS_ENOENT, "cannot be read" }
-    };
     pb_t         t;
     char         name[5000];
 
@@ -180,10 +182,10 @@ test_external_refused(void)
     mkfifo(at("fifo"), 0600);
     put("empty", "", 0);
 
-    for (size_t i = 0; i < maas_nelts(row); i++) {
-        run_refused(plus(external(row[i].file, row[i].offset,
-                                  row[i].length), 0), root, row[i].rc,
-                    row[i].text, row[i].text);
+    for (size_t i = 0; i < maas_nelts(bad_files); i++) {
+        run_refused(plus(external(bad_files[i].file, bad_files[i].offset,
+                                  bad_files[i].length), 0), root,
+                    bad_files[i].rc, bad_files[i].text, bad_files[i].text);
     }
 
     memset(name, 'n', sizeof(name) - 1);
@@ -366,6 +368,21 @@ test_sparse_dtypes(void)
 }
 
 
+static const struct {
+    int64_t      v[4];
+    int          rank;
+    const char  *text;
+} wrong[] = {
+    { { 3, 1 }, 1, "sparse initializer 'w': index 1 does not ascend: "
+      "element 1 follows element 3" },
+    { { 1, 1 }, 1, "does not ascend" },
+    { { 1, 4 }, 1, "index 1 is 4; it has 4 elements" },
+    { { -1, 2 }, 1, "index 0 is -1" },
+    { { 0, 1, 1, 0 }, 2, "index 1 is 1 on axis 0, which has 1" },
+    { { 0, 1, 0, -3 }, 2, "index 1 is -3 on axis 1, which has 4" }
+};
+
+
 static void
 test_sparse_refused(void)
 {
@@ -375,24 +392,12 @@ test_sparse_refused(void)
     maas_raw_model_t       *raw;
     maas_onnx_opts_t        opts = { NULL, 1 << 20 };
     static const int64_t    two[] = { 2 }, two2[] = { 2, 2 };
-    static const struct {
-        int64_t      v[4];
-        int          rank;
-        const char  *text;
-    } row[] = {
-        { { 3, 1 }, 1, "sparse initializer 'w': index 1 does not ascend: "
-          "element 1 follows element 3" },
-        { { 1, 1 }, 1, "does not ascend" },
-        { { 1, 4 }, 1, "index 1 is 4; it has 4 elements" },
-        { { -1, 2 }, 1, "index 0 is -1" },
-        { { 0, 1, 1, 0 }, 2, "index 1 is 1 on axis 0, which has 1" },
-        { { 0, 1, 0, -3 }, 2, "index 1 is -3 on axis 1, which has 4" }
-    };
 
-    for (size_t i = 0; i < maas_nelts(row); i++) {
-        s = sparse(2, indices(row[i].rank, row[i].rank == 1 ? two : two2,
-                              row[i].v, 2 * (size_t) row[i].rank));
-        run_refused(plus(s, 1), NULL, MAAS_EINVAL, row[i].text, row[i].text);
+    for (size_t i = 0; i < maas_nelts(wrong); i++) {
+        s = sparse(2, indices(wrong[i].rank, wrong[i].rank == 1 ? two : two2,
+                              wrong[i].v, 2 * (size_t) wrong[i].rank));
+        run_refused(plus(s, 1), NULL, MAAS_EINVAL, wrong[i].text,
+                    wrong[i].text);
     }
 
     s = sparse(2, indices(1, (int64_t[]) { 3 }, (int64_t[]) { 0, 1, 2 }, 3));

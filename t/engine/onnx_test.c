@@ -402,9 +402,9 @@ test_bodies(void)
 /* -- what is refused ----------------------------------------------------- */
 
 static void
-test_refused(void)
+test_refused_versions(void)
 {
-    pb_t  g, n, m, f;
+    pb_t  g, n;
 
     refused(pb_new(), MAAS_ETRUNC, "empty", "no bytes");
     refused(pb_model(graph_plain(), 8, 25), MAAS_EUNSUPPORTED,
@@ -427,6 +427,13 @@ test_refused(void)
     pb_put(&g, 1, n);
     refused(pb_model(g, 8, 17), MAAS_EUNSUPPORTED,
             "node 'y' (com.example.Thing", "an unknown domain");
+}
+
+
+static void
+test_refused_links(void)
+{
+    pb_t  g;
 
     g = graph_ports();
     pb_put(&g, 1, pb_node("Relu", "b", "t", "y"));
@@ -448,6 +455,13 @@ test_refused(void)
     pb_put(&g, 12, pb_port("z", 1, 2, dims_n4));
     refused(pb_model(g, 8, 17), MAAS_EINVAL, "output 'z'",
             "an output that nobody makes");
+}
+
+
+static void
+test_refused_nodes(void)
+{
+    pb_t  g, n;
 
     g = graph_ports();
     pb_put(&g, 1, pb_node("Add", "a", "x", "y"));
@@ -465,6 +479,13 @@ test_refused(void)
     pb_put(&g, 1, n);
     refused(pb_model(g, 8, 17), MAAS_EINVAL, "'slope' is not known",
             "an unknown attribute");
+}
+
+
+static void
+test_refused_parts(void)
+{
+    pb_t  g, n, m, f;
 
     g = graph_ports();
     pb_put(&g, 5, pb_floats("short", 2, dims_14, ones, 3));
@@ -670,7 +691,10 @@ main(void)
     test_constants();
     test_names();
     test_bodies();
-    test_refused();
+    test_refused_versions();
+    test_refused_links();
+    test_refused_nodes();
+    test_refused_parts();
     test_unused_domain();
     test_nesting();
     test_empties();

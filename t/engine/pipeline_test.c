@@ -189,18 +189,14 @@ near(double got, double want, const char *name)
 }
 
 
-int
-main(void)
-{
-    double           idf;
-    maas_err_t       err;
-    maas_pipeline_t  p;
-    static const int numbers[] = { 0, 2 }, all[] = { 0, 1, 2, 4 },
-                     text[] = { 3 }, mixed[] = { 3, 0, 1 };
+static const int  numbers[] = { 0, 2 }, all[] = { 0, 1, 2, 4 }, text[] = { 3 },
+                  mixed[] = { 3, 0, 1 };
 
-    maas_init(NULL, &err);
-    maas_arena_init(&arena, &maas_host_libc, 0);
-    data();
+
+static void
+test_numbers(void)
+{
+    maas_pipeline_t  p;
 
     good(NULL, numbers, 2, 2, &p);
     ok(p.matrix && p.missing, "numbers alone: one input, missing is seen");
@@ -222,6 +218,13 @@ main(void)
     near(p.x[8], 1, "the largest is 1");
     good("[{\"type\":\"impute\"},{\"type\":\"normalize\",\"norm\":\"l1\"}]",
          numbers, 2, 2, &p);
+}
+
+
+static void
+test_categories(void)
+{
+    maas_pipeline_t  p;
 
     good(NULL, all, 4, 6, &p);
     ok(!p.matrix, "with text: an input a column");
@@ -231,6 +234,33 @@ main(void)
     is_str(p.feature[7].data != NULL
            && maas_str_is(p.feature[7], "size=7") ? "size=7" : "other",
            "size=7", "the last column is called by its value");
+}
+
+
+static void
+test_components(void)
+{
+    maas_pipeline_t  p;
+
+    good("[{\"type\":\"impute\"},{\"type\":\"pca\"}]", numbers, 2, 2, &p);
+    near(p.x[0] + p.x[2] + p.x[4] + p.x[6] + p.x[8], 0, "components are "
+         "centred");
+    near(pow(p.x[0], 2) + pow(p.x[1], 2), pow(1 - 2.75, 2)
+         + pow(10 - 27.5, 2), "and keep distances");
+    is_str(p.feature[1].data != NULL && maas_str_is(p.feature[1], "pca2")
+           ? "pca2" : "other", "pca2", "they are called by their number");
+    good("[{\"type\":\"impute\"},{\"type\":\"scale\"},{\"type\":\"pca\","
+         "\"components\":3,\"whiten\":true}]", all, 4, 3, &p);
+    near((pow(p.x[0], 2) + pow(p.x[3], 2) + pow(p.x[6], 2) + pow(p.x[9], 2)
+          + pow(p.x[12], 2)) / 4, 1, "whitened: their variance is 1");
+}
+
+
+static void
+test_text(void)
+{
+    double           idf;
+    maas_pipeline_t  p;
 
     good("[{\"type\":\"tfidf\"}]", text, 1, 6, &p);
     idf = log(6 / 5.0) + 1;
@@ -239,7 +269,12 @@ main(void)
     good("[{\"type\":\"tfidf\",\"ngrams\":2,\"min_df\":2}]", text, 1, 5, &p);
     good("[{\"type\":\"tfidf\",\"lowercase\":false,\"max_features\":3}]",
          mixed, 3, 7, &p);
+}
 
+
+static void
+test_bad(void)
+{
     bad("[{\"type\":\"scael\"}]", numbers, 2, "did you mean \"scale\"");
     bad("[{\"type\":\"scale\",\"columns\":[\"color\"]}]", numbers, 2,
         "there is no column of numbers \"color\"");
@@ -250,6 +285,23 @@ main(void)
         "there is no column \"zz\"");
     bad("{}", numbers, 2, "a list of steps");
     bad("[3]", numbers, 2, "\"type\"");
+}
+
+
+int
+main(void)
+{
+    maas_err_t  err;
+
+    maas_init(NULL, &err);
+    maas_arena_init(&arena, &maas_host_libc, 0);
+    data();
+
+    test_numbers();
+    test_categories();
+    test_components();
+    test_text();
+    test_bad();
 
     maas_dataset_close(ds);
     unlink(path);

@@ -219,52 +219,54 @@ npy_make(uint8_t *out, const char *header, size_t n)
 }
 
 
+static const struct {
+    const char  *header;
+    size_t       n;
+    const char  *text;
+} cases[] = {
+    { "", 0, "does not start with '{'" },
+    { "{", 0, "not a dictionary" },
+    { "{}", 0, "lacks 'descr'" },
+    { "{'descr': '<f4', }", 0, "lacks 'fortran_order'" },
+    { "{'descr': '<f4', 'fortran_order': False}", 0, "lacks 'shape'" },
+    { "{'descr': '<f4', 'fortran_order': False, 'shape': (1,)} x", 4,
+      "behind the header" },
+    { "{'descr': '>f4', 'fortran_order': False, 'shape': (1,)}", 4,
+      "type '>f4'" },
+    { "{'descr': '|O', 'fortran_order': False, 'shape': (1,)}", 8,
+      "type '|O'" },
+    { "{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': ()}", 4,
+      "not a plain type" },
+    { "{'descr': '<f4', 'fortran_order': True, 'shape': (2,2)}", 16,
+      "Fortran" },
+    { "{'descr': '<f4', 'fortran_order': Maybe, 'shape': (2,2)}", 16,
+      "neither True nor False" },
+    { "{'descr': '<f4', 'fortran_order': False, 'shape': (-1,)}", 16,
+      "dimension 0" },
+    { "{'descr': '<f4', 'fortran_order': False, 'shape': "
+      "(99999999999999999999,)}", 16, "dimension 0" },
+    { "{'descr': '<f4', 'fortran_order': False, 'shape': "
+      "(4294967296,4294967296,)}", 16, "too large" },
+    { "{'descr': '<f8', 'fortran_order': False, 'shape': "
+      "(2305843009213693952,)}", 16, "too large" },
+    { "{'descr': '<f4', 'fortran_order': False, 'shape': "
+      "(1,1,1,1,1,1,1,1,1)}", 4, "more than 8" },
+    { "{'descr': '<f4', 'fortran_order': False, 'shape': (3,)}", 8,
+      "needs 12 bytes" },
+    { "{'descr': '<f4', 'fortran_order': False, 'shape': (3 4)}", 8,
+      "not closed" },
+    { "{'descr': '<f4', 'fortran_order': False, 'shape': 3}", 8,
+      "not a tuple" },
+    { "{'descr': '<f4', 'descr': '<f4'}", 0, "repeated header key" },
+    { "{'evil': '<f4'}", 0, "repeated header key 'evil'" },
+    { "{'descr: <f4", 0, "not a dictionary" },
+    { "{'descr': '<f4' 'shape': ()}", 0, "',' or '}' expected" },
+};
+
+
 static void
 test_npy_bad(void)
 {
-    static const struct {
-        const char  *header;
-        size_t       n;
-        const char  *text;
-    } cases[] = {
-        { "", 0, "does not start with '{'" },
-        { "{", 0, "not a dictionary" },
-        { "{}", 0, "lacks 'descr'" },
-        { "{'descr': '<f4', }", 0, "lacks 'fortran_order'" },
-        { "{'descr': '<f4', 'fortran_order': False}", 0, "lacks 'shape'" },
-        { "{'descr': '<f4', 'fortran_order': False, 'shape': (1,)} x", 4,
-          "behind the header" },
-        { "{'descr': '>f4', 'fortran_order': False, 'shape': (1,)}", 4,
-          "type '>f4'" },
-        { "{'descr': '|O', 'fortran_order': False, 'shape': (1,)}", 8,
-          "type '|O'" },
-        { "{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': ()}", 4,
-          "not a plain type" },
-        { "{'descr': '<f4', 'fortran_order': True, 'shape': (2,2)}", 16,
-          "Fortran" },
-        { "{'descr': '<f4', 'fortran_order': Maybe, 'shape': (2,2)}", 16,
-          "neither True nor False" },
-        { "{'descr': '<f4', 'fortran_order': False, 'shape': (-1,)}", 16,
-          "dimension 0" },
-        { "{'descr': '<f4', 'fortran_order': False, 'shape': "
-          "(99999999999999999999,)}", 16, "dimension 0" },
-        { "{'descr': '<f4', 'fortran_order': False, 'shape': "
-          "(4294967296,4294967296,)}", 16, "too large" },
-        { "{'descr': '<f8', 'fortran_order': False, 'shape': "
-          "(2305843009213693952,)}", 16, "too large" },
-        { "{'descr': '<f4', 'fortran_order': False, 'shape': "
-          "(1,1,1,1,1,1,1,1,1)}", 4, "more than 8" },
-        { "{'descr': '<f4', 'fortran_order': False, 'shape': (3,)}", 8,
-          "needs 12 bytes" },
-        { "{'descr': '<f4', 'fortran_order': False, 'shape': (3 4)}", 8,
-          "not closed" },
-        { "{'descr': '<f4', 'fortran_order': False, 'shape': 3}", 8,
-          "not a tuple" },
-        { "{'descr': '<f4', 'descr': '<f4'}", 0, "repeated header key" },
-        { "{'evil': '<f4'}", 0, "repeated header key 'evil'" },
-        { "{'descr: <f4", 0, "not a dictionary" },
-        { "{'descr': '<f4' 'shape': ()}", 0, "',' or '}' expected" },
-    };
     static uint8_t  file[1024] __attribute__((aligned(64)));
     size_t          n;
     maas_err_t      err;

@@ -16,6 +16,8 @@
 #include "train/lapack.h"
 
 
+#define PCA_ROWS  1024          /* between looks at cancel */
+
 typedef struct {
     double  components;
     bool    whiten;
@@ -167,54 +169,16 @@ pca_say(pca_t *c)
 }
 
 
-/* Of a component; a direction without variance says nothing. */
+/* A component is multiplied by this; one without variance says nothing. */
 static double
 pca_scale(const pca_t *c, int64_t i)
 {
+    int64_t             wide = maas_max(c->f->n, c->f->p);
     const pca_param_t  *param = c->f->param;
 
-    if (!param->whiten) {
-        return 1;
-    }
-
-    return c->s[i] > DBL_EPSILON * (double) maas_max(c->f->n, c->f->p)
-                     * c->s[0]
+    return !param->whiten ? 1
+           : c->s[i] > DBL_EPSILON * (double) wide * c->s[0]
            ? sqrt((double) (c->f->n - 1)) / c->s[i] : 0;
-}
-
-
-/* What the rows become, for the next step of a pipeline. */
-static maas_status_t
-pca_features(pca_t *c)
-{
-    double          *to, scale, sum;
-    int64_t          p = c->f->p, q = c->q;
-    maas_fit_job_t  *f = c->f;
-
-    to = maas_arena_array(f->arena, (size_t) f->n,
-                          (size_t) q * sizeof(double));
-    if (to == NULL) {
-        return maas_err_nomem(f->err);
-    }
-
-    for (int64_t i = 0; i < q; i++) {
-        MAAS_TRY(maas_fit_poll(f));
-        scale = pca_scale(c, i);
-
-        for (int64_t r = 0; r < f->n; r++) {
-            sum = 0;
-
-            for (int64_t j = 0; j < p; j++) {
-                sum += (f->x[r * p + j] - c->mean[j]) * c->vt[i + j * c->k];
-            }
-
-            to[r * q + i] = scale * sum;
-        }
-    }
-
-    f->features = to;
-    f->n_features = q;
-    return MAAS_OK;
 }
 
 
@@ -258,6 +222,47 @@ pca_nodes(pca_t *c)
     in[1] = maas_build_floats(build, NULL, w, 2, (int64_t[]) { p, q });
     in[2] = maas_build_floats(build, NULL, b, 1, &q);
     c->f->out[0] = maas_fit_op(c->f, "Gemm", in, 3, NULL, 0, NULL);
+
+    return MAAS_OK;
+}
+
+
+/* What the samples become: rows of q numbers. */
+static maas_status_t
+pca_features(pca_t *c)
+{
+    double          *w, *y, d;
+    int64_t          p = c->f->p, q = c->q;
+    const double    *x = c->f->x;
+    maas_fit_job_t  *f = c->f;
+
+    w = maas_arena_array(c->scratch, (size_t) p, (size_t) q * sizeof(*w));
+    y = maas_arena_array(f->arena, (size_t) f->n, (size_t) q * sizeof(*y));
+
+    if (w == NULL || y == NULL) {
+        return maas_err_nomem(f->err);
+    }
+
+    for (int64_t i = 0; i < p * q; i++) {
+        w[i] = pca_scale(c, i % q) * c->vt[i % q + i / q * c->k];
+    }
+
+    f->features = y;
+    f->n_features = q;
+
+    for (int64_t r = 0; r < f->n; r++, x += p, y += q) {
+        if (r % PCA_ROWS == 0) {
+            MAAS_TRY(maas_fit_poll(f));
+        }
+
+        for (int64_t j = 0; j < p; j++) {
+            d = x[j] - c->mean[j];
+
+            for (int64_t i = 0; i < q; i++) {
+                y[i] += d * w[j * q + i];
+            }
+        }
+    }
 
     return MAAS_OK;
 }
