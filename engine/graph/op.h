@@ -245,6 +245,12 @@ typedef struct {
      * lie there already.
      */
     bool                  slices;
+    /*
+     * The outputs are the bytes of input 0 from cut_at on, one after another:
+     * no step is needed where they can stay there.
+     */
+    bool                  cuts;
+    size_t                cut_at;
 } maas_setup_t;
 
 typedef struct {

@@ -480,6 +480,14 @@ plan_step(plan_build_t *b, plan_frame_t *f, const maas_node_t *n,
                         ? maas_dtype_name(b->in[0].dtype) : "none");
     }
 
+    if (u.cuts && plan_cuts(b, u.cut_at)) {
+        if (consume) {
+            plan_consume(b, f, n, b->plan->n_step);
+        }
+
+        return MAAS_OK;
+    }
+
     plan_step_fill(b, f, &u, &s);
     s.kernel = row - n->op->kernel;
 

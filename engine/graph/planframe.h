@@ -257,4 +257,10 @@ bool plan_slices(plan_build_t *b, int32_t output);
 void plan_slices_join(plan_build_t *b);
 void plan_slices_place(plan_build_t *b);
 
+/*
+ * Outputs that are parts of input 0, from byte `at` on: values in its storage
+ * if they can be; false: none of them is.
+ */
+bool plan_cuts(plan_build_t *b, size_t at);
+
 #endif

@@ -1,11 +1,16 @@
 /*
- * planslice.c: outputs that are their inputs one after another (a Concat
- * whose outer extents are 1).  An input that is used here for the last time
+ * planslice.c: values that are a part of another's storage.
+ *
+ * Outputs that are their inputs one after another (a Concat whose outer
+ * extents are 1).  An input that is used here for the last time
  * gets its place in the output, from the step on that makes it: its storage
  * becomes a slice of the output's, and the step has nothing to copy.
  *
  * A slice's output was made after it, so going down the storages each finds
  * where the output itself ended up.
+ *
+ * Outputs that are parts of an input (a Split or Slice that cuts nothing but
+ * the outermost extent) are values in the input's storage, as a Reshape's is.
  *
  * Ownership: nothing is kept.
  * Threads:   one thread builds a plan.
@@ -96,4 +101,61 @@ plan_slices_place(plan_build_t *b)
             s->off = b->storage[s->into - 1].off + s->delta;
         }
     }
+}
+
+
+/* Are the parts in whole bytes, and do they begin where kernels like it? */
+static bool
+plan_cuts_fit(const plan_build_t *b, const plan_val_t *from, size_t at)
+{
+    size_t  two;
+
+    if (from->t.dtype == MAAS_STRING || from->t.format != MAAS_FMT_PLAIN
+        || !maas_dtype_bytes(from->t.dtype, 2, &two)
+        || two != 2 * maas_dtype_size(from->t.dtype))
+    {
+        return false;
+    }
+
+    for (int i = 0; i < b->flat.n_out; i++) {
+        if (b->oval[i] == NULL || at % MAAS_ALIGN != 0
+            || b->out[i].bytes > from->t.bytes - at)
+        {
+            return false;
+        }
+
+        at += b->out[i].bytes;
+    }
+
+    return true;
+}
+
+
+bool
+plan_cuts(plan_build_t *b, size_t at)
+{
+    plan_val_t  from = *b->val[0], *v;
+
+    if (b->flat.n_post != 0 || !plan_cuts_fit(b, &from, at)) {
+        return false;
+    }
+
+    for (int i = 0; i < b->flat.n_out; i++) {
+        v = b->oval[i];
+        plan_val_alias(v, &from);
+        v->t = b->out[i];
+        v->t.data = NULL;
+        v->kind = b->infer_out[i].type.kind;
+        v->delta += at;
+
+        if (from.t.data != NULL) {
+            v->t.data = (char *) from.t.data + at;
+            v->off = v->at == MAAS_AT_PLAN ? UINT64_MAX : v->off;
+        }
+
+        plan_val_ref(b, v);
+        at += b->out[i].bytes;
+    }
+
+    return true;
 }

@@ -399,6 +399,26 @@ split_row(const maas_step_t *s, int axis, int64_t inner, int64_t row,
 }
 
 
+static bool
+split_setup(maas_setup_t *u)
+{
+    int                   axis;
+    int64_t               outer, inner;
+    const axis_attr_t    *a = u->attr;
+    const maas_tensor_t  *x = &u->in[0];
+
+    axis = (int) (a->axis < 0 ? a->axis + x->rank : a->axis);
+    cut_extents(x, axis, &outer, &inner);
+
+    /* Parts that only the run tells are checked by it. */
+    u->cuts = outer == 1 && (u->n_formal < 2
+                             || u->in[1].dtype == MAAS_NODTYPE
+                             || u->in[1].data != NULL);
+
+    return maas_move_setup(u);
+}
+
+
 static maas_status_t
 split_run(const maas_step_t *s, maas_slot_t *slot, int64_t first,
     int64_t last)
@@ -476,7 +496,7 @@ static const maas_kernel_row_t  concat_kernel[] = {
 };
 
 static const maas_kernel_row_t  split_kernel[] = {
-    { .id = "split.rows", .setup = maas_move_setup, .run = split_run }
+    { .id = "split.rows", .setup = split_setup, .run = split_run }
 };
 
 

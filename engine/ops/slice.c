@@ -277,6 +277,81 @@ slice_given(const maas_step_t *s, int i)
 }
 
 
+/* Is each row of y a whole one of x, and are they one behind another? */
+static bool
+slice_together(const maas_tensor_t *x, const maas_tensor_t *y)
+{
+    int  last = x->rank - 1;
+
+    while (last >= 0 && y->dims[last] == x->dims[last]) {
+        last--;
+    }
+
+    for (int i = 0; i < last; i++) {
+        if (y->dims[i] != 1) {
+            return false;
+        }
+    }
+
+    return maas_tensor_count(y) != 0;
+}
+
+
+/* Where the first element is, if all that says so is known; steps of 1. */
+static bool
+slice_first(const maas_setup_t *u, size_t *at)
+{
+    int                   a;
+    int64_t               ss[MAAS_RANK_MAX], from, n;
+    const maas_tensor_t  *in = u->in, *x = &u->in[0];
+
+    *at = 0;
+
+    for (int i = SLICE_STARTS; i < u->n_formal; i++) {
+        if (in[i].dtype != MAAS_NODTYPE && in[i].data == NULL) {
+            return false;
+        }
+    }
+
+    maas_move_strides(x, ss);
+
+    for (int64_t i = 0; i < maas_tensor_count(&in[SLICE_STARTS]); i++) {
+        a = u->n_formal > SLICE_AXES && in[SLICE_AXES].dtype != MAAS_NODTYPE
+            ? (int) maas_move_int(&in[SLICE_AXES], i) : (int) i;
+        a = a < 0 ? a + x->rank : a;
+
+        if (a < 0 || a >= x->rank
+            || (u->n_formal > SLICE_STEPS
+                && in[SLICE_STEPS].dtype != MAAS_NODTYPE
+                && maas_move_int(&in[SLICE_STEPS], i) != 1))
+        {
+            return false;
+        }
+
+        slice_range(x->dims[a], maas_move_int(&in[SLICE_STARTS], i),
+                    maas_move_int(&in[SLICE_ENDS], i), 1, &from, &n);
+
+        if (n != u->out[0].dims[a]) {
+            return false;
+        }
+
+        *at += (size_t) (from * ss[a]);
+    }
+
+    return true;
+}
+
+
+static bool
+slice_setup(maas_setup_t *u)
+{
+    u->cuts = slice_together(&u->in[0], &u->out[0])
+              && slice_first(u, &u->cut_at);
+
+    return maas_move_setup(u);
+}
+
+
 static maas_status_t
 slice_run(const maas_step_t *s, maas_slot_t *slot, int64_t first,
     int64_t last)
@@ -371,7 +446,7 @@ static const maas_formal_t  slice_out[] = {
 };
 
 static const maas_kernel_row_t  slice_kernel[] = {
-    { .id = "slice.move", .setup = maas_move_setup, .run = slice_run }
+    { .id = "slice.move", .setup = slice_setup, .run = slice_run }
 };
 
 static const maas_case_t  slice_cases[] = {

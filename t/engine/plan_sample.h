@@ -238,12 +238,12 @@ naive_node(const maas_node_t *n, maas_arena_t *a, maas_tensor_t *val,
     maas_err_t *err)
 {
     maas_node_t        flat = *n;
-    maas_dim_t         ival[4][MAAS_IVAL_MAX], oval[MAAS_IVAL_MAX];
+    maas_dim_t         ival[4][MAAS_IVAL_MAX], oval[2][MAAS_IVAL_MAX];
     maas_type_t        type[4] = { 0 };
     maas_infer_t       c = { 0 };
-    maas_tensor_t     *in, out[1] = { 0 };
+    maas_tensor_t     *in, out[2] = { 0 };
     maas_infer_in_t    ii[4] = { 0 };
-    maas_infer_out_t   io[1] = { 0 };
+    maas_infer_out_t   io[2] = { 0 };      /* no node here has more */
 
     in = maas_arena_array(a, n->n_in + 1, sizeof(*in));
 
@@ -281,10 +281,13 @@ naive_node(const maas_node_t *n, maas_arena_t *a, maas_tensor_t *val,
         ii[i].ival = ii[i].n_ival >= 0 ? ival[i] : NULL;
     }
 
-    io[0].type.rank = -1;
-    io[0].ival = oval;
-    io[0].n_ival = -1;
-    io[0].wanted = true;
+    for (int i = 0; i < n->n_out; i++) {
+        io[i].type.rank = -1;
+        io[i].ival = oval[i];
+        io[i].n_ival = -1;
+        io[i].wanted = true;
+    }
+
     c.node = &flat;
     c.attr = n->attr;
     c.n_in = flat.n_in;
@@ -295,14 +298,20 @@ naive_node(const maas_node_t *n, maas_arena_t *a, maas_tensor_t *val,
 
     MAAS_TRY(naive_infer(&c, in));
 
-    out[0].dtype = io[0].type.dtype;
-    out[0].rank = io[0].type.rank;
-    memcpy(out[0].dims, io[0].type.dims, sizeof(out[0].dims));
-    (void) maas_tensor_size(&out[0], 0, &out[0].bytes);
+    for (int i = 0; i < n->n_out; i++) {
+        out[i].dtype = io[i].type.dtype;
+        out[i].rank = io[i].type.rank;
+        memcpy(out[i].dims, io[i].type.dims, sizeof(out[i].dims));
+        (void) maas_tensor_size(&out[i], 0, &out[i].bytes);
+    }
 
     MAAS_TRY(maas_node_eval(&flat, maas_kernels(maas_cpu_in_use()), in, out,
                             a, maas_host_default(), err));
-    val[n->out[0]] = out[0];
+
+    for (int i = 0; i < n->n_out; i++) {
+        val[n->out[i]] = out[i];
+    }
+
     return MAAS_OK;
 }
 

@@ -288,6 +288,47 @@ half_model(maas_arena_t *a, uint64_t seed)
 }
 
 
+/* Halves of a value, and a part of one, that operators write over. */
+static maas_raw_model_t *
+cut_model(maas_arena_t *a, uint64_t seed)
+{
+    val_t             x;
+    build_t          *b = model_begin(a, seed);
+    maas_str_t        part[2], t[6];
+    maas_raw_node_t  *n;
+
+    x = add_val(b, 64, false);
+    port(&b->g->in[b->g->n_in++], x.name, 64);
+
+    for (int i = 0; i < 2; i++) {
+        part[i] = new_name(b);
+    }
+
+    for (int i = 0; i < 6; i++) {
+        t[i] = new_name(b);
+    }
+
+    node(b, "Neg", t[0], 1, x.name);
+    node(b, "Reshape", t[1], 2, t[0], ints(b, 2, 1, -1));
+    n = node(b, "Split", part[0], 1, t[1]);
+    attr_int(n, "axis", 1);
+    n->n_out = 2;
+    n->out = maas_arena_dup(b->a, part, sizeof(part));
+
+    node(b, "Mul", t[2], 2, part[0], part[1]);
+    node(b, "Slice", t[3], 4, part[1], ints(b, 1, 16, 0), ints(b, 1, 32, 0),
+         ints(b, 1, 1, 0));
+    node(b, "Sigmoid", t[4], 1, t[3]);
+    node(b, "Abs", t[5], 1, part[0]);
+
+    for (int i = 2; i < 6; i++) {
+        port(&b->g->out[b->g->n_out++], t[i], -1);
+    }
+
+    return model_end(b);
+}
+
+
 static void
 test_case(make_pt make, int64_t big, const char *what)
 {
@@ -455,6 +496,7 @@ main(void)
 
     test_case(scatter_model, 1, "an update that is a view of the data");
     test_case(half_model, 17, "float16 that branches capture");
+    test_case(cut_model, 17, "halves that lie in what was cut");
     test_bool_input(0);
     test_bool_input(2);
     test_declared_output();
