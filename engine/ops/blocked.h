@@ -47,6 +47,18 @@ maas_planes16(const maas_tensor_t *t)
  */
 #define MAAS_HALVES  14
 
+/* Parts of a plane of rows x cols, some `pixels` each. */
+static inline int64_t
+maas_blocked_parts(int64_t rows, int64_t cols, int64_t pixels)
+{
+    int64_t  each = maas_max(pixels / maas_max(cols, (int64_t) 1),
+                             (int64_t) 1);
+
+    return maas_max((rows + each - 1) / each,
+                    (int64_t) (rows < MAAS_HALVES ? 1 : 2));
+}
+
+
 /*
  * Unit u of images x parts of a plane x blocks of channels, blocks fastest:
  * a thread's units are the same rows of all channels, as in a convolution,

@@ -12,16 +12,6 @@
 
 #define DWB_PIXELS  1024      /* output pixels of a unit */
 
-static int64_t
-dwb_parts(const cb_t *g)
-{
-    int64_t  rows = maas_max(DWB_PIXELS / maas_max(g->ow, 1), 1);
-
-    return maas_max((g->oh + rows - 1) / rows,
-                    g->oh < MAAS_HALVES ? 1 : 2);
-}
-
-
 bool
 conv_blocked_setup_dw(maas_setup_t *u)
 {
@@ -34,7 +24,8 @@ conv_blocked_setup_dw(maas_setup_t *u)
     }
 
     conv_band_geom(&g, u->attr, &u->in[0], &u->in[1], &u->out[0], false);
-    u->units = maas_planes16(&u->out[0]) * dwb_parts(&g);
+    u->units = maas_planes16(&u->out[0])
+               * maas_blocked_parts(g.oh, g.ow, DWB_PIXELS);
     u->cost = 100 + conv_flops(u) / 50;
     return true;
 }
@@ -55,7 +46,7 @@ conv_blocked_run_dw(const maas_step_t *s, maas_slot_t *slot, int64_t first,
 
     conv_band_geom(&g, s->attr, &s->in[0], &s->in[1], &s->out[0], false);
     posts = conv_blocked_posts(s, NULL, &w.clip, &w.lo, &w.hi);
-    parts = dwb_parts(&g);
+    parts = maas_blocked_parts(g.oh, g.ow, DWB_PIXELS);
     blocks = maas_blocks(s->out[0].dims[1]);
 
     w.ih = g.ih, w.iw = g.iw, w.oh = g.oh, w.ow = g.ow;

@@ -41,16 +41,6 @@ pb_geom(maas_win16_t *p, maas_window_t *w, const void *attr,
 }
 
 
-static int64_t
-pb_parts(const maas_win16_t *p)
-{
-    int64_t  rows = maas_max(PB_UNIT / maas_max(p->ow, 1), 1);
-
-    return maas_max((p->oh + rows - 1) / rows,
-                    p->oh < MAAS_HALVES ? 1 : 2);
-}
-
-
 bool
 pool_blocked_setup(maas_setup_t *u)
 {
@@ -62,7 +52,8 @@ pool_blocked_setup(maas_setup_t *u)
     }
 
     pb_geom(&p, &w, u->attr, &u->in[0], &u->out[0]);
-    u->units = maas_planes16(&u->out[0]) * pb_parts(&p);
+    u->units = maas_planes16(&u->out[0])
+               * maas_blocked_parts(p.oh, p.ow, PB_UNIT);
     u->cost = 100 + (double) maas_tensor_count(&u->out[0])
                     * (double) w.k_count * 0.05;
     return true;
@@ -73,7 +64,7 @@ pool_blocked_setup(maas_setup_t *u)
 static void
 pb_unit(const maas_step_t *s, maas_win16_t *p, int64_t u)
 {
-    int64_t  part, parts = pb_parts(p), plane;
+    int64_t  part, parts = maas_blocked_parts(p->oh, p->ow, PB_UNIT), plane;
 
     plane = maas_unit16(u, maas_blocks(s->out[0].dims[1]), parts, &part);
     p->x = (const float *) s->in[0].data + plane * p->ih * p->iw * MAAS_C16;
