@@ -161,31 +161,32 @@ test_back(const back_t *t)
 
 /* By the formula. */
 static int
-norm_formula(const float *dx, const float *stats, int n)
+norm_formula(const float *dx, const float *stats, const float *dy,
+    const float *x, const float *gamma, int n)
 {
     int     bad = 0;
     double  mean = 0, var = 0, inv, sg = 0, sh = 0, g, h, top = 0, want;
 
     for (int i = 0; i < n; i++) {
-        mean += (double) bx[i] / n;
+        mean += (double) x[i] / n;
     }
 
     for (int i = 0; i < n; i++) {
-        var += ((double) bx[i] - mean) * ((double) bx[i] - mean) / n;
+        var += ((double) x[i] - mean) * ((double) x[i] - mean) / n;
     }
 
     inv = 1 / sqrt(var + 1e-3);
 
     for (int i = 0; i < n; i++) {
-        g = (double) b0[i] * (double) bw[i];
+        g = (double) dy[i] * (double) gamma[i];
         sg += g / n;
-        sh += g * ((double) bx[i] - mean) * inv / n;
+        sh += g * ((double) x[i] - mean) * inv / n;
         top = fmax(top, fabs(g));
     }
 
     for (int i = 0; i < n; i++) {
-        h = ((double) bx[i] - mean) * inv;
-        want = ((double) b0[i] * (double) bw[i] - sg - h * sh) * inv;
+        h = ((double) x[i] - mean) * inv;
+        want = ((double) dy[i] * (double) gamma[i] - sg - h * sh) * inv;
         bad += !(fabs((double) dx[i] - want) <= 4e-5 * top * inv);
     }
 
@@ -198,31 +199,34 @@ static void
 test_norm_back(void)
 {
     int    bad = 0;
-    float  s0[2], s1[2], *want = b0 + 1000, *got = b1;
+    float  s0[2], s1[2], *want = b0, *got = b1, *x, *w, *dy;
 
     for (int n = 1; n <= 200; n++) {
-        fill(bx, n, n % 7 == 0);
-        fill(bw, n, false);
-        fill(b0, n, n % 11 == 0);               /* dy */
+        x = LAST(bx, n);
+        w = LAST(bw, n);
+        dy = LAST(ba, n);
+        fill(x, n, n % 7 == 0);
+        fill(w, n, false);
+        fill(dy, n, n % 11 == 0);
         fill(got, n + GUARD, false);
         memcpy(want, got, sizeof(float) * (size_t) (n + GUARD));
-        kt->layer_norm_back(got, b0, bx, bw, n, 1e-3f, s1);
+        kt->layer_norm_back(got, dy, x, w, n, 1e-3f, s1);
 
         if (kt->level != MAAS_CPU_V2) {
-            ref->layer_norm_back(want, b0, bx, bw, n, 1e-3f, s0);
+            ref->layer_norm_back(want, dy, x, w, n, 1e-3f, s0);
             bad += differ(got, want, n + GUARD, "layer_norm_back");
             bad += differ(s1, s0, 2, "its statistics");
         }
 
         if (n % 7 != 0 && n % 11 != 0) {
-            bad += norm_formula(got, s1, n);
+            bad += norm_formula(got, s1, dy, x, w, n);
         }
 
-        memcpy(want, b0, sizeof(float) * (size_t) n);
-        kt->layer_norm_back(want, want, bx, bw, n, 1e-3f, s1);
+        memcpy(want, dy, sizeof(float) * (size_t) n);
+        kt->layer_norm_back(want, want, x, w, n, 1e-3f, s1);
         bad += differ(want, got, n, "in place of dy");
-        memcpy(want, bx, sizeof(float) * (size_t) n);
-        kt->layer_norm_back(want, b0, want, bw, n, 1e-3f, s1);
+        memcpy(want, x, sizeof(float) * (size_t) n);
+        kt->layer_norm_back(want, dy, want, w, n, 1e-3f, s1);
         bad += differ(want, got, n, "in place of x");
     }
 
@@ -232,19 +236,20 @@ test_norm_back(void)
 
 /* Column i of [rows][ld], alone and in double precision. */
 static int
-norm_column(int64_t rows, int64_t ld, int64_t i, float dgamma, float dbeta)
+norm_column(const float *dy, const float *x, const float *stats, int64_t rows,
+    int64_t ld, float dgamma, float dbeta)
 {
     float   one, two;
     double  sg = 0, sb = 0, d;
 
     for (int64_t r = 0; r < rows; r++) {
-        d = (double) bw[r * ld + i];
+        d = (double) dy[r * ld];
         sb += d;
-        sg += d * ((double) bx[r * ld + i] - (double) bb[2 * r])
-              * (double) bb[2 * r + 1];
+        sg += d * ((double) x[r * ld] - (double) stats[2 * r])
+              * (double) stats[2 * r + 1];
     }
 
-    kt->layer_norm_sums(&one, &two, bw + i, bx + i, ld, bb, rows, 1);
+    kt->layer_norm_sums(&one, &two, dy, x, ld, stats, rows, 1);
 
     return differ(&one, &dgamma, 1, "dgamma of a column alone")
            + differ(&two, &dbeta, 1, "dbeta of a column alone")
@@ -257,25 +262,31 @@ static void
 test_norm_sums(void)
 {
     int      bad = 0;
-    int64_t  rows, ld;
+    float   *x, *dy, *stats;
+    int64_t  rows, ld, size;
 
     for (int n = 0; n <= 150; n++) {
         rows = n * 7 % 37;
         ld = n + n % 3;
-        fill(bx, (rows + 1) * ld, false);
-        fill(bw, (rows + 1) * ld, false);
-        fill(bb, 2 * rows, false);
+        size = rows > 0 ? (rows - 1) * ld + n : 0;
+        x = LAST(bx, size);
+        dy = LAST(bw, size);
+        stats = LAST(bb, 2 * rows);
+        fill(x, size, false);
+        fill(dy, size, false);
+        fill(stats, 2 * rows, false);
         fill(b1, 2 * (n + GUARD), false);
         memcpy(b0, b1, sizeof(float) * (size_t) (2 * (n + GUARD)));
-        ref->layer_norm_sums(b0, b0 + n + GUARD, bw, bx, ld, bb, rows, n);
-        kt->layer_norm_sums(b1, b1 + n + GUARD, bw, bx, ld, bb, rows, n);
+        ref->layer_norm_sums(b0, b0 + n + GUARD, dy, x, ld, stats, rows, n);
+        kt->layer_norm_sums(b1, b1 + n + GUARD, dy, x, ld, stats, rows, n);
 
         if (kt->level != MAAS_CPU_V2) {
             bad += differ(b1, b0, 2 * (n + GUARD), "layer_norm_sums");
         }
 
         for (int i = 0; i < n; i++) {
-            bad += norm_column(rows, ld, i, b1[i], b1[n + GUARD + i]);
+            bad += norm_column(dy + i, x + i, stats, rows, ld, b1[i],
+                               b1[n + GUARD + i]);
         }
     }
 
@@ -287,29 +298,33 @@ test_norm_sums(void)
 static void
 test_lstm(void)
 {
-    int  bad = 0;
+    int     bad = 0;
+    float  *x, *w, *dc;
 
     for (int n = 1; n <= 100; n++) {
-        fill(bx, 4 * n, n % 7 == 0);            /* gates, then dh, dc */
-        fill(bw, 4 * n, false);
+        x = LAST(bx, 4 * n);                    /* gates, then dh, dc */
+        w = LAST(bw, 4 * n);
+        fill(x, 4 * n, n % 7 == 0);
+        fill(w, 4 * n, false);
         fill(b0, n + GUARD, false);
         memcpy(b1, b0, sizeof(float) * (size_t) (n + GUARD));
-        ref->lstm_cell(b0, bx, bw, n);
-        kt->lstm_cell(b1, bx, bw, n);
+        ref->lstm_cell(b0, x, w, n);
+        kt->lstm_cell(b1, x, w, n);
         bad += differ(b1, b0, n + GUARD, "lstm_cell");
 
         for (int i = 0; i < n && n % 7 != 0; i++) {
-            bad += !(fabsf(b1[i] - (bx[2 * n + i] * bw[i]
-                                    + bx[i] * bx[3 * n + i])) <= 1e-6f);
+            bad += !(fabsf(b1[i] - (x[2 * n + i] * w[i]
+                                    + x[i] * x[3 * n + i])) <= 1e-6f);
         }
 
         fill(b0, 4 * n + GUARD, n % 11 == 0);
         memcpy(b1, b0, sizeof(float) * (size_t) (4 * n + GUARD));
-        memcpy(pk, bx, sizeof(float) * (size_t) (4 * n));
-        ref->lstm_back(b0, bw, bx, bw + n, bw + 2 * n, n);
-        kt->lstm_back(b1, bw, pk, bw + n, bw + 2 * n, n);
+        dc = LAST(pk, 4 * n);
+        memcpy(dc, x, sizeof(float) * (size_t) (4 * n));
+        ref->lstm_back(b0, w, x, w + n, w + 3 * n, n);
+        kt->lstm_back(b1, w, dc, w + n, w + 3 * n, n);
         bad += differ(b1, b0, 4 * n + GUARD, "lstm_back");
-        bad += differ(pk, bx, 4 * n, "its dc");
+        bad += differ(dc, x, 4 * n, "its dc");
     }
 
     ok(bad == 0, "%s lstm_cell, lstm_back", maas_cpu_name(kt->level));

@@ -1,14 +1,11 @@
 /*
  * The kernels over blocks of 16 channels, at each CPU level, against ref:
  * to the bit, but at v2 (no fused multiply-add).  Sizes lie around the
- * tiles; buffers end where AddressSanitizer sees a read behind them; outputs
+ * tiles; operands lie at the ends of their pages (kernels_test.h); outputs
  * have guards.
  */
 
 #include "kernels_test.h"
-
-
-static float  ba[MAXBUF];
 
 
 /* Bits, or the bound of k products at v2; k = 0: nothing rounds. */
@@ -78,7 +75,7 @@ static int
 conv_case(const conv_t *t)
 {
     char           what[160];
-    float         *x;
+    float         *x, *w, *add, *bias;
     int64_t        wide, high, lane, nx, ny, nw, blocks;
     maas_conv16_t  c = { 0 };
 
@@ -94,17 +91,20 @@ conv_case(const conv_t *t)
         return 0;
     }
 
-    x = LAST(bx, nx);
+    x = EDGE(bx, nx);
+    w = LAST(bw, nw * blocks);
+    add = LAST(ba, ny);
+    bias = LAST(bb, t->n);
     fill(x, nx, t->adverse);
-    fill(bw, nw * blocks, t->adverse);
-    fill(ba, ny, false);
-    fill(bb, t->n, false);
+    fill(w, nw * blocks, t->adverse);
+    fill(add, ny, false);
+    fill(bias, t->n, false);
     prepare(ny);
 
     c.x = x;
-    c.w = bw;
-    c.bias = t->bias ? bb : NULL;
-    c.add = t->add ? ba : NULL;
+    c.w = w;
+    c.bias = t->bias ? bias : NULL;
+    c.add = t->add ? add : NULL;
     c.rows = t->rows;
     c.cols = t->cols;
     c.n = t->n;
@@ -124,7 +124,7 @@ conv_case(const conv_t *t)
     c.yblock = t->rows * t->cols * 16;
     c.wa = t->k * t->k * lane * 16;
     c.wblock = nw;
-    c.ahead = t->add ? bw : NULL;
+    c.ahead = t->add ? w : NULL;
     c.nahead = t->add ? nw : 0;
     c.clip = t->clip;
     c.lo = -0.5f;
@@ -195,8 +195,8 @@ wgrad_case(int n, int blocks, int rows, int cols, int s, bool planes, int at)
         return 0;
     }
 
-    x = LAST(bx, nx);
-    dy = LAST(ba, ny);
+    x = EDGE(bx, nx);
+    dy = EDGE(ba, ny);
     fill(x, nx, at % 5 == 0);
     fill(dy, ny, at % 5 == 0);
     prepare(n * blocks * 16);
@@ -254,8 +254,8 @@ dwgrad_case(int ih, int iw, int kh, int kw, int s, int ph, int pw, int d,
         return 0;
     }
 
-    x = LAST(bx, ih * iw * 16);
-    dy = LAST(ba, oh * ow * 16);
+    x = EDGE(bx, ih * iw * 16);
+    dy = EDGE(ba, oh * ow * 16);
     fill(x, ih * iw * 16, at % 3 == 0);
     fill(dy, oh * ow * 16, at % 3 == 0);
     prepare(kh * kw * 16);
@@ -300,7 +300,7 @@ window_case(int ih, int iw, int k, int s, int p, int d, bool max, int at)
 {
     int            oh, ow;
     char           what[120];
-    float         *x;
+    float         *x, *w, *bias;
     maas_win16_t   c = { 0 };
 
     oh = (ih + 2 * p - d * (k - 1) - 1) / s + 1;
@@ -310,14 +310,16 @@ window_case(int ih, int iw, int k, int s, int p, int d, bool max, int at)
         return 0;
     }
 
-    x = LAST(bx, ih * iw * 16);
+    x = EDGE(bx, ih * iw * 16);
     fill(x, ih * iw * 16, at % 3 == 0);
-    fill(bw, k * k * 16, false);
-    fill(bb, 16, false);
+    w = LAST(bw, k * k * 16);
+    bias = LAST(bb, 16);
+    fill(w, k * k * 16, false);
+    fill(bias, 16, false);
     prepare(oh * ow * 16);
 
     c = (maas_win16_t) {
-        .x = x, .w = bw, .bias = bb, .ih = ih, .iw = iw, .oh = oh, .ow = ow,
+        .x = x, .w = w, .bias = bias, .ih = ih, .iw = iw, .oh = oh, .ow = ow,
         .kh = k, .kw = k, .sh = s, .sw = s, .ph = p, .pw = p, .dh = d,
         .dw = d, .y0 = 0, .y1 = oh, .clip = at % 4 == 1, .lo = -0.25f,
         .hi = 0.5f, .y = b0 + GUARD
@@ -381,8 +383,8 @@ maxgrad_case(int ih, int iw, int k, int s, int p, int d, int at)
         return 0;
     }
 
-    x = LAST(bx, ih * iw * 16);
-    dy = LAST(ba, oh * ow * 16);
+    x = EDGE(bx, ih * iw * 16);
+    dy = EDGE(ba, oh * ow * 16);
     fill(x, ih * iw * 16, at % 3 == 0);
     fill(dy, oh * ow * 16, false);
 
@@ -438,15 +440,17 @@ wino_case(int m, int h, int w, int at)
 {
     int            t = (m + 2) * (m + 2), bad = 0;
     char           what[80];
-    float         *x;
+    float         *x, *add, *bias;
     maas_wino16_t  c = { .m = m, .h = h, .w = w, .step = 16 + at % 3 * 16 };
 
-    x = LAST(bx, h * w * 16);
+    x = EDGE(bx, h * w * 16);
+    add = EDGE(ba, h * w * 16);
+    bias = LAST(bb, 16);
     fill(x, h * w * 16, at % 4 == 3);
-    fill(ba, h * w * 16, false);
-    fill(bb, 16, false);
-    c.bias = bb;
-    c.add = at % 2 ? ba : NULL;
+    fill(add, h * w * 16, false);
+    fill(bias, 16, false);
+    c.bias = bias;
+    c.add = at % 2 ? add : NULL;
     c.clip = at % 3 == 0;
     c.lo = -0.4f;
     c.hi = 0.9f;
@@ -461,8 +465,8 @@ wino_case(int m, int h, int w, int at)
         }
     }
 
-    x = LAST(bx, t * c.step);
-    fill(x, t * c.step, at % 4 == 3);
+    x = LAST(bx, t * c.step - c.step + 16);
+    fill(x, t * c.step - c.step + 16, at % 4 == 3);
 
     for (c.y0 = 0; c.y0 < h; c.y0 += m) {
         for (c.x0 = 0; c.x0 < w; c.x0 += m) {

@@ -205,26 +205,29 @@ test_places(void)
 static void
 test_binary(void)
 {
-    int  op, n, sa, sb, bad = 0;
+    int     op, n, sa, sb, bad = 0;
+    float  *x, *w;
 
     for (op = 0; op < MAAS_BINARIES; op++) {
         for (n = 0; n <= 70; n++) {
             for (sa = 0; sa <= 1; sa++) {
                 for (sb = 0; sb <= 1; sb++) {
-                    fill(bx, 80, true);
-                    fill(bw, 80, true);
+                    x = LAST(bx, sa ? n : 1);
+                    w = LAST(bw, sb ? n : 1);
+                    fill(x, sa ? n : 1, true);
+                    fill(w, sb ? n : 1, true);
                     fill(b1, 80, false);
                     memcpy(b0, b1, sizeof(float) * 80);
-                    ref->binary[op](b0, bx, sa, bw, sb, n);
-                    kt->binary[op](b1, bx, sa, bw, sb, n);
+                    ref->binary[op](b0, x, sa, w, sb, n);
+                    kt->binary[op](b1, x, sa, w, sb, n);
                     bad += differ(b1, b0, 80, "binary");
                 }
             }
 
-            memcpy(b1, bx, sizeof(float) * 80);
-            memcpy(b0, bx, sizeof(float) * 80);
-            ref->binary[op](b0, bx, 1, bw, 0, n);
-            kt->binary[op](b1, b1, 1, bw, 0, n);
+            fill(b1, 80, true);
+            memcpy(b0, b1, sizeof(float) * 80);
+            ref->binary[op](b0, b0, 1, w, 0, n);
+            kt->binary[op](b1, b1, 1, w, 0, n);
             bad += differ(b1, b0, 80, "binary in place");
         }
     }
@@ -298,36 +301,38 @@ static int
 softmax_case(int n, float spread)
 {
     int      i, bad = 0;
-    float    tol = 1e-6f + (float) n * 1e-8f;
+    float    tol = 1e-6f + (float) n * 1e-8f, *x = LAST(bx, n);
     double   max = -INFINITY, sum = 0;
 
+    fill(x, n, false);
+
     for (i = 0; i < n; i++) {
-        bx[i] *= spread;
-        max = fmax(max, bx[i]);
+        x[i] *= spread;
+        max = fmax(max, x[i]);
     }
 
     for (i = 0; i < n; i++) {
-        sum += exp(bx[i] - max);
+        sum += exp(x[i] - max);
     }
 
     fill(b1, n + GUARD, false);
     memcpy(b0, b1, sizeof(float) * (size_t) (n + GUARD));
-    kt->softmax(b1, bx, n);
+    kt->softmax(b1, x, n);
     bad += differ(b1 + n, b0 + n, GUARD, "softmax guard");
 
     for (i = 0; i < n; i++) {
-        bad += !(fabs(b1[i] - exp(bx[i] - max) / sum)
-                 <= (tol + 0x1p-24 * fabs(bx[i] - max))
-                    * exp(bx[i] - max) / sum + 1e-44);
+        bad += !(fabs(b1[i] - exp(x[i] - max) / sum)
+                 <= (tol + 0x1p-24 * fabs(x[i] - max))
+                    * exp(x[i] - max) / sum + 1e-44);
     }
 
-    memcpy(b1, bx, sizeof(float) * (size_t) n);
+    memcpy(b1, x, sizeof(float) * (size_t) n);
     kt->log_softmax(b1, b1, n);
     bad += differ(b1 + n, b0 + n, GUARD, "log_softmax guard");
 
     for (i = 0; i < n; i++) {
-        bad += !(fabs(b1[i] - (bx[i] - max - log(sum)))
-                 <= 3e-7 * (2 + fabs(bx[i] - max)));
+        bad += !(fabs(b1[i] - (x[i] - max - log(sum)))
+                 <= 3e-7 * (2 + fabs(x[i] - max)));
     }
 
     return bad;
@@ -341,7 +346,6 @@ test_softmax(void)
     float  y[20], x[20];
 
     for (n = 1; n <= 200; n++) {
-        fill(bx, n, false);
         bad += softmax_case(n, n % 2 ? 3.0f : 60.0f);
     }
 
@@ -371,38 +375,39 @@ static int
 softmax_add_case(int n, float f, bool add)
 {
     int     bad = 0;
-    float   tol;
+    float   tol, *x = LAST(bx, n), *w = LAST(bw, n);
     double  sum = 0, want;
 
-    fill(bx, n, false);
-    fill(bw, n, false);
+    fill(x, n, false);
+    fill(w, n, false);
     fill(b0, n + GUARD, false);
     memcpy(b1, b0, sizeof(float) * (size_t) (n + GUARD));
-    kt->unary[MAAS_U_AFFINE](b0, bx, n, f, 0);
+    kt->unary[MAAS_U_AFFINE](b0, x, n, f, 0);
 
     if (add) {
-        kt->binary[MAAS_B_ADD](b0, b0, 1, bw, 1, n);
+        kt->binary[MAAS_B_ADD](b0, b0, 1, w, 1, n);
     }
 
     kt->softmax(b0, b0, n);
-    kt->softmax_add(b1, bx, add ? bw : NULL, n, f);
+    kt->softmax_add(b1, x, add ? w : NULL, n, f);
     bad += differ(b1, b0, n + GUARD, "softmax_add");
 
-    /* b0: p; bw: d */
-    memcpy(b1, bw, sizeof(float) * (size_t) n);
+    /* b0: p; w: d */
+    memcpy(b1, w, sizeof(float) * (size_t) n);
     fill(b1 + n, GUARD, false);
     memcpy(bb, b1 + n, sizeof(float) * GUARD);
-    kt->softmax_back(b1, b0, n, f);
+    memcpy(x, b0, sizeof(float) * (size_t) n);
+    kt->softmax_back(b1, x, n, f);
     bad += differ(b1 + n, bb, GUARD, "softmax_back guard");
     tol = 0;
 
     for (int i = 0; i < n; i++) {
-        sum += (double) b0[i] * (double) bw[i];
-        tol = fmaxf(tol, fabsf(bw[i]));
+        sum += (double) b0[i] * (double) w[i];
+        tol = fmaxf(tol, fabsf(w[i]));
     }
 
     for (int i = 0; i < n; i++) {
-        want = (double) f * (double) b0[i] * ((double) bw[i] - sum);
+        want = (double) f * (double) b0[i] * ((double) w[i] - sum);
         bad += !(fabs((double) b1[i] - want)
                  <= 1e-6 * (double) (fabsf(f) * b0[i] * tol) + 1e-30);
     }
@@ -439,23 +444,26 @@ test_softmax_add(void)
 static void
 test_layer_norm(void)
 {
-    int    n, i, bad = 0;
-    float  m0, m1, s0, s1;
+    int     n, i, bad = 0;
+    float   m0, m1, s0, s1, *x, *w, *b;
 
     for (n = 1; n <= 200; n++) {
-        fill(bx, n, n % 7 == 0);
-        fill(bw, n, false);
-        fill(bb, n, false);
+        x = LAST(bx, n);
+        w = LAST(bw, n);
+        b = LAST(bb, n);
+        fill(x, n, n % 7 == 0);
+        fill(w, n, false);
+        fill(b, n, false);
         fill(b0, n + GUARD, false);
         memcpy(b1, b0, sizeof(float) * (size_t) (n + GUARD));
-        ref->layer_norm(b0, bx, bw, n & 1 ? bb : NULL, n, 1e-5f, &m0, &s0);
-        kt->layer_norm(b1, bx, bw, n & 1 ? bb : NULL, n, 1e-5f, &m1, &s1);
+        ref->layer_norm(b0, x, w, n & 1 ? b : NULL, n, 1e-5f, &m0, &s0);
+        kt->layer_norm(b1, x, w, n & 1 ? b : NULL, n, 1e-5f, &m1, &s1);
 
         if (kt->level != MAAS_CPU_V2) {
             bad += differ(b1, b0, n + GUARD, "layer_norm");
             bad += !same(m0, m1) || !same(s0, s1);
-            memcpy(b1, bx, sizeof(float) * (size_t) n);
-            kt->layer_norm(b1, b1, bw, n & 1 ? bb : NULL, n, 1e-5f, NULL,
+            memcpy(b1, x, sizeof(float) * (size_t) n);
+            kt->layer_norm(b1, b1, w, n & 1 ? b : NULL, n, 1e-5f, NULL,
                            NULL);
             bad += differ(b1, b0, n + GUARD, "layer_norm in place");
             continue;

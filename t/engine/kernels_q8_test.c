@@ -1,17 +1,17 @@
 /*
  * Kernels of 8-bit tensors at every CPU level, and those that a level
- * chooses from, beside sums in 64 bits: they are exact.
+ * chooses from, beside sums in 64 bits: they are exact.  What is read ends
+ * with its page (kernels_test.h).
  */
 
-#include <math.h>
-
-#include "tap.h"
+#include "kernels_test.h"
 #include "kernels/klevel.h"
 
 
 #define M_MAX  40
 #define N_MAX  80
 #define K_MAX  1700
+#define ROW    100
 
 typedef struct {
     const char  *name;
@@ -19,34 +19,34 @@ typedef struct {
     bool         runs;
 } variant_t;
 
-static const maas_kernels_t  *ref, *kt;
-static uint32_t               seed = 1;
-
-static uint8_t  a[M_MAX * K_MAX];
-static int8_t   panels[N_MAX * (K_MAX + 8) + (N_MAX / 16 + 1) * MAAS_Q16_HEAD];
-static int8_t   b[K_MAX * N_MAX];
-static int32_t  c[M_MAX * (N_MAX + 16) + 1];
+static uint8_t  *a;
+static int8_t   *panels;
+static int8_t    b[K_MAX * N_MAX];
+static int32_t   c[M_MAX * (N_MAX + 16) + 1];
 
 
-static float
-rnd(void)
+/* The last n bytes of a buffer. */
+static void *
+last(float *buf, int64_t n)
 {
-    seed = seed * 1664525u + 1013904223u;
-
-    return (float) (int32_t) seed * 0x1p-31f;
+    return (char *) LAST(buf, 0) - n;
 }
 
 
 static void
 make(int64_t m, int64_t n, int64_t k, bool extreme)
 {
-    int8_t  *p;
+    int8_t   *p;
+    int64_t   size = (n + 15) / 16 * maas_q16_panel(k);
+
+    a = last(bx, m * k);
+    panels = last(bw, size);
 
     for (int64_t i = 0; i < m * k; i++) {
         a[i] = extreme ? 255 : (uint8_t) (rnd() * 128 + 128);
     }
 
-    memset(panels, 0, sizeof(panels));
+    memset(panels, 0, (size_t) size);
 
     for (int64_t i = 0; i < k; i++) {
         for (int64_t j = 0; j < n; j++) {
@@ -93,12 +93,12 @@ test_gemm(const variant_t *v)
     };
 
     for (size_t i = 0; i < maas_nelts(shapes) * 2; i++) {
+        make(shapes[i / 2][0], shapes[i / 2][1], shapes[i / 2][2], i & 1);
         g = (maas_qgemm_t) {
             shapes[i / 2][0], shapes[i / 2][1], shapes[i / 2][2], a,
             shapes[i / 2][2], panels, c,
             (shapes[i / 2][1] + 15) / 16 * 16 + (i & 2 ? 16 : 0)
         };
-        make(g.m, g.n, g.k, i & 1);
         memset(c, 0x55, sizeof(c));
         v->gemm(&g);
         bad += wrong(&g);
@@ -110,39 +110,54 @@ test_gemm(const variant_t *v)
 }
 
 
-static void
-test_rows(const char *name)
+/* n values of each operand; one: zero points, and a scale for each. */
+static int
+rows_case(int64_t n, bool one)
 {
-    int             bad = 0;
-    float           x[100], y0[100], y1[100], scale[100];
-    uint8_t         q0[100], q1[100];
-    int32_t         s[100], sum[100], zero[100], r0[100], r1[100];
-    const int64_t   sizes[] = { 0, 1, 7, 16, 33, 100 };
+    int       bad = 0;
+    float    *x = last(bx, n * 4), *scale = last(bb, one ? n * 4 : 4);
+    uint8_t   q0[ROW + 1], q1[ROW + 1], *q = last(pk, n);
+    int32_t   r0[ROW + 1], r1[ROW + 1];
+    int32_t  *s = last(bw, n * 4), *sum = last(ba, n * 4);
+    int32_t  *zero = last(b0, n * 4);
 
-    for (int i = 0; i < 100; i++) {
+    for (int64_t i = 0; i < n; i++) {
         x[i] = i % 23 == 5 ? NAN : i % 29 == 3 ? INFINITY : rnd() * 3;
         s[i] = (int32_t) (rnd() * 2147483647.0f);
         sum[i] = (int32_t) (rnd() * 1e6f);
         zero[i] = (int32_t) (rnd() * 128);
-        scale[i] = rnd();
+        q[i] = (uint8_t) (rnd() * 128 + 128);
     }
 
-    for (size_t i = 0; i < maas_nelts(sizes) * 2; i++) {
-        int64_t  n = sizes[i / 2];
+    fill(scale, one ? n : 1, false);
+    memset(r0, 0x55, sizeof(r0));
+    memset(r1, 0x55, sizeof(r1));
+    memset(q0, 0x55, sizeof(q0));
+    memset(q1, 0x55, sizeof(q1));
 
-        kt->qfix(r1, s, sum, -77, i & 1 ? zero : NULL, 12345, n);
-        ref->qfix(r0, s, sum, -77, i & 1 ? zero : NULL, 12345, n);
-        bad += memcmp(r0, r1, (size_t) n * 4) != 0;
+    kt->qfix(r1, s, sum, -77, one ? zero : NULL, 12345, n);
+    ref->qfix(r0, s, sum, -77, one ? zero : NULL, 12345, n);
+    bad += memcmp(r0, r1, sizeof(r0)) != 0;
 
-        kt->qscale(y1, s, scale, i & 1, n);
-        ref->qscale(y0, s, scale, i & 1, n);
-        bad += memcmp(y0, y1, (size_t) n * 4) != 0;
+    kt->qscale((float *) r1, s, scale, one, n);
+    ref->qscale((float *) r0, s, scale, one, n);
+    bad += memcmp(r0, r1, sizeof(r0)) != 0;
 
-        kt->quantize(q1, x, 0.0123f, 97, n);
-        ref->quantize(q0, x, 0.0123f, 97, n);
-        bad += memcmp(q0, q1, (size_t) n) != 0;
+    kt->quantize(q1, x, 0.0123f, 97, n);
+    ref->quantize(q0, x, 0.0123f, 97, n);
+    bad += memcmp(q0, q1, sizeof(q0)) != 0;
 
-        bad += kt->qsum(a, n) != ref->qsum(a, n);
+    return bad + (kt->qsum(q, n) != ref->qsum(q, n));
+}
+
+
+static void
+test_rows(const char *name)
+{
+    int  bad = 0;
+
+    for (int64_t n = 0; n <= ROW; n++) {
+        bad += rows_case(n, false) + rows_case(n, true);
     }
 
     ok(bad == 0, "%s: rows are those of the reference", name);

@@ -52,11 +52,11 @@ gemm_case(const shape_t *s, bool t)
 {
     int           bad;
     char          what[128];
-    float        *x, *w, *c0 = b0 + GUARD, *c1 = b1 + GUARD;
+    float        *x, *w, *bias, *after, *c0 = b0 + GUARD, *c1 = b1 + GUARD;
     int64_t       xn, rows, ldx, ldc, cn, half, np = (s->n + 15) / 16;
     maas_gemm_t   g = { 0 };
     maas_gemmt_t  q = { 0 };
-    static float  sum[MAXBUF], start[MAXBUF], after[512];
+    static float  sum[MAXBUF], start[MAXBUF];
 
     rows = t ? s->k : s->m;
     ldx = (t ? s->m : s->k) + s->pad;
@@ -65,11 +65,13 @@ gemm_case(const shape_t *s, bool t)
 
     /* rows end where the last value ends, as a caller's view may */
     xn = rows > 0 ? (rows - 1) * ldx + (t ? s->m : s->k) : 0;
-    x = LAST(bx, xn);
+    x = EDGE(bx, xn);
     w = LAST(pk, (int64_t) maas_p16_elems(s->k, s->n));
+    bias = EDGE(bb, s->n);
+    after = LAST(ba, s->n);
     fill(x, xn, s->adverse);
     fill(bw, s->k * s->n, s->adverse);
-    fill(bb, s->n, s->adverse);
+    fill(bias, s->n, s->adverse);
     fill(after, s->n, s->adverse);
     fill(b0, cn + 2 * GUARD, s->adverse);
     memcpy(b1, b0, sizeof(float) * (size_t) (cn + 2 * GUARD));
@@ -77,10 +79,10 @@ gemm_case(const shape_t *s, bool t)
     ref->pack_p16(w, bw, s->n, 1, s->k, s->n, 0, np);
 
     g = (maas_gemm_t) { s->m, s->n, s->k, x, ldx, w, c0, ldc,
-                        s->bias ? bb : NULL, s->accumulate,
+                        s->bias ? bias : NULL, s->accumulate,
                         (s->m + s->k) % 3 == 1 ? after : NULL };
     q = (maas_gemmt_t) { s->m, s->n, s->k, x, ldx, w, c0, ldc,
-                         s->bias ? bb : NULL, s->accumulate };
+                         s->bias ? bias : NULL, s->accumulate };
     half = s->m / 3;
 
     if (t) {
@@ -109,7 +111,7 @@ gemm_case(const shape_t *s, bool t)
     make_abs(sum, cn + 2 * GUARD);
     make_abs(x, xn);
     make_abs(w, (int64_t) maas_p16_elems(s->k, s->n));
-    make_abs(bb, s->n);
+    make_abs(bias, s->n);
     make_abs(after, s->n);
     g.c = q.c = sum + GUARD;
 
@@ -131,18 +133,19 @@ gemm_case(const shape_t *s, bool t)
 static int
 turned_case(const shape_t *s)
 {
-    float        *c0 = b0 + GUARD, *c1 = b1 + GUARD, *x, *w;
+    float        *c0 = b0 + GUARD, *c1 = b1 + GUARD, *x, *w, *bias;
     int64_t       m = s->m, k = s->k, lda = m + s->pad;
     int64_t       xn = k > 0 ? (k - 1) * lda + m : 0, half = m / 3;
     int64_t       cn = m * (s->n + s->pad) + 2 * GUARD;
     maas_gemm_t   g;
     static float  turned[MAXBUF];
 
-    x = LAST(bx, xn);
+    x = EDGE(bx, xn);
     w = LAST(pk, (int64_t) maas_p16_elems(k, s->n));
+    bias = LAST(bb, s->n);
     fill(x, xn, s->adverse);
     fill(bw, k * s->n, s->adverse);
-    fill(bb, s->n, s->adverse);
+    fill(bias, s->n, s->adverse);
     fill(b0, cn, s->adverse);
     memcpy(b1, b0, sizeof(float) * (size_t) cn);
     ref->pack_p16(w, bw, s->n, 1, k, s->n, 0, (s->n + 15) / 16);
@@ -152,7 +155,7 @@ turned_case(const shape_t *s)
     }
 
     g = (maas_gemm_t) { m, s->n, k, turned, k, w, c0, s->n + s->pad,
-                        s->bias ? bb : NULL, s->accumulate };
+                        s->bias ? bias : NULL, s->accumulate };
     kt->gemm(&g, 0, m);
     g.a = x;
     g.lda = lda;
@@ -254,27 +257,33 @@ static void
 test_pack(void)
 {
     int      k, n, bad = 0;
+    float   *src;
     int64_t  size, np;
 
     for (k = 0; k <= 40; k += 3) {
         for (n = 1; n <= 70; n += (n < 50 ? 1 : 7)) {
             np = (n + 15) / 16;
             size = (int64_t) maas_p16_elems(k, n);
-            fill(bw, (k + 1) * (n + 1) * 2, true);
+            src = LAST(bw, k * (n + 1) - (k > 0));
+            fill(src, k * (n + 1) - (k > 0), true);
             fill(b0, size + GUARD, false);
             memcpy(b1, b0, sizeof(float) * (size_t) (size + GUARD));
 
-            ref->pack_p16(b0, bw, n + 1, 1, k, n, 0, np);
-            kt->pack_p16(b1, bw, n + 1, 1, k, n, 0, np / 2);
-            kt->pack_p16(b1, bw, n + 1, 1, k, n, np / 2, np);
+            ref->pack_p16(b0, src, n + 1, 1, k, n, 0, np);
+            kt->pack_p16(b1, src, n + 1, 1, k, n, 0, np / 2);
+            kt->pack_p16(b1, src, n + 1, 1, k, n, np / 2, np);
             bad += differ(b1, b0, size + GUARD, "pack n contiguous");
 
-            ref->pack_p16(b0, bw, 1, k + 1, k, n, 0, np);
-            kt->pack_p16(b1, bw, 1, k + 1, k, n, 0, np);
+            src = LAST(bw, n * (k + 1) - 1);
+            fill(src, n * (k + 1) - 1, true);
+            ref->pack_p16(b0, src, 1, k + 1, k, n, 0, np);
+            kt->pack_p16(b1, src, 1, k + 1, k, n, 0, np);
             bad += differ(b1, b0, size + GUARD, "pack k contiguous");
 
-            ref->pack_p16(b0, bw, 2 * n, 2, k, n, 0, np);
-            kt->pack_p16(b1, bw, 2 * n, 2, k, n, 0, np);
+            src = LAST(bw, 2 * k * n - (k > 0));
+            fill(src, 2 * k * n - (k > 0), true);
+            ref->pack_p16(b0, src, 2 * n, 2, k, n, 0, np);
+            kt->pack_p16(b1, src, 2 * n, 2, k, n, 0, np);
             bad += differ(b1, b0, size + GUARD, "pack strided");
         }
     }
@@ -286,15 +295,18 @@ test_pack(void)
 static void
 test_transpose(void)
 {
-    int  r, c, bad = 0;
+    int     r, c, n, bad = 0;
+    float  *x;
 
     for (r = 0; r <= 35; r++) {
         for (c = 0; c <= 35; c++) {
-            fill(bx, 40 * 40, true);
+            n = r * (c + 1) - (r > 0);
+            x = LAST(bx, n);
+            fill(x, n, true);
             fill(b0, 40 * 40, false);
             memcpy(b1, b0, sizeof(float) * 1600);
-            ref->transpose(b0, r + 2, bx, c + 1, r, c);
-            kt->transpose(b1, r + 2, bx, c + 1, r, c);
+            ref->transpose(b0, r + 2, x, c + 1, r, c);
+            kt->transpose(b1, r + 2, x, c + 1, r, c);
             bad += differ(b1, b0, 1600, "transpose");
         }
     }
@@ -310,7 +322,7 @@ dwconv_case(int ih, int iw, int k, int s, int p, int d, bool adverse)
 {
     int     oh, ow, i, bad = 0, taps = k * k;
     char    what[96];
-    float  *x;
+    float  *x, *w = LAST(bw, taps);
 
     oh = (ih + 2 * p - d * (k - 1) - 1) / s + 1;
     ow = (iw + 2 * p - d * (k - 1) - 1) / s + 1;
@@ -319,17 +331,17 @@ dwconv_case(int ih, int iw, int k, int s, int p, int d, bool adverse)
         return 0;
     }
 
-    x = LAST(bx, ih * iw);
+    x = EDGE(bx, ih * iw);
     fill(x, ih * iw, adverse);
-    fill(bw, taps, adverse);
+    fill(w, taps, adverse);
     fill(b0, oh * ow + 2 * GUARD, false);
     memcpy(b1, b0, sizeof(float) * (size_t) (oh * ow + 2 * GUARD));
 
-    ref->dwconv(b0 + GUARD, x, bw, 0.25f, ih, iw, oh, ow, k, k, s, s, p, p,
+    ref->dwconv(b0 + GUARD, x, w, 0.25f, ih, iw, oh, ow, k, k, s, s, p, p,
                 d, d, 0, oh);
-    kt->dwconv(b1 + GUARD, x, bw, 0.25f, ih, iw, oh, ow, k, k, s, s, p, p,
+    kt->dwconv(b1 + GUARD, x, w, 0.25f, ih, iw, oh, ow, k, k, s, s, p, p,
                d, d, oh / 2, oh);
-    kt->dwconv(b1 + GUARD, x, bw, 0.25f, ih, iw, oh, ow, k, k, s, s, p, p,
+    kt->dwconv(b1 + GUARD, x, w, 0.25f, ih, iw, oh, ow, k, k, s, s, p, p,
                d, d, 0, oh / 2);
 
     snprintf(what, sizeof(what), "dwconv %dx%d kernel %d stride %d pad %d "
@@ -378,6 +390,8 @@ static void
 test_half(void)
 {
     int              i, n, bad = 0;
+    float           *x;
+    uint16_t        *half;
     uint32_t         u;
     static uint16_t  h[65536], h0[65536], h1[65536];
 
@@ -412,10 +426,14 @@ test_half(void)
         memset(b1, 0x5a, 64 * sizeof(float));
         memset(h0, 0x5a, 128);
         memset(h1, 0x5a, 128);
-        ref->f16_to_f32(b0, h + 15000, n);
-        kt->f16_to_f32(b1, h + 15000, n);
-        ref->f32_to_f16(h0, bx, n);
-        kt->f32_to_f16(h1, bx, n);
+        half = (uint16_t *) LAST(bw, 0) - n;
+        memcpy(half, h + 15000, sizeof(*h) * (size_t) n);
+        x = LAST(bb, n);
+        memcpy(x, bx, sizeof(*x) * (size_t) n);
+        ref->f16_to_f32(b0, half, n);
+        kt->f16_to_f32(b1, half, n);
+        ref->f32_to_f16(h0, x, n);
+        kt->f32_to_f16(h1, x, n);
         bad += memcmp(b0, b1, 64 * sizeof(float)) || memcmp(h0, h1, 128);
     }
 

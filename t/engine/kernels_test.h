@@ -1,6 +1,10 @@
 /*
  * kernels_test.h: what the tests of the kernels share: values to compute
  * with, and the comparison bit for bit.  Included once by each program.
+ *
+ * Operands lie in buffers of whole pages between pages that cannot be read:
+ * LAST() ends with the last readable byte, EDGE() does so or begins with the
+ * first one, in turns.  A vector that is loaded over an end is a fault.
  */
 
 #ifndef MAAS_KERNELS_TEST_H
@@ -8,25 +12,59 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 
 #include "tap.h"
 #include "kernels/kernels.h"
 
 
 #define GUARD   64                  /* floats before and behind an output */
-#define MAXBUF  400000
+#define PAGE    4096
+#define MAXBUF  (391 * PAGE / (int) sizeof(float))
 
 static const maas_kernels_t  *ref, *kt;
 static uint32_t               seed = 1;
 static int                    reported;
 
-static float  bx[MAXBUF], bw[MAXBUF], bb[4096], b0[MAXBUF], b1[MAXBUF];
-__attribute__((unused)) static float  pk[MAXBUF];
+static float  *bx, *bw, *bb, *b0, *b1;
+__attribute__((unused)) static float  *ba, *pk;
 
 static const float  specials[] = {
     NAN, INFINITY, -INFINITY, 0.0f, -0.0f, 1e-40f, -1e-45f, 1.17549435e-38f,
     3.4028235e38f, -3.4028235e38f, 1e30f, 88.73f, -103.9f, 1.0f, 0.5f
 };
+
+
+/* Bytes, a multiple of PAGE, between two pages that cannot be read. */
+static void *
+pages(size_t bytes)
+{
+    char  *p;
+
+    p = mmap(NULL, bytes + 2 * PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS,
+             -1, 0);
+
+    if (p == MAP_FAILED
+        || mprotect(p + PAGE, bytes, PROT_READ | PROT_WRITE) != 0)
+    {
+        printf("Bail out!  no memory for the operands\n");
+        exit(1);
+    }
+
+    return p + PAGE;
+}
+
+
+__attribute__((constructor))
+static void
+make_buffers(void)
+{
+    float **const  list[] = { &bx, &bw, &bb, &b0, &b1, &ba, &pk };
+
+    for (size_t i = 0; i < maas_nelts(list); i++) {
+        *list[i] = pages(MAXBUF * sizeof(float));
+    }
+}
 
 
 static float
@@ -61,6 +99,7 @@ same(float a, float b)
 
 
 /* Counts what differs; the first few are told. */
+__attribute__((unused))
 static int
 differ(const float *a, const float *b, int64_t n, const char *what)
 {
@@ -108,7 +147,10 @@ all_floats(float *x)
 }
 
 
-/* The end of a buffer, so that AddressSanitizer sees a read behind it. */
 #define LAST(buf, n)  ((buf) + MAXBUF - (n))
+
+__attribute__((unused)) static unsigned  turn;
+
+#define EDGE(buf, n)  (turn++ & 1 ? (buf) : LAST(buf, n))
 
 #endif
