@@ -358,15 +358,46 @@ mm_after(const maas_step_t *s, const gemm_attr_t *a, const mm_t *g)
 }
 
 
+/*
+ * Post-ops from `first` on.  With one column the block is a row of values;
+ * where B is a vector, the rows of A are the last axis, along which a post-op
+ * may go: no row then crosses its end.
+ */
 static void
-mm_posts(const maas_step_t *s, const maas_post_block_t *b, int first)
+mm_posts(const maas_step_t *s, const mm_t *g, const mm_block_t *b, int first)
 {
-    maas_step_t  rest = *s;
+    int64_t               n, last, at;
+    maas_step_t           rest = *s;
+    maas_post_block_t     p = { 0 };
+    const maas_tensor_t  *y = &s->out[0];
 
-    if (s->n_post > first) {
-        rest.post += first;
-        rest.n_post -= (uint16_t) first;
-        maas_post_apply(&rest, b);
+    if (s->n_post <= first) {
+        return;
+    }
+
+    rest.post += first;
+    rest.n_post -= (uint16_t) first;
+    at = (b->at * g->m + b->m0) * g->n + b->n0;
+
+    if (g->n != 1) {
+        p = (maas_post_block_t) {
+            (float *) y->data + at, g->n, b->rows, b->cols, at, g->n, 0, 0,
+            b->n0
+        };
+        maas_post_apply(&rest, &p);
+        return;
+    }
+
+    last = s->in[1].rank == 1 ? y->dims[y->rank - 1] : INT64_MAX;
+
+    for (int64_t i = 0; i < b->rows; i += n) {
+        p.at = at + i;
+        p.col = p.at % last;
+        n = maas_min(b->rows - i, last - p.col);
+        p.y = (float *) y->data + p.at;
+        p.rows = 1;
+        p.cols = p.ld = p.step = n;
+        maas_post_apply(&rest, &p);
     }
 }
 
@@ -380,7 +411,6 @@ mm_block_f32(const maas_step_t *s, const gemm_attr_t *a, const mm_t *g,
     int64_t             i, at;
     maas_gemm_t         k;
     const float        *c, *after;
-    maas_post_block_t   post;
 
     mode = mm_c(s, a, g);
     at = (b->at * g->m + b->m0) * g->n + b->n0;
@@ -419,10 +449,7 @@ mm_block_f32(const maas_step_t *s, const gemm_attr_t *a, const mm_t *g,
         }
     }
 
-    post = (maas_post_block_t) {
-        y, g->n, b->rows, b->cols, at, g->n, 0, 0, b->n0
-    };
-    mm_posts(s, &post, after != NULL);
+    mm_posts(s, g, b, after != NULL);
 }
 
 

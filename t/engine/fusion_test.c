@@ -389,6 +389,17 @@ spell_weights(build_t *b, maas_str_t x, int how)
 }
 
 
+/* A matrix by a vector: the last axis of the result are the rows. */
+static maas_str_t
+spell_vector(build_t *b, maas_str_t x, int how)
+{
+    maas_str_t  y = op2(b, "MatMul", x, random_floats(b, 1, 1, WIDTH));
+
+    y = op1(b, "Relu", op2(b, "Add", y, random_floats(b, 1, 1, SEQ)));
+    return how == 0 ? y : op2(b, "Mul", random_floats(b, 2, 1, SEQ), y);
+}
+
+
 static const spelling_t  spellings[] = {
     { "norm", spell_norm, 0, "LayerNormalization", 1, "Sqrt" },
     { "norm, Mul", spell_norm, 1, "LayerNormalization", 1, "Sub" },
@@ -426,6 +437,8 @@ static const spelling_t  spellings[] = {
       true },
     { "weights, uint8", spell_weights, 1, "MatMul", 2, "DequantizeLinear",
       true },
+    { "vector", spell_vector, 0, "MatMul", 2, NULL, true },
+    { "vector, two post-ops", spell_vector, 1, "MatMul", 2, NULL, true },
     { "quantised", spell_quantized, 0, "QMatMul", 1, "Cast", true },
     { "quantised, columns", spell_quantized, 1, "QMatMul", 1, "Cast", true },
     { "quantised, sums in use", spell_quantized, 2, "QMatMul", 1,
