@@ -27,7 +27,8 @@ int cli_compile_config(const char *config, const char *prefix, bool json);
 typedef struct {
     char  name[MAAS_NAME_MAX + 1];
     char  source[1024];         /* "": of the store */
-    char  versions[256];
+    char  versions[1536];       /* 64 numbers and more */
+    char  labels[1536];         /* numbers of versions that have one */
     char  numerics[16];
 } cli_conf_model_t;
 

@@ -14,7 +14,6 @@
 #include "cli/cli_compile.h"
 
 
-#define CONF_WORDS  64
 #define CONF_DEPTH  32
 #define CONF_NONE   SIZE_MAX
 
@@ -26,8 +25,8 @@ typedef struct {
     unsigned      line;
     unsigned      depth;        /* of includes */
     maas_err_t   *err;
-    size_t        n;
-    char         *word[CONF_WORDS];
+    size_t        n, cap;
+    char        **word;
 } conf_file_t;
 
 static maas_status_t conf_read(cli_conf_t *conf, const char *path,
@@ -60,6 +59,26 @@ conf_space(conf_file_t *f)
 }
 
 
+static maas_status_t
+conf_room(conf_file_t *f)
+{
+    char  **word;
+
+    if (f->n < f->cap) {
+        return MAAS_OK;
+    }
+
+    word = realloc(f->word, (f->cap * 2 + 16) * sizeof(*word));
+    if (word == NULL) {
+        return maas_err_nomem(f->err);
+    }
+
+    f->word = word;
+    f->cap = f->cap * 2 + 16;
+    return MAAS_OK;
+}
+
+
 /* One word, unescaped. */
 static maas_status_t
 conf_word(conf_file_t *f)
@@ -67,9 +86,7 @@ conf_word(conf_file_t *f)
     char    quote = 0, *w;
     size_t  n = 0, room = strlen(f->pos) + 1;
 
-    if (f->n == CONF_WORDS) {
-        return conf_error(f, "too many words");
-    }
+    MAAS_TRY(conf_room(f));
 
     if (*f->pos == '"' || *f->pos == '\'') {
         quote = *f->pos++;
@@ -165,6 +182,55 @@ conf_set(conf_file_t *f, char *out, size_t n)
 }
 
 
+/* All words after the first, with a space between. */
+static maas_status_t
+conf_set_all(conf_file_t *f, char *out, size_t n)
+{
+    size_t  at = 0;
+
+    if (f->n < 2) {
+        return conf_error(f, "a directive without a value");
+    }
+
+    for (size_t i = 1; i < f->n; i++) {
+        at += (size_t) snprintf(out + at, n - at, "%s%s", i == 1 ? "" : " ",
+                                f->word[i]);
+
+        if (at >= n) {
+            return conf_error(f, "a value is too long");
+        }
+    }
+
+    return MAAS_OK;
+}
+
+
+/* "stable=3 old=1": the numbers, after those of other such directives. */
+static maas_status_t
+conf_labels(conf_file_t *f, char *out, size_t n)
+{
+    size_t       at = strlen(out);
+    const char  *version;
+
+    for (size_t i = 1; i < f->n; i++) {
+        version = strchr(f->word[i], '=');
+
+        if (version == NULL) {
+            return conf_error(f, "a label is not NAME=VERSION");
+        }
+
+        at += (size_t) snprintf(out + at, n - at, "%s%s",
+                                at == 0 ? "" : " ", version + 1);
+
+        if (at >= n) {
+            return conf_error(f, "too many labels");
+        }
+    }
+
+    return MAAS_OK;
+}
+
+
 static maas_status_t
 conf_model(conf_file_t *f, size_t *number)
 {
@@ -223,7 +289,6 @@ conf_include(conf_file_t *f, int level, size_t m)
 static maas_status_t
 conf_take(conf_file_t *f, int level, size_t number)
 {
-    size_t             at = 0;
     const char        *w = f->word[0];
     cli_conf_model_t  *m;
 
@@ -243,13 +308,11 @@ conf_take(conf_file_t *f, int level, size_t number)
         }
 
         if (strcmp(w, "versions") == 0) {
-            m->versions[0] = '\0';
+            return conf_set_all(f, m->versions, sizeof(m->versions));
+        }
 
-            for (size_t i = 1; i < f->n && at < sizeof(m->versions); i++) {
-                at += (size_t) snprintf(m->versions + at,
-                                        sizeof(m->versions) - at, "%s%s",
-                                        i == 1 ? "" : " ", f->word[i]);
-            }
+        if (strcmp(w, "label") == 0) {
+            return conf_labels(f, m->labels, sizeof(m->labels));
         }
 
         return MAAS_OK;
@@ -322,6 +385,21 @@ conf_block(conf_file_t *f, int level, size_t m)
 }
 
 
+/* f->pos begins a text of n bytes, which is to have no zero byte. */
+static maas_status_t
+conf_whole(conf_file_t *f, size_t n)
+{
+    const char  *zero = memchr(f->pos, '\0', n);
+
+    for (const char *p = f->pos; zero != NULL && p < zero; p++) {
+        f->line += *p == '\n';
+    }
+
+    return zero == NULL ? MAAS_OK
+           : conf_error(f, "a zero byte, which no configuration has,");
+}
+
+
 static maas_status_t
 conf_read(cli_conf_t *conf, const char *path, unsigned depth, int level,
     size_t m, maas_err_t *err)
@@ -340,12 +418,17 @@ conf_read(cli_conf_t *conf, const char *path, unsigned depth, int level,
     MAAS_TRY(cli_read(path, &text, &n, err));
 
     f.pos = text;
-    rc = conf_block(&f, level, m);
+    rc = conf_whole(&f, n);
+
+    if (rc == MAAS_OK) {
+        rc = conf_block(&f, level, m);
+    }
 
     while (f.n != 0) {
         free(f.word[--f.n]);
     }
 
+    free(f.word);
     free(text);
     return rc;
 }

@@ -175,6 +175,36 @@ config_version(config_t *c, const cli_conf_model_t *m, const maas_source_t *s)
 }
 
 
+/* Those that are chosen, and those that have a label besides. */
+static maas_status_t
+config_choose(const cli_conf_model_t *m, const maas_sources_t *s, bool *keep,
+    maas_err_t *err)
+{
+    bool           *more;
+    maas_status_t   rc;
+
+    MAAS_TRY(maas_sources_choose(s, m->versions, keep, err));
+
+    if (m->labels[0] == '\0') {
+        return MAAS_OK;
+    }
+
+    more = calloc(s->n, sizeof(bool));
+    if (more == NULL) {
+        return maas_err_nomem(err);
+    }
+
+    rc = maas_sources_choose(s, m->labels, more, err);
+
+    for (size_t i = 0; i < s->n; i++) {
+        keep[i] |= more[i];
+    }
+
+    free(more);
+    return rc == MAAS_OK ? MAAS_OK : maas_err_prefix(err, "label");
+}
+
+
 static void
 config_model(config_t *c, const cli_conf_model_t *m)
 {
@@ -206,7 +236,7 @@ config_model(config_t *c, const cli_conf_model_t *m)
     if (rc == MAAS_OK) {
         keep = calloc(s.n, sizeof(bool));
         rc = keep == NULL ? maas_err_nomem(&err)
-                          : maas_sources_choose(&s, m->versions, keep, &err);
+                          : config_choose(m, &s, keep, &err);
 
         for (size_t i = 0; i < s.n && rc == MAAS_OK; i++) {
             if (keep[i]) {

@@ -74,6 +74,34 @@ SKIP: {
        'nginx finds the images under the same names');
 }
 
+# Versions with a label are kept besides; any number of words is read.
+
+make_path("$tmp/conf/labelled/$_") for 1 .. 4;
+spew("$tmp/conf/labelled/$_/model.onnx", $onnx . "\x1a\x01$_") for 1 .. 4;
+my $words = join ' ', map { "word$_" } 1 .. 300;
+my $file = "$tmp/conf/labels.conf";
+
+sub versions {
+    my ($model) = @_;
+
+    spew($file, "log_format y $words;\nhttp {\n    maas_images images;\n"
+                . "    maas_model delta { source labelled; $model }\n}\n");
+    $r = maas('compile', '--config', $file, '--prefix', $tmp);
+    return join ' ', $r->{out} =~ /^delta version (\d+): /mg;
+}
+
+is(versions('label stable=2;'), '2 4', 'the latest, and that with a label');
+is(versions('versions 3; label a=1 b=3; label c=4;'), '1 3 4', 'labels');
+is(versions('label stable=7;'), '', 'a label of no version');
+like($r->{err}, qr/model "delta": label: there is no version 7/, 'is said');
+
+make_path("$tmp/conf/labelled/" . 10 ** 15 . $_) for 10 .. 45;
+spew("$tmp/conf/labelled/" . 10 ** 15 . "$_/model.onnx", $onnx) for 10 .. 45;
+my @long = map { 10 ** 15 . $_ } 10 .. 45;
+is(versions("versions @long;"), "@long", 'more than 600 bytes of versions');
+is(versions('versions ' . '1 ' x 1000 . ';'), '', 'too many versions');
+like($r->{err}, qr/a value is too long in .*labels\.conf:4/, 'is said');
+
 # Mistakes.
 
 for (['', qr/No such file|no such file/],
@@ -81,6 +109,9 @@ for (['', qr/No such file|no such file/],
      ["http { maas_model x { } }", qr/model "x": it has no "source"/],
      ["http { maas_model x {", qr/not closed|ends/],
      ["http { } }", qr/unexpected "}" in .*:1/],
+     ["http { maas_model x { label stable; } }",
+      qr/a label is not NAME=VERSION in .*:1/],
+     ["http {\n} #\0\nhttp { maas_model x { } }", qr/a zero byte.* in .*:2/],
      ["include $tmp/self.conf;", qr/nest too deeply/])
 {
     my ($text, $want) = @$_;
