@@ -5,7 +5,8 @@
  *
  * On a terminal a bar says how many trials are done, and a table follows;
  * otherwise everything is JSON, an object a line.  SIGINT and SIGTERM end a
- * search after the step that runs; what was tried is shown.
+ * search after the step that runs; what was tried is shown, and --resume goes
+ * on from it.
  *
  * Processes of mpirun share the trials of each round; the first tells.
  *
@@ -19,19 +20,20 @@
 
 #include "cli/cli.h"
 #include "cli/cli_train.h"
-#include "train/search.h"
+#include "train/search_log.h"
 #include "train/train_run.h"
 
 
 #define TUNE_BAR  20
 
 static const char  tune_help[] =
-    "usage: maas tune [--set PATH=VALUE]... [--threads N] [--output STORE]\n"
-    "                 [--no-version] [--json|--text] SPEC\n\n"
+    "usage: maas tune [--resume] [--set PATH=VALUE]... [--threads N]\n"
+    "                 [--output STORE] [--no-version] [--json|--text] SPEC\n\n"
     "Tries what the member \"search\" of SPEC (JSON) says, shows a table of\n"
     "the trials, the best first, trains with its values and writes a new\n"
     "version, STORE/NAME/VERSION/, whose lineage.json has the table.\n"
     "Processes that mpirun starts share the trials.\n\n"
+    "  --resume         go on from the trials of a search that was ended\n"
     "  --set PATH=VALUE change a member: search.trials=20\n"
     "  --threads N      of compute; all cores by default\n"
     "  --output STORE   folder of models, instead of the specification's\n"
@@ -52,6 +54,11 @@ typedef struct {
     bool                json;
     bool                bar;            /* stderr is a terminal */
     bool                version;        /* write one */
+    bool                resume;
+    bool                logged;         /* log is in use */
+    maas_search_log_t   log;
+    char                work[3200];     /* folder of the log */
+    int                 known;          /* trials that were in it */
     uint64_t            start;
 } tune_t;
 
@@ -162,6 +169,8 @@ tune_done(void *ctx, const maas_search_trial_t *t, int n, int of)
     double      left;
     maas_buf_t  b;
 
+    c->known += t->known;
+
     if (!maas_ranks_tells(c->ranks)) {
         return;
     }
@@ -171,7 +180,8 @@ tune_done(void *ctx, const maas_search_trial_t *t, int n, int of)
         maas_search_trial_json(&b, &c->r, t);
 
         if (!b.failed) {
-            printf("{\"event\":\"trial\",%.*s\n", (int) b.len - 1,
+            printf("{\"event\":\"trial\",%s%.*s\n",
+                   t->known ? "\"resumed\":true," : "", (int) b.len - 1,
                    b.data + 1);
             fflush(stdout);
         }
@@ -180,7 +190,8 @@ tune_done(void *ctx, const maas_search_trial_t *t, int n, int of)
     }
 
     if (c->bar) {
-        left = (double) (maas_now_ns() - c->start) / 1e9 / n * (of - n);
+        left = (double) (maas_now_ns() - c->start) / 1e9
+               / maas_max(n - c->known, 1) * (of - n);
         fprintf(stderr, "\rtrial %d/%d [%.*s%*s]  %s %.5g  %.0f s left"
                 "\033[K", n, of, done, "####################",
                 TUNE_BAR - done, "", c->r.metric, t->score, left);
@@ -282,10 +293,80 @@ tune_result(tune_t *c, maas_err_t *err)
 }
 
 
-static maas_status_t
-tune_run(void *ctx, maas_team_t *team, maas_err_t *err)
+/* A field by which other data, or another source, are read. */
+static const char *
+tune_reads(const json_t *search)
 {
-    tune_t             *c = ctx;
+    size_t                    i;
+    json_t                   *v, *each;
+    const char               *key;
+    static const char *const  names[] = { "data", "data.path",
+                                          "model.source" };
+
+    json_object_foreach(json_object_get(search, "fields"), key, v) {
+        for (i = 0; i < maas_nelts(names); i++) {
+            if (strcmp(key, names[i]) == 0) {
+                return key;
+            }
+        }
+
+        json_array_foreach(v, i, each) {
+            if (json_object_get(each, "source") != NULL) {
+                return key;
+            }
+        }
+    }
+
+    return NULL;
+}
+
+
+/*
+ * The trials are kept beside the model until the search is at its end.  A
+ * specification of which only trials can be read is searched without.
+ */
+static maas_status_t
+tune_log(tune_t *c, maas_err_t *err)
+{
+    uint8_t            digest[MAAS_DIGEST] = { 0 };
+    const char        *field = tune_reads(c->spec->search);
+    maas_status_t      rc = MAAS_OK;
+    maas_train_job_t   job = { .spec = c->spec, .host = maas_host_default(),
+                               .store = c->store, .cancel = c->cancel };
+    struct {
+        char  work[sizeof(c->work)];
+        bool  logged;
+    }                  m = { .logged = false };
+
+    if (c->ranks == NULL || c->ranks->rank == 0) {
+        rc = field == NULL ? maas_train_digest(&job, digest, err)
+             : maas_err(err, MAAS_EUNSUPPORTED, "a search over \"%.60s\" "
+                        "reads other files for each trial, and cannot go on "
+                        "from an earlier one", field);
+        m.logged = rc == MAAS_OK;
+        snprintf(m.work, sizeof(m.work), "%s", job.path);
+        rc = c->resume || rc == MAAS_ECANCEL || rc == MAAS_EBUSY
+             ? rc : MAAS_OK;
+    }
+
+    MAAS_TRY(maas_ranks_meet(c->ranks, rc, NULL, 0, err));
+    maas_ranks_share(c->ranks, 0, &m, sizeof(m));
+    maas_ranks_share(c->ranks, 0, digest, sizeof(digest));
+
+    if (!m.logged) {
+        return MAAS_OK;
+    }
+
+    memcpy(c->work, m.work, sizeof(c->work));
+    c->logged = true;
+    return maas_search_log_open(&c->log, c->work, digest, c->ranks,
+                                c->resume, err);
+}
+
+
+static maas_status_t
+tune_search(tune_t *c, maas_err_t *err)
+{
     maas_status_t       rc;
     maas_search_job_t   job = { .base = c->base, .search = c->spec->search,
                                 .run = tune_trial, .done = tune_done,
@@ -293,7 +374,9 @@ tune_run(void *ctx, maas_team_t *team, maas_err_t *err)
                                 .ranks = c->ranks,
                                 .host = maas_host_default() };
 
-    c->team = team;
+    MAAS_TRY(tune_log(c, err));
+
+    job.log = c->logged ? &c->log : NULL;
     c->start = maas_now_ns();
     rc = maas_search(&job, &c->r, err);
 
@@ -301,6 +384,27 @@ tune_run(void *ctx, maas_team_t *team, maas_err_t *err)
     tune_table(c);
 
     return rc == MAAS_OK ? tune_result(c, err) : rc;
+}
+
+
+static maas_status_t
+tune_run(void *ctx, maas_team_t *team, maas_err_t *err)
+{
+    tune_t         *c = ctx;
+    maas_status_t   rc;
+
+    c->team = team;
+    rc = tune_search(c, err);
+
+    if (c->logged) {
+        /* nobody writes when the first rank removes the files */
+        maas_status_t  all = maas_ranks_meet(c->ranks, rc, NULL, 0, err);
+
+        maas_search_log_close(&c->log, all == MAAS_OK);
+        rc = all;
+    }
+
+    return rc;
 }
 
 
@@ -399,8 +503,9 @@ tune_ranks(tune_t *c, const char *path, const cli_list_t *set)
     }
 
     if (rc != MAAS_OK) {
-        code = maas_ranks_tells(c->ranks) ? cli_fail("%s", err.text)
-                                          : CLI_FAILED;
+        code = !maas_ranks_tells(c->ranks) ? CLI_FAILED
+               : cli_fail("%s%s", err.text, rc == MAAS_ECANCEL && c->logged
+                          ? "; --resume goes on from here" : "");
     }
 
     /* When one has ended with an error, mpirun ends the others. */
@@ -418,6 +523,7 @@ cmd_tune(int argc, char **argv)
     int64_t       threads = maas_ranks_threads(maas_cores());
     cli_list_t    rest = { 0 }, set = { 0 };
     cli_option_t  opts[] = {
+        { "--resume", CLI_FLAG, &c.resume },
         { "--set", CLI_MANY, &set },
         { "--threads", CLI_INT, &threads },
         { "--output", CLI_TEXT, &c.store },

@@ -18,6 +18,7 @@
 #include "train/fit_metrics.h"
 #include "train/params.h"
 #include "train/search_field.h"
+#include "train/search_log.h"
 
 
 #define SEARCH_RUNGS   64
@@ -360,6 +361,24 @@ search_add(search_t *s, int trial, int rung, double resource)
 }
 
 
+static bool
+search_known(search_t *s, maas_search_trial_t *t)
+{
+    t->known = s->job->log != NULL
+               && maas_search_log_find(s->job->log, s->r->folds, t);
+
+    if (t->known) {
+        t->error = NULL;
+
+        if (t->fold != NULL) {
+            search_mean(t, s->r->folds);
+        }
+    }
+
+    return t->known;
+}
+
+
 static maas_status_t
 search_run(search_t *s, maas_search_trial_t *t)
 {
@@ -374,6 +393,10 @@ search_run(search_t *s, maas_search_trial_t *t)
     rc = search_score(s, t, spec);
     json_decref(spec);
     t->seconds = (double) (maas_now_ns() - start) / 1e9;
+
+    if (rc == MAAS_OK && t->error == NULL && s->job->log != NULL) {
+        rc = maas_search_log_add(s->job->log, s->r->folds, t, s->err);
+    }
 
     if (rc != MAAS_OK) {
         t->score = NAN;
@@ -449,7 +472,9 @@ search_round(search_t *s, int first)
     maas_search_trial_t  *t = s->r->trial;
 
     for (int i = first; i < s->r->n && rc == MAAS_OK; i++) {
-        if (r == NULL || (i - first) % r->n == r->rank) {
+        if (!search_known(s, &t[i])
+            && (r == NULL || (i - first) % r->n == r->rank))
+        {
             rc = search_run(s, &t[i]);
         }
 

@@ -66,7 +66,10 @@ typedef struct {
     double      *fold;          /* scores of the folds; NULL without */
     double       seconds;
     const char  *error;         /* NULL: none */
+    bool         known;         /* from the log: it was not run now */
 } maas_search_trial_t;
+
+typedef struct maas_search_log_s  maas_search_log_t;
 
 typedef struct {
     const json_t       *base;   /* the specification; borrowed */
@@ -82,6 +85,11 @@ typedef struct {
         int n, int of);
     void               *ctx;
     const atomic_bool  *cancel;     /* NULL, or polled: MAAS_ECANCEL */
+    /*
+     * Of trials that were made before, which are not run, and of those that
+     * are made: see search_log.h.  NULL: none.
+     */
+    maas_search_log_t  *log;
     /*
      * Trial i of a round (of all, or of a rung) runs on rank i % n; then all
      * have the scores of all.  done() is called on each, after the round.

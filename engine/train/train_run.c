@@ -16,7 +16,7 @@
 #include "maas.h"
 #include "train/estimator.h"
 #include "train/rl.h"
-#include "train/train_run.h"
+#include "train/train_network.h"
 
 
 static bool
@@ -410,12 +410,11 @@ train_alone(maas_train_t *t)
 }
 
 
+/* Everything up to the data. */
 static maas_status_t
-train_all(maas_train_t *t)
+train_begin(maas_train_t *t, train_kind_t *kind)
 {
-    char          path[3300];
-    maas_cpu_t    level = MAAS_CPU_REF;
-    train_kind_t  kind = TRAIN_NETWORK;
+    maas_cpu_t  level = MAAS_CPU_REF;
 
     (void) maas_cpu_by_name(maas_cpu(), &level);
     t->k = maas_kernels(level);
@@ -426,19 +425,29 @@ train_all(maas_train_t *t)
         return maas_err_nomem(t->err);
     }
 
-    MAAS_TRY(train_type(t, &kind));
-    t->job->resumable = kind == TRAIN_NETWORK;
+    MAAS_TRY(train_type(t, kind));
+    t->job->resumable = *kind == TRAIN_NETWORK;
 
     if (t->job->ranks != NULL && !maas_train_shared(t->job->spec->model)) {
         return train_alone(t);
     }
 
-    if (kind != TRAIN_AGENT && t->job->spec->data == NULL) {
+    if (*kind != TRAIN_AGENT && t->job->spec->data == NULL) {
         return maas_err(t->err, MAAS_EINVAL, "\"data\" is missing: where the "
                         "rows come from");
     }
 
-    MAAS_TRY(train_folders(t));
+    return train_folders(t);
+}
+
+
+static maas_status_t
+train_all(maas_train_t *t)
+{
+    char          path[3300];
+    train_kind_t  kind = TRAIN_NETWORK;
+
+    MAAS_TRY(train_begin(t, &kind));
 
     if (kind == TRAIN_AGENT) {
         MAAS_TRY(maas_train_rl(t));
@@ -470,32 +479,87 @@ train_all(maas_train_t *t)
 }
 
 
+static void
+train_open(maas_train_t *t, const maas_host_t *host)
+{
+    maas_arena_init(&t->arena, host, 0);
+    maas_buf_init(&t->metrics, host);
+    maas_buf_init(&t->training, host);
+    maas_buf_init(&t->history, host);
+}
+
+
+static void
+train_close(maas_train_t *t)
+{
+    maas_weights_destroy(&t->weights);
+    maas_finetune_close(t->tune);
+    maas_data_close(t->source);
+
+    if (t->lock >= 0) {
+        close(t->lock);
+    }
+
+    free(t->text);
+    maas_buf_destroy(&t->metrics);
+    maas_buf_destroy(&t->training);
+    maas_buf_destroy(&t->history);
+    maas_arena_destroy(&t->arena);
+}
+
+
 maas_status_t
 maas_train_run(maas_train_job_t *job, maas_err_t *err)
 {
     maas_status_t  rc;
     maas_train_t   t = { .job = job, .lock = -1, .err = err };
 
-    maas_arena_init(&t.arena, job->host, 0);
-    maas_buf_init(&t.metrics, job->host);
-    maas_buf_init(&t.training, job->host);
-    maas_buf_init(&t.history, job->host);
-
+    train_open(&t, job->host);
     rc = train_all(&t);
+    train_close(&t);
 
-    maas_weights_destroy(&t.weights);
-    maas_finetune_close(t.tune);
-    maas_data_close(t.source);
+    return rc;
+}
 
-    if (t.lock >= 0) {
-        close(t.lock);
+
+static maas_status_t
+train_digest(maas_train_t *t)
+{
+    maas_sha_t    *sha;
+    train_kind_t   kind = TRAIN_NETWORK;
+
+    MAAS_TRY(train_begin(t, &kind));
+
+    if (kind != TRAIN_AGENT) {
+        MAAS_TRY(train_data(t));
+        return kind == TRAIN_NETWORK ? maas_train_tune_open(t) : MAAS_OK;
     }
 
-    free(t.text);
-    maas_buf_destroy(&t.metrics);
-    maas_buf_destroy(&t.training);
-    maas_buf_destroy(&t.history);
-    maas_arena_destroy(&t.arena);
+    sha = maas_sha_create();
+    t->text = maas_spec_text(t->job->spec);
+
+    if (sha == NULL || t->text == NULL) {
+        return maas_err_nomem(t->err);
+    }
+
+    maas_sha_update(sha, t->text, strlen(t->text));
+    maas_sha_final(sha, t->digest);
+    return MAAS_OK;
+}
+
+
+maas_status_t
+maas_train_digest(maas_train_job_t *job, uint8_t digest[MAAS_DIGEST],
+    maas_err_t *err)
+{
+    maas_status_t  rc;
+    maas_train_t   t = { .job = job, .lock = -1, .err = err };
+
+    train_open(&t, job->host);
+    rc = train_digest(&t);
+    memcpy(digest, t.digest, MAAS_DIGEST);
+    snprintf(job->path, sizeof(job->path), "%s", t.work);
+    train_close(&t);
 
     return rc;
 }

@@ -78,6 +78,14 @@ typedef struct {
 } maas_train_job_t;
 
 maas_status_t maas_train_run(maas_train_job_t *job, maas_err_t *err);
+
+/*
+ * Of the specification, its data and the model that it goes on from: what a
+ * run, or a search, is a function of.  Makes the work folder, whose path is
+ * job->path then, and imports the data into it.
+ */
+maas_status_t maas_train_digest(maas_train_job_t *job,
+    uint8_t digest[MAAS_DIGEST], maas_err_t *err);
 void maas_train_part_end(const maas_train_job_t *job);
 
 /* Do the processes of mpirun share the fitting of such a model? */

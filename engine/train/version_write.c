@@ -66,19 +66,19 @@ maas_version_begin(maas_version_t *v, const char *store, maas_str_t name,
 
     MAAS_TRY(version_folders(v->model, err));
 
-    snprintf(v->tmp, sizeof(v->tmp), "%s/.new-XXXXXX", v->model);
-    if (mkdtemp(v->tmp) == NULL) {
+    snprintf(v->tmp, sizeof(v->tmp), "%s/.train", v->model);
+    MAAS_TRY(version_folders(v->tmp, err));
+
+    /* What a process left that was killed here. */
+    snprintf(v->tmp, sizeof(v->tmp), "%s/.train/version", v->model);
+    v->open = true;
+    maas_version_drop(v);
+
+    if (mkdir(v->tmp, 0777) != 0) {
         return version_errno(err, v->tmp, errno);
     }
 
     v->open = true;
-
-    /* mkdtemp() makes it for its owner alone. */
-    if (chmod(v->tmp, 0755) != 0) {
-        maas_version_drop(v);
-        return version_errno(err, v->tmp, errno);
-    }
-
     return MAAS_OK;
 }
 

@@ -4,7 +4,8 @@
  * and the folder is renamed: a version is there whole or not at all.
  *
  * Ownership: the caller's; end() or drop() closes.
- * Threads:   any number of processes may write; each gets a number.
+ * Threads:   one process writes versions of a model at a time, by the lock of
+ *            train_run.h; others may add folders with numbers.
  */
 
 #ifndef MAAS_VERSION_WRITE_H
@@ -15,7 +16,7 @@
 
 typedef struct {
     char  model[3072];          /* STORE/NAME */
-    char  tmp[3200];            /* STORE/NAME/.new-... */
+    char  tmp[3200];            /* STORE/NAME/.train/version */
     bool  open;
 } maas_version_t;
 

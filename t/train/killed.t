@@ -1,5 +1,6 @@
 # Killed at any moment: fine-tuning goes on with --resume to the same bits; a
-# search leaves nothing behind and gives the same table when it is run again;
+# search leaves nothing behind, gives the same table when it is run again, and
+# goes on with --resume from the trials that were made;
 # files that may not grow, and versions that stay as they were.
 
 use strict;
@@ -60,8 +61,8 @@ sub killed {
 sub strays {
     my ($store, $name) = @_;
 
-    return join ' ', grep { !m{/\d+$} }
-           glob("$store/$name/.new* $store/$name/*");
+    return join ' ', grep { !m{/(?:\d+|\.train|\.\.?)$} }
+           glob("$store/$name/.* $store/$name/*");
 }
 
 
@@ -103,6 +104,17 @@ is(join(' ', glob "$tmp/wild/tuned/.train/*.new"), '',
    '  nothing is left beside');
 
 
+# killed while it wrote the version: the next one that does removes that
+
+mkdir "$tmp/wild/tuned/.train/version";
+spew("$tmp/wild/tuned/.train/version/$_", 'half') for 'model.onnx', 'other';
+$r = maas('train', '--json', '--threads', 1, '--output', "$tmp/wild", $path);
+like($r->{out}, qr/"version":2/, 'half a version of before') or diag $r->{err};
+ok(!-e "$tmp/wild/tuned/.train/version", '  is gone');
+is(join(' ', sort map { m{([^/]+)$} } glob "$tmp/wild/tuned/2/*"),
+   'labels.txt lineage.json model.json model.onnx', '  and in no version');
+
+
 # a search
 
 my $search = spec(name => 'found', epochs => 6, model => layers(),
@@ -137,6 +149,134 @@ my ($done) = grep { $_->{event} eq 'done' } map { json($_) }
              split /\n/, $r->{out};
 ok(slurp("$done->{path}/model.onnx") eq $want, '  and version')
     or diag $r->{err};
+
+
+# the same, resumed: each trial is made once
+
+sub events {
+    my ($out, $what) = @_;
+
+    return grep { ($_->{event} // '') eq $what } map { json($_) }
+           split /\n/, $out;
+}
+
+
+# Kills a search when it has told of so many trials that it made itself;
+# what it told, "" when it came to its end before.
+
+sub cut {
+    my ($trials, @argv) = @_;
+
+    my $pid = open(my $out, '-|') // die "fork: $!";
+    if ($pid == 0) {
+        open STDERR, '>', '/dev/null';
+        exec "$build/maas", 'tune', '--json', '--resume', @argv or exit 127;
+    }
+
+    my $told = '';
+    while (defined(my $line = <$out>)) {
+        $told .= $line;
+        $trials -= $line =~ /"event":"trial",(?!"resumed")/;
+        next if $trials > 0;
+        kill 'KILL', $pid;
+        last;
+    }
+    close $out;
+    return ($? & 127) == 9 ? $told : '';
+}
+
+
+my %way = (
+    grid => { type => 'grid', folds => 2, metric => 'validation_accuracy',
+              fields => { 'optimizer.learning_rate' => [0.3, 0.1, 0.01, 0.001],
+                          'model.layers[0].units' => [4, 16] } },
+    halving => { type => 'halving', trials => 9, resource => 'epochs',
+                 min => 4, max => 36, fields => { 'optimizer.learning_rate'
+                 => { min => 0.001, max => 0.5, log => JSON::PP::true } } },
+);
+
+for my $way (sort keys %way) {
+    my %spec = (name => $way, model => layers(), epochs => 20,
+                optimizer => { type => 'sgd', learning_rate => 0.1 });
+    my $path = spec(%spec, search => $way{$way});
+    my $other = spec(%spec, epochs => 5, search => $way{$way});
+    my $folder = "$tmp/wild/$way/.train";
+
+    $r = maas('tune', '--json', '--output', "$tmp/calm", $path);
+    is($r->{status}, 0, "$way: undisturbed") or diag $r->{err};
+    my $best = table($r->{out});
+    my $all = events($r->{out}, 'trial');
+
+    my $made = 0;
+    for (1 .. 3) {
+        my $told = cut(2, '--output', "$tmp/wild", $path) or last;
+        $made += () = $told =~ /"event":"trial",(?!"resumed")/g;
+    }
+    is($made, 6, '  killed three times, after two trials each');
+    ok(!-e "$tmp/wild/$way/1", '  there is no version');
+
+    # a line that was cut short, and a stranger's file
+    open my $log, '>>', "$folder/search.0";
+    print $log '[7,0,0.1,[0.';
+    close $log;
+    spew("$folder/search.old", 'nothing');
+
+    my $wrong = maas('tune', '--resume', '--output', "$tmp/wild", $other);
+    is($wrong->{status}, 1, '  another specification');
+    like($wrong->{err}, qr/search\.0: the trials are of another specification/,
+         '  is refused');
+
+    $r = maas('tune', '--json', '--resume', '--output', "$tmp/wild", $path);
+    is($r->{status}, 0, '  and resumed') or diag $r->{err};
+    my @trial = events($r->{out}, 'trial');
+    is(scalar @trial, $all, '  all trials are told');
+    cmp_ok(scalar(grep { $_->{resumed} } @trial), '>=', 6,
+           '  those that were made are not made again');
+    is(table($r->{out}), $best, '  the same table');
+    ok(slurp("$tmp/wild/$way/1/model.onnx")
+       eq slurp("$tmp/calm/$way/1/model.onnx"), '  and version');
+    ok(!-e "$folder/search.0" && -e "$folder/search.old",
+       '  the trials are removed at the end, and nothing else');
+
+    $r = maas('tune', '--json', '--resume', '--no-version', '--output',
+              "$tmp/wild", $path);
+    is((grep { $_->{resumed} } events($r->{out}, 'trial')), 0,
+       '  then there is nothing to go on from') or diag $r->{err};
+}
+
+# Without --resume it begins anew; two at a time are one too many.
+
+my @plain = (model => layers(), optimizer => { type => 'sgd' });
+cut(1, '--output', "$tmp/wild", spec(name => 'anew', @plain,
+    search => $way{grid})) or fail('killed');
+$r = maas('tune', '--json', '--no-version', '--output', "$tmp/wild",
+          spec(name => 'anew', @plain, search => $way{grid}));
+is((grep { $_->{resumed} } events($r->{out}, 'trial')), 0, 'without --resume');
+
+my $slow = spec(name => 'slow', @plain, epochs => 2000,
+                search => $way{grid});
+my $first = fork // die "fork: $!";
+if ($first == 0) {
+    open STDOUT, '>', "$tmp/slow.out";
+    open STDERR, '>', "$tmp/slow.err";
+    exec "$build/maas", 'tune', '--output', "$tmp/wild", $slow or exit 127;
+}
+my $end = time + 10;
+sleep 0.02 while time < $end && !-e "$tmp/wild/slow/.train/search.0";
+$r = maas('tune', '--output', "$tmp/wild", $slow);
+is($r->{status}, 1, 'a second search of the model');
+like($r->{err}, qr/another process (?:searches for|trains) this model/,
+     'is refused');
+kill 'TERM', $first;
+waitpid $first, 0;
+like(slurp("$tmp/slow.err"), qr/; --resume goes on from here/,
+     'the first says how it goes on');
+
+$r = maas('tune', '--resume', '--output', "$tmp/wild",
+          spec(name => 'reads', @plain, search => { type => 'grid',
+               fields => { 'data.path' => ['rings.csv'] } }));
+like($r->{err}, qr/over "data.path" reads other files for each trial/,
+     'a search that cannot go on');
 
 
 # files that may not grow: the version before is what it was

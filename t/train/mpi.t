@@ -8,6 +8,7 @@ use FindBin;
 use lib "$FindBin::Bin/../lib";
 use MaasCli;
 use JSON::PP;
+use List::Util qw(max);
 use POSIX qw(:sys_wait_h);
 use Test::More;
 use Time::HiRes qw(sleep time);
@@ -365,14 +366,14 @@ for my $case ([ 'a grid', 3, { type => 'grid', fields => {
 # -- a rank is killed --------------------------------------------------------
 
 sub start {
-    my (@argv) = @_;
+    my ($command, @argv) = @_;
 
     my $pid = fork // die "fork: $!";
 
     if ($pid == 0) {
         open STDOUT, '>', "$tmp/start.out";
         open STDERR, '>', "$tmp/start.err";
-        exec $mpirun, '--oversubscribe', '-n', 2, "$build/maas", 'train',
+        exec $mpirun, '--oversubscribe', '-n', 2, "$build/maas", $command,
              '--json', @argv;
     }
 
@@ -433,7 +434,7 @@ is(mpi(2, '--output', "$tmp/whole", $long)->{status}, 0, 'without a break');
 
 for my $rank (1, 0) {
     my $old = saved('broken');
-    my $pid = start('--resume', '--output', "$tmp/broken", $long);
+    my $pid = start('train', '--resume', '--output', "$tmp/broken", $long);
     my $victim = rank_of($pid, $rank);
     ok(until_saved($pid, 'broken', $old), "rank $rank is killed");
     kill 'KILL', $victim if $victim;
@@ -450,7 +451,7 @@ cmp_ok($went, '<', 100, '  from where it was');
 ok(slurp("$tmp/broken/net/1/model.onnx")
    eq slurp("$tmp/whole/net/1/model.onnx"), '  to the same bits');
 
-my $pid = start('--output', "$tmp/term", '--set', 'epochs=1000000', $long);
+my $pid = start('train', '--output', "$tmp/term", '--set', 'epochs=1000000', $long);
 until_saved($pid, 'term', 0);
 my $one = rank_of($pid, 1);
 kill 'TERM', $one if $one;
@@ -491,6 +492,38 @@ fails(mpi(4, spec(name => 'wild', epochs => 200, model => {
                       type => 'network', layers => \@normed },
                   optimizer => { type => 'sgd', learning_rate => 1e38 })),
       'diverged at step \d+, in epoch \d+', 'one with statistics');
+
+# A search goes on from the trials that any rank made, with another number of
+# ranks, too.
+
+my $many = spec(name => 'many', epochs => 30, search => { type => 'random',
+                trials => 10, fields => { 'optimizer.learning_rate' =>
+                $rate } });
+my $logs = "$tmp/many/many/.train";
+
+sub made { return max(0, (() = slurp("$logs/search.$_[0]") =~ /\n/g) - 1) }
+
+$r = tune(2, '--no-version', '--output', "$tmp/whole", $many);
+is($r->{status}, 0, 'a search without a break') or diag($r->{err});
+my ($want) = events($r, 'search');
+
+$pid = start('tune', '--output', "$tmp/many", $many);
+for (my $until = time + 20; time < $until; sleep 0.001) {
+    last if made(0) >= 1 && made(1) >= 1;
+}
+kill 'KILL', grep { $_ } map { rank_of($pid, $_) } 0, 1;
+ok(ended($pid), 'both ranks of a search are killed');
+my $made = made(0) + made(1);
+cmp_ok($made, '>=', 2, "  after $made trials");
+
+$r = tune(3, '--resume', '--output', "$tmp/many", $many);
+is($r->{status}, 0, '  three ranks resume it') or diag($r->{err});
+is(scalar(grep { $_->{resumed} } events($r, 'trial')), $made,
+   '  from all that were made');
+my ($got) = events($r, 'search');
+is_deeply(rows($got), rows($want), '  the same table');
+is(join(' ', glob "$logs/search.[0-9]*"), '', '  and nothing is left');
+
 
 fails(tune(2, spec()), 'has no "search"', 'nothing to search');
 fails(tune(3, spec(search => { type => 'grid', fields => {
