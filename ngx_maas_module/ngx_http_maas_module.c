@@ -381,6 +381,7 @@ ngx_maas_init_process(ngx_cycle_t *cycle)
     ngx_maas_main_conf_t  *mcf;
 
     ngx_queue_init(&ngx_maas_process.jobs);
+    ngx_queue_init(&ngx_maas_process.warm);
     ngx_maas_process.fd = -1;
 
     if (ngx_process != NGX_PROCESS_WORKER
@@ -425,6 +426,8 @@ ngx_maas_init_process(ngx_cycle_t *cycle)
     for (i = 0; i < mcf->models.nelts; i++) {
         ngx_maas_map_model(cycle, mcf, m[i], arenas);
     }
+
+    ngx_maas_warm_start();
 
     return NGX_OK;
 }

@@ -221,6 +221,7 @@ typedef struct {
     int                         fd;
     ngx_event_t                 wake;       /* a batch has waited enough */
     ngx_queue_t                 jobs;
+    ngx_queue_t                 warm;       /* versions that wait for it */
     off_t                       body_bytes;
     off_t                       body_memory;
     ngx_uint_t                  cancelled;  /* runs, since the start */
@@ -277,9 +278,13 @@ void ngx_maas_job_free(ngx_maas_job_t *job);
 void ngx_maas_task_post(ngx_maas_task_t *t,
     void (*run)(maas_task_t *t, maas_team_t *team),
     void (*done)(ngx_maas_task_t *t));
+uint64_t ngx_maas_now_ns(void);
+
+/* ngx_maas_warm.c */
 void ngx_maas_warm(maas_model_t *m, ngx_maas_model_t *model,
     int64_t version);
-uint64_t ngx_maas_now_ns(void);
+void ngx_maas_warm_start(void);
+void ngx_maas_warm_exit(void);
 
 /* ngx_maas_batch.c */
 ngx_int_t ngx_maas_batch_init(ngx_cycle_t *cycle, ngx_maas_main_conf_t *mcf);

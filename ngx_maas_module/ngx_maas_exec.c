@@ -15,17 +15,6 @@
 #include <time.h>
 
 
-typedef struct {
-    ngx_maas_task_t   task;     /* first */
-    maas_model_t     *model;
-    ngx_str_t         name;     /* the cycle's */
-    int64_t           version;
-    ngx_uint_t        batch;
-    maas_status_t     rc;       /* of the check; why in err */
-    maas_err_t        err;
-} ngx_maas_warm_t;
-
-
 static void ngx_maas_notify(void *ctx);
 static void ngx_maas_event_handler(ngx_event_t *ev);
 static void ngx_maas_timer_handler(ngx_event_t *ev);
@@ -152,6 +141,8 @@ ngx_maas_exec_exit(void)
             ngx_maas_batch_leave(job, 0);
             ngx_maas_job_free(job);
         }
+
+        ngx_maas_warm_exit();
     }
 
     c = ngx_maas_process.event;
@@ -211,71 +202,6 @@ ngx_maas_task_post(ngx_maas_task_t *t,
     t->done = done;
 
     maas_team_submit(ngx_maas_process.team, &t->task);
-}
-
-
-/* On a team thread. */
-
-static void
-ngx_maas_warm_run(maas_task_t *t, maas_team_t *team)
-{
-    ngx_maas_warm_t  *w = (ngx_maas_warm_t *) t;
-
-    (void) maas_model_warm(w->model, team, NULL);
-
-    if (w->batch) {
-        w->rc = maas_model_batch_check(w->model, team, &w->err);
-        w->batch = (w->rc != MAAS_OK);
-    }
-
-    if (w->rc == MAAS_OK) {
-        w->rc = maas_model_pad_check(w->model, team, &w->err);
-    }
-}
-
-
-static void
-ngx_maas_warm_done(ngx_maas_task_t *t)
-{
-    ngx_maas_warm_t  *w = (ngx_maas_warm_t *) t;
-
-    if (w->rc != MAAS_OK && ngx_worker == 0) {
-        ngx_log_error(NGX_LOG_WARN, ngx_cycle->log, 0,
-                      w->batch ? "maas model \"%V\" version %L: its requests "
-                                 "run one by one in spite of \"batch\": %s"
-                               : "maas model \"%V\" version %L: its requests "
-                                 "run with those of the same length only, in "
-                                 "spite of \"batch.pad\" of model.json: %s",
-                      &w->name, w->version, w->err.text);
-    }
-
-    maas_model_release(w->model);
-    free(w);
-}
-
-
-/*
- * Touches the weights, runs once, and finds out whether requests may be
- * merged; some may come meanwhile.
- */
-
-void
-ngx_maas_warm(maas_model_t *m, ngx_maas_model_t *model, int64_t version)
-{
-    ngx_maas_warm_t  *w;
-
-    w = calloc(1, sizeof(ngx_maas_warm_t));
-    if (w == NULL) {
-        return;
-    }
-
-    maas_model_retain(m);
-    w->model = m;
-    w->name = model->name;
-    w->version = version;
-    w->batch = (model->batch_max > 1);
-
-    ngx_maas_task_post(&w->task, ngx_maas_warm_run, ngx_maas_warm_done);
 }
 
 

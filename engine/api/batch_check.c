@@ -320,7 +320,8 @@ check_rows(maas_model_t *m, maas_team_t *team, check_t *c, int64_t open,
     MAAS_TRY(check_inputs(m, c, open, err));
 
     for (int k = 0; k <= CHECK_ROWS; k++) {
-        rc = maas_model_run(m, c->in[k], team, NULL, &c->run[k], err);
+        rc = maas_model_run(m, c->in[k], team, maas_team_stop(team),
+                            &c->run[k], err);
 
         if (rc != MAAS_OK) {
             c->run[k] = NULL;

@@ -347,7 +347,8 @@ pad_rows(pad_t *c, maas_team_t *team, int64_t open, maas_err_t *err)
     MAAS_TRY(pad_inputs(c, open, err));
 
     for (int k = 0; k <= PAD_ROWS; k++) {
-        rc = maas_model_run(c->m, c->in[k], team, NULL, &c->run[k], err);
+        rc = maas_model_run(c->m, c->in[k], team, maas_team_stop(team),
+                            &c->run[k], err);
 
         if (rc != MAAS_OK) {
             c->run[k] = NULL;

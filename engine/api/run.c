@@ -307,15 +307,21 @@ warm_inputs(const maas_model_t *m, maas_tensor_t *in, maas_arena_t *a,
 maas_status_t
 maas_model_warm(maas_model_t *m, maas_team_t *team, maas_err_t *err)
 {
-    size_t           n;
-    maas_run_t      *run;
-    maas_arena_t     a;
-    maas_tensor_t   *in;
-    maas_status_t    rc;
-    volatile char    sum = 0;
+    size_t              n;
+    maas_run_t         *run;
+    maas_arena_t        a;
+    maas_tensor_t      *in;
+    maas_status_t       rc;
+    volatile char       sum = 0;
+    const atomic_bool  *stop = maas_team_stop(team);
 
     for (size_t i = 0; i < m->bytes; i += 4096) {
         sum += m->image->base[i];
+
+        /* A disk may be slow. */
+        if (stop != NULL && i % (1 << 20) == 0 && atomic_load(stop)) {
+            return maas_err(err, MAAS_ECANCEL, "the team ends");
+        }
     }
 
     maas_arena_init(&a, m->src.host, m->limits.max_memory);
@@ -325,7 +331,7 @@ maas_model_warm(maas_model_t *m, maas_team_t *team, maas_err_t *err)
     rc = in == NULL ? maas_err_nomem(err) : warm_inputs(m, in, &a, err);
 
     if (rc == MAAS_OK) {
-        rc = maas_model_run(m, in, team, NULL, &run, err);
+        rc = maas_model_run(m, in, team, stop, &run, err);
         if (rc == MAAS_OK) {
             maas_run_release(run);
         }

@@ -630,6 +630,13 @@ maas_team_threads(const maas_team_t *team)
 }
 
 
+const atomic_bool *
+maas_team_stop(const maas_team_t *team)
+{
+    return team != NULL ? &team->stop : NULL;
+}
+
+
 int
 maas_team_self(const maas_team_t *team)
 {

@@ -12,6 +12,8 @@
 #ifndef MAAS_TEAM_H
 #define MAAS_TEAM_H
 
+#include <stdatomic.h>
+
 #include "maas.h"
 #include "base/base.h"
 
@@ -29,6 +31,9 @@ void maas_lease_end(maas_lease_t *l);
 /* Returns when all units are done.  units > 0. */
 void maas_lease_run(maas_lease_t *l, maas_chunk_pt fn, void *arg,
     int64_t units);
+
+/* Becomes true when the team is destroyed; NULL without a team. */
+const atomic_bool *maas_team_stop(const maas_team_t *team);
 
 /* The calling member's number; 0 outside a team. */
 int maas_team_self(const maas_team_t *team);

@@ -173,7 +173,8 @@ size_t maas_model_memory(const maas_model_t *m);
 
 /*
  * Touches every page and runs the warm-up input once.  On a thread of the
- * team, whose size the memory that is kept for the next run has.
+ * team, whose size the memory that is kept for the next run has.  This and
+ * the checks below end early when the team is destroyed.
  */
 maas_status_t maas_model_warm(maas_model_t *m, maas_team_t *team,
     maas_err_t *err);

@@ -187,4 +187,37 @@ cmp_ok(time - $start, '<', 4, 'after that time');
 is($t2->answer($s)->{status}, 0, 'without its job');
 ok($t2->wait_log(qr/cancelled|exiting/), 'which was cancelled');
 
-done($t, $t2);
+# Workers warm up their models when they start: a request of that time waits
+# for one of these steps, not for those of all models.
+
+my $many = join "\n", map { "maas_model m$_ { source %MODELS%/slow.onnx; "
+                            . 'batch max=2; }' } 1 .. 300;
+my $t3 = MaasTest->new(http => <<"EOC");
+    maas_threads 1;
+    maas_model mlp { source %MODELS%/mlp.onnx; run pool; }
+    $many
+    server {
+        listen 127.0.0.1:%PORT%;
+        location /v2 { maas_api kserve; }
+    }
+EOC
+
+my $asked = sub {
+    my $start = time;
+    my $status = $t3->post('/v2/models/mlp/infer', $two)->{status};
+    return ($status, time - $start);
+};
+
+$t3->start;
+my ($status, $seconds) = $asked->();
+is($status, 200, 'a request while 300 models warm up');
+cmp_ok($seconds, '<', 3, 'is not behind them');
+ok($t3->reload, 'a reload meanwhile');
+($status, $seconds) = $asked->();
+is($status, 200, 'a request to the new worker');
+cmp_ok($seconds, '<', 3, 'is not behind them either');
+$start = time;
+$t3->stop('TERM');
+cmp_ok(time - $start, '<', 5, 'TERM does not wait for them');
+
+done($t, $t2, $t3);
