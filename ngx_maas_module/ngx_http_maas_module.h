@@ -112,6 +112,7 @@ typedef struct {
 typedef struct {
     ngx_http_complex_value_t   *pass;       /* not inherited */
     ngx_array_t                *dialects;   /* const char *; not inherited */
+    ngx_str_t                   prefix;     /* before the routes of these */
     ngx_array_t                *models;     /* maas_str_t */
     ngx_http_complex_value_t   *version;
     ngx_http_complex_value_t   *timeout;

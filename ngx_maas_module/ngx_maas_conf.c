@@ -143,6 +143,7 @@ ngx_maas_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     if (clcf->noname && conf->pass == NULL && conf->dialects == NULL) {
         conf->pass = prev->pass;
         conf->dialects = prev->dialects;
+        conf->prefix = prev->prefix;
 
         if (clcf->lmt_excpt && clcf->handler == NULL
             && (conf->pass || conf->dialects))

@@ -169,6 +169,32 @@ ngx_maas_unknown_dialect(ngx_conf_t *cf, ngx_str_t *name)
 }
 
 
+/* What routes follow; a pattern, a named location and "/" have none. */
+
+static void
+ngx_maas_prefix(ngx_conf_t *cf, ngx_str_t *prefix)
+{
+    ngx_http_core_loc_conf_t  *clcf;
+
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+
+    if (clcf->name.len == 0 || clcf->name.data[0] != '/'
+#if (NGX_PCRE)
+        || clcf->regex
+#endif
+       )
+    {
+        return;
+    }
+
+    *prefix = clcf->name;
+
+    if (prefix->data[prefix->len - 1] == '/') {
+        prefix->len--;
+    }
+}
+
+
 char *
 ngx_maas_conf_api(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
@@ -183,6 +209,8 @@ ngx_maas_conf_api(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     if (rv != NGX_CONF_OK) {
         return rv;
     }
+
+    ngx_maas_prefix(cf, &alcf->prefix);
 
     value = cf->args->elts;
 

@@ -14,43 +14,34 @@
 static void ngx_maas_decoded(ngx_maas_job_t *job, maas_status_t rc);
 
 
-static maas_str_t
-ngx_maas_path(ngx_http_request_t *r)
+/* The path, and what follows the location's prefix if that is not all. */
+
+static void
+ngx_maas_path(ngx_http_request_t *r, ngx_maas_loc_conf_t *alcf,
+    maas_request_t *req)
 {
-    size_t                     len;
-    maas_str_t                 path;
-    ngx_http_core_loc_conf_t  *clcf;
+    ngx_str_t  *prefix;
 
-    clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
+    prefix = &alcf->prefix;
 
-    path.data = (const char *) r->uri.data;
-    path.len = r->uri.len;
+    req->path.data = (const char *) r->uri.data;
+    req->path.len = r->uri.len;
 
-    len = clcf->name.len;
-
-    if (len == 0 || clcf->name.data[0] != '/' || len > path.len
-#if (NGX_PCRE)
-        || clcf->regex
-#endif
-        || ngx_strncmp(path.data, clcf->name.data, len) != 0)
+    if (prefix->len == 0 || r->uri.len < prefix->len
+        || ngx_strncmp(r->uri.data, prefix->data, prefix->len) != 0)
     {
-        return path;
+        return;
     }
 
-    if (clcf->name.data[len - 1] == '/') {
-        len--;
-    }
+    if (r->uri.len == prefix->len) {
+        req->whole = req->path;
+        req->path = maas_str("/");
 
-    if (len == path.len) {
-        return maas_str("/");
+    } else if (r->uri.data[prefix->len] == '/') {
+        req->whole = req->path;
+        req->path.data += prefix->len;
+        req->path.len -= prefix->len;
     }
-
-    if (path.data[len] == '/') {
-        path.data += len;
-        path.len -= len;
-    }
-
-    return path;
 }
 
 
@@ -122,7 +113,7 @@ ngx_maas_route(ngx_http_request_t *r, maas_call_t *call)
 
     req.method.data = (const char *) r->method_name.data;
     req.method.len = r->method_name.len;
-    req.path = ngx_maas_path(r);
+    ngx_maas_path(r, alcf, &req);
     req.args.data = (const char *) r->args.data;
     req.args.len = r->args.len;
 

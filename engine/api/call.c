@@ -147,6 +147,7 @@ call_copy_request(maas_call_t *call, const maas_request_t *req)
 
     return call_copy(a, &r->method, req->method)
            && call_copy(a, &r->path, req->path)
+           && call_copy(a, &r->whole, req->whole)
            && call_copy(a, &r->args, req->args)
            && call_copy(a, &r->content_type, req->content_type)
            && call_copy(a, &r->content_encoding, req->content_encoding)
@@ -382,19 +383,61 @@ call_weight(const maas_call_t *call, maas_status_t rc)
 }
 
 
-/* One dialect's view of the request. */
+/* One dialect's view of a path. */
 static maas_status_t
-call_try(maas_call_t *call, const maas_proto_t *proto)
+call_try_path(maas_call_t *call, const maas_proto_t *proto, maas_str_t path)
 {
-    maas_status_t        rc;
     maas_proto_route_t  *r = &call->c.route;
 
     memset(r, 0, sizeof(*r));
     call->c.http = 0;
     call->c.variant = (maas_str_t) { NULL, 0 };
+    call->c.req.path = path;
     r->proto = proto;
 
-    rc = proto->route(&call->c, &call->err);
+    return proto->route(&call->c, &call->err);
+}
+
+
+/*
+ * Routes match what follows the location's prefix.  A location within the
+ * API ("= /v2/health/ready", "/v2/models/m") has a part of the route, or all
+ * of it, in its prefix: there the whole path matches.
+ */
+static maas_status_t
+call_try_route(maas_call_t *call, const maas_proto_t *proto, maas_str_t path)
+{
+    maas_status_t  rc;
+    maas_str_t     whole = call->c.req.whole, first = path;
+
+    if (whole.len == 0) {
+        return call_try_path(call, proto, path);
+    }
+
+    if (maas_str_is(path, "/")) {
+        first = whole;
+        whole = path;
+    }
+
+    rc = call_try_path(call, proto, first);
+
+    if (rc == MAAS_ENOENT) {
+        rc = call_try_path(call, proto, whole);
+    }
+
+    /* None: the message names what follows the prefix */
+    return rc == MAAS_ENOENT ? call_try_path(call, proto, path) : rc;
+}
+
+
+/* One dialect's view of the request. */
+static maas_status_t
+call_try(maas_call_t *call, const maas_proto_t *proto, maas_str_t path)
+{
+    maas_status_t        rc;
+    maas_proto_route_t  *r = &call->c.route;
+
+    rc = call_try_route(call, proto, path);
 
     if (r->model.len != 0 && call->model_name.len == 0) {
         call->model_name = r->model;
@@ -432,6 +475,7 @@ call_route(maas_call_t *call)
     int                  best = -1;
     maas_err_t           err = { MAAS_ENOENT, "no dialect here" };
     maas_status_t        rc;
+    maas_str_t           path = call->c.req.path;
     const maas_proto_t  *proto;
     const char          *allow = NULL;
 
@@ -443,7 +487,7 @@ call_route(maas_call_t *call)
             continue;
         }
 
-        rc = call_try(call, proto);
+        rc = call_try(call, proto, path);
 
         if (rc == MAAS_OK && (call->c.route.infer || call->c.route.body)) {
             call->proto = proto;

@@ -440,6 +440,9 @@ typedef struct {
     maas_str_t  method;             /* "GET", "HEAD", "POST", ... */
     maas_str_t  path;               /* unescaped, behind the location's
                                        prefix; with its leading slash */
+    maas_str_t  whole;              /* the same with the prefix, for a
+                                       location within the API: tried where
+                                       path is no route, or "/"; len 0: no */
     maas_str_t  args;               /* query string */
     maas_str_t  content_type;       /* with parameters; len 0: none */
     maas_str_t  content_encoding;   /* other than identity: refused, 415 */

@@ -1,6 +1,6 @@
 # What nginx has for every location works for models too: auth_basic,
 # auth_request, limit_req by $maas_model, error_page, gzip, mirror with a
-# spooled body, the access log.
+# spooled body, the access log, locations within the API.
 
 use strict;
 use warnings;
@@ -26,6 +26,15 @@ my $t = MaasTest->new(http => <<'EOC');
         client_max_body_size 2m;
 
         location /v2 { maas_api kserve; }
+
+        # parts of the API, with rules of their own
+        location = /v2/health/ready { maas_api kserve; }
+        location = /v2/models/mlp/ready { maas_api kserve; }
+        location /v2/models/echo { maas_api kserve; maas_models echo; }
+        location /v2/models/slow/ { maas_api kserve; }
+        location = /v1/models/mlp:predict { maas_api tfserving; }
+        location /v1/models/echo { maas_api kserve tfserving; }
+        location ~ /v3 { maas_api kserve; if ($arg_a) { set $y 1; } }
 
         location /basic {
             auth_basic models;
@@ -190,5 +199,30 @@ $t->get('/v2/models/mlp/ready');
 $logged->(qr/^200 "mlp" "[-1]" "ok" - - -$/m, 'of a request that did not run');
 $t->post('/v2/models/nobody/infer', $one);
 $logged->(qr/^404 "nobody" "-" "not_found" - - -$/m, 'of an unknown model');
+
+# locations within the API: the whole path is the route
+
+for my $case (
+    ['GET', '/v2/health/ready', 200, qr/^\{"ready":true\}$/],
+    ['GET', '/v2/models/mlp/ready', 200, qr/^\{"name":"mlp","ready":true\}$/],
+    ['POST', '/v2/models/mlp/ready', 405, qr/"error"/],
+    ['GET', '/v2/models/echo', 200, qr/^\{"name":"echo","versions"/],
+    ['POST', '/v2/models/echo/infer', 200, qr/"model_name":"echo"/],
+    ['POST', '/v2/models/echoes/infer', 404, qr/unknown model \\"echoes/],
+    ['GET', '/v2/models/slow/ready', 200, qr/^\{"name":"slow","ready":true/],
+    ['GET', '/v2/models/slow/none', 404, qr{no route \\"/none}],
+    ['POST', '/v1/models/mlp:predict', 200, qr/"predictions"/],
+    ['POST', '/v1/models/echo:predict', 200, qr/"predictions"/],
+    ['GET', '/v1/models/echo', 200, qr/"model_version_status".*"ready":true/],
+    ['GET', '/v3/health/ready', 404, qr{no route \\"/v3/}],
+    ['GET', '/v3/health/ready?a=1', 404, qr{no route \\"/v3/}],
+    ['GET', '/v2', 200, qr/^\{"name":"ngx_maas"/])
+{
+    my ($method, $uri, $status, $re) = @$case;
+    my $body = $uri =~ /predict/ ? '{"instances":[[0.5,-0.5]]}' : $one;
+    $r = $t->answer($t->send($method, $uri, $method eq 'POST' ? $body : ()));
+    is($r->{status}, $status, "$method $uri");
+    like($r->{body}, $re, 'of what it names');
+}
 
 done($t);
