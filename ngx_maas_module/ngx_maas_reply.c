@@ -205,6 +205,15 @@ ngx_maas_send(ngx_http_request_t *r, const maas_reply_t *reply)
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
+    r->connection->log->action = "sending the answer of a model";
+
+    ngx_log_debug3(NGX_LOG_DEBUG_HTTP, r->connection->log, 0,
+                   "maas reply: %d, %uz bytes in %uz parts",
+                   (int) reply->status, reply->length, reply->n_parts);
+
+    /* without a tag there is nothing that If-Match and the like are about */
+    r->disable_not_modified = (r->headers_out.etag == NULL);
+
     rc = ngx_http_send_header(r);
 
     if (rc == NGX_ERROR || rc > NGX_OK || r->header_only) {
@@ -456,7 +465,7 @@ ngx_maas_header_filter(ngx_http_request_t *r)
     }
 
     if (ctx == NULL) {
-        ctx = ngx_maas_ctx_create(r);
+        ctx = ngx_maas_ctx_again(r);
         if (ctx == NULL) {
             return NGX_ERROR;
         }

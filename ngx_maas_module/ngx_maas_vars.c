@@ -152,6 +152,29 @@ ngx_maas_ctx(ngx_http_request_t *r)
 }
 
 
+/*
+ * For an error that replaces whatever there was: a filter that ends a reply
+ * (If-Match: 412) has cleared r->ctx, too.  What the log shows stays.
+ */
+
+ngx_maas_ctx_t *
+ngx_maas_ctx_again(ngx_http_request_t *r)
+{
+    ngx_maas_ctx_t  *ctx;
+
+    ctx = ngx_maas_ctx(r);
+
+    if (ctx == NULL) {
+        return ngx_maas_ctx_create(r);
+    }
+
+    ctx->replied = 0;
+    ngx_http_set_ctx(r, ctx, ngx_http_maas_module);
+
+    return ctx;
+}
+
+
 static ngx_int_t
 ngx_maas_copy(ngx_http_request_t *r, ngx_str_t *to, maas_str_t from)
 {

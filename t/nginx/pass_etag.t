@@ -83,8 +83,19 @@ is($t->post('/mlp', '[[1,2]]', @json, 'If-Match' => $tag)->{status}, 200,
    'If-Match');
 is($t->post('/mlp', '[[1,2]]', @json, 'If-Match' => '"x"')->{status}, 412,
    'that does not');
-is($t->post('/off', '[[1,2]]', @json, 'If-None-Match' => $tag)->{status}, 200,
-   'no condition with maas_etag off');
+ok(wait_for(5, sub { read_file("$t->{prefix}/logs/maas.log")
+                     =~ m{^/mlp 412 ok [\d.]+$}m }),
+   'which the log says, with what the model did');
+
+# where there is no tag there is no condition
+
+for my $h (['If-None-Match', $tag], ['If-None-Match', '*'],
+           ['If-Match', '"x"'],
+           ['If-Unmodified-Since', 'Sun, 22 Nov 2020 12:53:35 GMT'])
+{
+    is($t->post('/off', '[[1,2]]', @json, @$h)->{status}, 200,
+       "maas_etag off: no $h->[0]: $h->[1]");
+}
 
 # gzip makes it weak, and the weak one is known again
 
