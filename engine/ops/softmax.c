@@ -218,7 +218,7 @@ log_softmax_F64(const maas_kernels_t *k, void *y, const void *x, int64_t n,
 }
 
 
-/* 1 at the first maximum of a column, 0 elsewhere. */
+/* 1 at the first maximum of a column, as ArgMax finds it: NaN wins. */
 #define HARDMAX(name, D, type)                                                \
     static void                                                               \
     name##_##D(const maas_kernels_t *k, void *y, const void *x, int64_t n,    \
@@ -238,7 +238,9 @@ log_softmax_F64(const maas_kernels_t *k, void *y, const void *x, int64_t n,
             at = 0;                                                           \
                                                                               \
             for (int64_t i = 1; i < n; i++) {                                 \
-                if (p[i * inner] > max) {                                     \
+                if (p[i * inner] > max                                        \
+                    || (p[i * inner] != p[i * inner] && max == max))          \
+                {                                                             \
                     max = p[i * inner];                                       \
                     at = i;                                                   \
                 }                                                             \

@@ -400,6 +400,11 @@ test_softmax(void)
     (void) m_in(&m, MAAS_F32, D(2, 2), V(float, 1, 1, 0, 2));
     m_is(&m, 13, 4, V(double, 1, 0, 0, 1), 0, "Hardmax");
 
+    m_begin(&m, "", "Hardmax");
+    (void) m_in(&m, MAAS_F32, D(2, 4), V(float, 1, NAN, 3, NAN, NAN, 5, 6, 7));
+    m_is(&m, 13, 8, V(double, 0, 1, 0, 0, 1, 0, 0, 0), 0,
+         "Hardmax takes the first NaN, as ArgMax");
+
     m_begin(&m, "", "Softmax");
     (void) m_in(&m, MAAS_F64, D(2), V(double, NAN, 1));
     m_is(&m, 13, 2, V(double, NAN, NAN), 0, "Softmax of NaN is NaN");
