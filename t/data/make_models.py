@@ -25,6 +25,7 @@ bert/      input_ids, attention_mask, token_type_ids i64[N,S] ->
 leaky/     x f32[N,S] -> y f32[N,S]: x less its mean, which padding changes
 slow.onnx  x f32[N,1] -> y f32[N,1]: 60 products with one 1024x1024 matrix,
            0.126 GFLOP a row; N chooses how long it takes
+heavy.onnx the same of 4096 rows and no less: seconds
 
 Weights are seeded.  A file is written under another name and renamed, so
 that tests may run side by side.
@@ -129,7 +130,7 @@ def contents(rng):
     return m
 
 
-def slow(rng):
+def slow(rng, n="N"):
     w = rng.standard_normal((1024, 1024), np.float32) / 32
     nodes = [helper.make_node("Mul", ["x", "ones"], ["h0"], "spread")]
     for i in range(60):
@@ -137,10 +138,14 @@ def slow(rng):
             "MatMul", [f"h{i}", "w"], [f"h{i + 1}"], f"product{i}"))
     nodes.append(helper.make_node(
         "ReduceMean", ["h60"], ["y"], "mean", axes=[1], keepdims=1))
-    return model("slow", nodes, ["N", 1], ["N", 1], [
+    return model("slow", nodes, [n, 1], [n, 1], [
         tensor("ones", np.ones((1, 1024), np.float32)),
         tensor("w", w),
     ])
+
+
+def heavy(rng):
+    return slow(rng, 4096)
 
 
 def across(rng):
@@ -349,7 +354,8 @@ def main():
             lambda p: save(make(np.random.default_rng(7)), p))
 
     for make in (mlp, echo, colors, half, brain, text, pair, maps, many,
-                 lists, big, outside, shapes, contents, across, pick, slow):
+                 lists, big, outside, shapes, contents, across, pick, slow,
+                 heavy):
         put(os.path.join(folder, make.__name__ + ".onnx"),
             lambda p: save(make(np.random.default_rng(7)), p))
 

@@ -149,6 +149,22 @@ cmp_ok(time - $start, '<', 3, 'TERM does not wait for a job');
 is($t->answer($s)->{status}, 0, 'its request is dropped');
 ok(!$t->{hung}, 'the server ended by itself');
 
+# TERM while a model that takes seconds is tried for the first time
+
+my $warm = MaasTest->new(http => <<'EOC');
+    maas_threads 1;
+    maas_model heavy { source %MODELS%/heavy.onnx; }
+    server {
+        listen 127.0.0.1:%PORT%;
+        location /heavy { maas_pass heavy; }
+    }
+EOC
+
+$warm->start;
+$start = time;
+$warm->stop('TERM');
+cmp_ok(time - $start, '<', 4, 'TERM does not wait for the first run');
+
 # a start without one of the models
 
 write_file($file, 'this is no model');
@@ -220,4 +236,4 @@ $start = time;
 $t3->stop('TERM');
 cmp_ok(time - $start, '<', 5, 'TERM does not wait for them');
 
-done($t, $t2, $t3);
+done($t, $t2, $t3, $warm);
