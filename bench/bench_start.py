@@ -74,9 +74,11 @@ def start(image, inputs, seconds):
 
 
 WORKERS = 4
+IDLE = 1.0              # s, maas_memory_idle of the second figure
 
 CONF = HEAD.replace('worker_processes 1;', 'worker_processes %d;' % WORKERS) + """
     maas_threads 1;
+    maas_memory_idle %(idle)s;
     maas_model resnet50 { source %(model)s; }
     server {
         listen 127.0.0.1:%(port)d reuseport;
@@ -114,40 +116,63 @@ def memory(pid):
     return got, image
 
 
-def shared(image, model, inputs):
-    """Workers that have all run the model, each asked one at a time."""
+def asked(server, image, inputs):
+    """Asks until every worker has run the model, one request at a time."""
+    with open(inputs[0][1], 'rb') as f:
+        body = f.read()
+    end = time.time() + 60
+    while True:
+        r = urllib.request.Request(server.url + '/resnet50', body,
+                                   {'Content-Type': 'application/x-npy'})
+        with urllib.request.urlopen(r, timeout=60) as f:
+            f.read()
+        got = [memory(pid) for pid in workers(server)]
+        if min(pages for _, pages in got) > 0.9 * os.path.getsize(image):
+            return got
+        if time.time() > end:
+            raise Skip('a worker was not asked in 60 s')
+
+
+def resident(model, image, inputs, idle, wait):
+    """PSS of all workers by what is mapped, in MiB."""
     server = Server(CONF)
     try:
-        server.start('', {'model': model})
-        with open(inputs[0][1], 'rb') as f:
-            body = f.read()
-        end = time.time() + 60
-        while True:
-            r = urllib.request.Request(server.url + '/resnet50', body,
-                                       {'Content-Type': 'application/x-npy'})
-            with urllib.request.urlopen(r, timeout=60) as f:
-                f.read()
+        server.start('', {'model': model, 'idle': idle})
+        got = asked(server, image, inputs)
+        if wait:
+            time.sleep(wait)
             got = [memory(pid) for pid in workers(server)]
-            if min(pages for _, pages in got) > 0.9 * os.path.getsize(image):
-                break
-            if time.time() > end:
-                raise Skip('a worker was not asked in 60 s')
     finally:
         server.remove()
+    return [sum(g.get(k, 0) for g, _ in got) / MIB
+            for k in ('image', 'arena and heap', 'code and tables')]
 
-    size = os.path.getsize(image)
-    part = {k: sum(g.get(k, 0) for g, _ in got) / MIB
-            for k in ('image', 'arena and heap', 'code and tables')}
-    ratio = sum(part.values()) * MIB / size
-    arena = WORKERS * ours_arena(image, inputs) / size
+
+def shared(image, model, inputs):
+    """Workers that have all run the model: at work, and at rest."""
+    size = os.path.getsize(image) / MIB
+    rows = []
+
+    for name, idle, wait in (('after the last run', 'off', 0),
+                             ('at rest', '%gs' % IDLE, 3 * IDLE)):
+        part = resident(model, image, inputs, idle, wait)
+        ratio = sum(part) / size
+        rows.append([name] + ['%.1f' % x for x in part]
+                    + ['%.1f' % sum(part), '%.2f' % ratio, '1.20',
+                       'pass' if ratio <= 1.2 else 'MISSED'])
+
+    arena = WORKERS * ours_arena(image, inputs) / MIB / size
     say()
     say('nginx with %d workers of one thread, each of which has run the '
-        'model: PSS %.0f MiB in all, %.2f of the image (gate 1.20: %s): %s. '
-        'The %d arenas alone, a float for each activation that is still '
-        'needed, are %.3f of the image.'
-        % (WORKERS, sum(part.values()), ratio,
-           'pass' if ratio <= 1.2 else 'MISSED',
-           ', '.join('%s %.1f' % x for x in part.items()), WORKERS, arena))
+        'model: PSS of all in MiB. At rest: `maas_memory_idle` (10 s by '
+        'default) after its last run a worker has given its arena back, and '
+        'what malloc kept. A server whose workers are all at work holds the '
+        'upper row; the gate names no moment, so both are judged. The %d '
+        'arenas alone, a float for each activation that is still needed, are '
+        '%.3f of the image.' % (WORKERS, WORKERS, arena))
+    say()
+    table(['workers', 'image', 'arena and heap', 'code and tables', 'in all',
+           'of the image', 'gate', 'verdict'], rows)
 
 
 def ours_arena(image, inputs):

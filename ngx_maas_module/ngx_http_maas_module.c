@@ -50,6 +50,13 @@ static ngx_command_t  ngx_maas_commands[] = {
       offsetof(ngx_maas_main_conf_t, memory),
       NULL },
 
+    { ngx_string("maas_memory_idle"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
+      ngx_maas_conf_memory_idle,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      0,
+      NULL },
+
     { ngx_string("maas_body_memory"),
       NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
       ngx_maas_conf_size,
@@ -402,6 +409,7 @@ ngx_maas_init_process(ngx_cycle_t *cycle)
     }
 
     ngx_maas_process.body_memory = mcf->body_memory;
+    ngx_maas_rest_init(cycle, mcf);
 
     ngx_maas_exec_init(cycle, ngx_maas_threads(cycle, mcf));
 
@@ -438,6 +446,7 @@ ngx_maas_exit_process(ngx_cycle_t *cycle)
 {
     ngx_maas_exec_exit();
     ngx_maas_batch_exit();
+    ngx_maas_rest_exit();
 
     maas_sched_destroy(ngx_maas_process.sched);
     ngx_maas_process.sched = NULL;

@@ -25,6 +25,7 @@
 #define NGX_MAAS_GRACE          50      /* ms from cancel to 504 at most */
 #define NGX_MAAS_BODY_RATE      64      /* bytes per ms of a body at least */
 #define NGX_MAAS_TIMEOUT        60000   /* default of maas_timeout */
+#define NGX_MAAS_MEMORY_IDLE    10000   /* ms, default of maas_memory_idle */
 #define NGX_MAAS_BATCH_MAX      1024    /* requests in a run, at most */
 #define NGX_MAAS_ERROR_TEXT     4096    /* of a compiler, at most */
 
@@ -95,6 +96,7 @@ typedef struct {
     ngx_uint_t                  store_line;
     ngx_str_t                   compiler;
     off_t                       memory;     /* 0: no budget */
+    ngx_msec_t                  memory_idle;    /* 0: off */
     off_t                       body_memory;
     ngx_msec_t                  compile_timeout;
     ngx_uint_t                  degraded;
@@ -243,6 +245,8 @@ char *ngx_maas_conf_path(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_maas_conf_size(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_maas_conf_compile_timeout(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
+char *ngx_maas_conf_memory_idle(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
 char *ngx_maas_conf_startup(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_maas_conf_store(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_maas_conf_threads(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
@@ -294,6 +298,11 @@ maas_status_t ngx_maas_batch_admit(ngx_maas_job_t *job, uint32_t *retry);
 maas_status_t ngx_maas_batch_push(ngx_maas_job_t *job, uint32_t *retry);
 void ngx_maas_batch_leave(ngx_maas_job_t *job, ngx_uint_t measured);
 void ngx_maas_batch_start(void);
+
+/* ngx_maas_rest.c */
+void ngx_maas_rest_init(ngx_cycle_t *cycle, ngx_maas_main_conf_t *mcf);
+void ngx_maas_rest_exit(void);
+void ngx_maas_rest_arm(void);
 
 /* ngx_maas_handler.c */
 ngx_int_t ngx_maas_handler(ngx_http_request_t *r);

@@ -26,6 +26,7 @@ ngx_maas_create_main_conf(ngx_conf_t *cf)
     }
 
     mcf->memory = NGX_CONF_UNSET;
+    mcf->memory_idle = NGX_CONF_UNSET_MSEC;
     mcf->body_memory = NGX_CONF_UNSET;
     mcf->compile_timeout = NGX_CONF_UNSET_MSEC;
     mcf->degraded = NGX_CONF_UNSET_UINT;
@@ -87,6 +88,7 @@ ngx_maas_init_main_conf(ngx_conf_t *cf, void *conf)
     }
 
     ngx_conf_init_value(mcf->memory, 0);
+    ngx_conf_init_msec_value(mcf->memory_idle, NGX_MAAS_MEMORY_IDLE);
     ngx_conf_init_value(mcf->body_memory, 256 * 1024 * 1024);
     ngx_conf_init_msec_value(mcf->compile_timeout, 60000);
     ngx_conf_init_uint_value(mcf->degraded, 0);
@@ -269,6 +271,37 @@ ngx_maas_conf_compile_timeout(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     }
 
     mcf->compile_timeout = ms;
+
+    return NGX_CONF_OK;
+}
+
+
+char *
+ngx_maas_conf_memory_idle(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_maas_main_conf_t  *mcf = conf;
+
+    ngx_int_t   ms;
+    ngx_str_t  *value;
+
+    if (mcf->memory_idle != NGX_CONF_UNSET_MSEC) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    if (ngx_strcmp(value[1].data, "off") == 0) {
+        mcf->memory_idle = 0;
+        return NGX_CONF_OK;
+    }
+
+    ms = ngx_parse_time(&value[1], 0);
+
+    if (ms == NGX_ERROR) {
+        return ngx_maas_conf_bad(cf, "a time, for example 10s, or \"off\"");
+    }
+
+    mcf->memory_idle = ms;
 
     return NGX_CONF_OK;
 }

@@ -548,6 +548,7 @@ ngx_maas_decoded(ngx_maas_job_t *job, maas_status_t rc)
         job->ctx->queued = 1;
         job->phase = NGX_MAAS_RUN;
         (void) maas_call_run(job->call, NULL);
+        ngx_maas_rest_arm();
         ngx_maas_finish(job);
         return;
     }
@@ -632,6 +633,7 @@ ngx_maas_run_done(ngx_maas_task_t *t)
 
     maas_call_info(job->call, &info);
     ngx_maas_batch_leave(job, info.ran);
+    ngx_maas_rest_arm();
 
     if (!ngx_maas_returned(job)) {
         ngx_maas_batch_start();

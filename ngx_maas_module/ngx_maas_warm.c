@@ -134,6 +134,7 @@ ngx_maas_warm_done(ngx_maas_task_t *t)
 
     if (w->step == NGX_MAAS_WARM_DONE || ngx_exiting) {
         ngx_maas_warm_free(w);
+        ngx_maas_rest_arm();
 
     } else {
         ngx_queue_insert_head(&ngx_maas_process.warm, &w->link);

@@ -150,6 +150,20 @@ model_leave(maas_model_t *m)
 }
 
 
+bool
+models_each(bool (*fn)(maas_model_t *m, void *arg), void *arg)
+{
+    maas_model_t  *m;
+
+    pthread_mutex_lock(&models_lock);
+
+    for (m = models; m != NULL && !fn(m, arg); m = m->next) { /* void */ }
+
+    pthread_mutex_unlock(&models_lock);
+    return m != NULL;
+}
+
+
 /* -- making room --------------------------------------------------------- */
 
 static bool
@@ -283,6 +297,7 @@ model_spent(maas_err_t *err)
 void
 model_ctx_free(maas_model_t *m, maas_run_ctx_t *c)
 {
+    model_ctx_wake(m, c);
     maas_ctx_destroy(c, m->src.host);
 }
 

@@ -176,7 +176,8 @@ static uint64_t
 call_memory(const maas_model_t *m)
 {
     return m == NULL ? 0
-                     : maas_model_image_bytes(m) + maas_model_memory(m);
+                     : maas_model_image_bytes(m) + maas_model_memory(m)
+                       - maas_model_rested(m);
 }
 
 

@@ -529,3 +529,10 @@ maas_model_memory(const maas_model_t *m)
 {
     return atomic_load(&m->memory);
 }
+
+
+size_t
+maas_model_rested(const maas_model_t *m)
+{
+    return atomic_load(&m->rested);
+}

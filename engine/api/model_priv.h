@@ -3,6 +3,7 @@
  *
  *   model.c      opening, what lasts
  *   budget.c     memory of plans and contexts
+ *   rest.c       what of it goes back to the system meanwhile
  *   plancache.c  which plans are kept
  *   run.c        what a call does
  *   batch_check.c  whether rows are independent
@@ -33,6 +34,7 @@ struct maas_model_s {
     maas_plan_src_t      src;
     maas_host_t          host;          /* counts what plans and runs take */
     _Atomic(uint64_t)    memory;        /* bytes of it now held */
+    _Atomic(uint64_t)    rested;        /* of these, without pages */
     _Atomic(uint64_t)    refused;       /* allocations, by a budget */
     maas_model_t        *next;          /* in the process, see budget.c */
 
@@ -74,6 +76,9 @@ void model_leave(maas_model_t *m);
  */
 bool model_reclaim(maas_model_t *m, uint64_t bytes);
 
+/* Calls fn for each model until it answers true; then true. */
+bool models_each(bool (*fn)(maas_model_t *m, void *arg), void *arg);
+
 /* The smaller of the two budgets. */
 uint64_t model_budget(const maas_model_t *m);
 
@@ -84,6 +89,9 @@ maas_status_t model_ctx_make(maas_model_t *m, maas_plan_t *p,
     maas_run_ctx_t *parent, uint32_t slots, maas_run_ctx_t **out,
     maas_err_t *err);
 void model_ctx_free(maas_model_t *m, maas_run_ctx_t *c);
+
+/* A context of which pages were given back is about to be used. */
+void model_ctx_wake(maas_model_t *m, maas_run_ctx_t *c);
 
 /* The text for a budget that is spent. */
 maas_status_t model_spent(maas_err_t *err);

@@ -38,6 +38,11 @@ run_take(maas_model_t *m, maas_plan_t *p, uint32_t slots)
     }
 
     pthread_mutex_unlock(&m->lock);
+
+    if (c != NULL) {
+        model_ctx_wake(m, c);
+    }
+
     return c;
 }
 
@@ -168,6 +173,7 @@ run_give_back(maas_model_t *m, maas_run_ctx_t *c)
     bool          kept = false;
     maas_plan_t  *p = c->plan;
 
+    c->idle_ns = maas_coarse_ns();
     pthread_mutex_lock(&m->lock);
 
     for (maas_run_ctx_t *k = p->idle; k != NULL; k = k->next) {

@@ -5,9 +5,13 @@
  * cut into pieces of about half a millisecond, so that a cancel is seen soon.
  */
 
+#include <sys/mman.h>
+
 #include "graph/exec.h"
 
 
+#define EXEC_PAGE      4096
+#define EXEC_REST      65536        /* bytes; fewer are kept */
 #define EXEC_SPLIT_NS  8000.0       /* below this a split costs more */
 #define EXEC_PIECE_NS  500000.0     /* between two looks at cancel */
 
@@ -280,6 +284,51 @@ maas_ctx_destroy(maas_run_ctx_t *c, const maas_host_t *host)
 
     maas_plan_release(c->plan, host);
     maas_free(host, ((void **) c)[-1]);
+}
+
+
+/* -- giving back --------------------------------------------------------- */
+
+static uintptr_t
+ctx_pages_end(const maas_run_ctx_t *c)
+{
+    uintptr_t  end = (uintptr_t) c->scratch + c->slots * c->scratch_step;
+
+    return end - end % EXEC_PAGE - c->rested;
+}
+
+
+size_t
+maas_ctx_pages(const maas_run_ctx_t *c)
+{
+    uintptr_t  end = ctx_pages_end(c);
+    uintptr_t  first = maas_align((uintptr_t) c->arena, EXEC_PAGE);
+
+    return end < first + (c->rested != 0 ? 0 : EXEC_REST) ? 0 : end - first;
+}
+
+
+/*
+ * From the end backwards, so that `rested` says which.  MADV_FREE would cost
+ * the next run less, but the pages would count as this process's until the
+ * system is short of memory, and it would not know whether it may start.
+ */
+size_t
+maas_ctx_rest(maas_run_ctx_t *c, size_t most)
+{
+    size_t  bytes = maas_min(maas_ctx_pages(c), maas_max(most, EXEC_PAGE));
+
+    bytes -= bytes % EXEC_PAGE;
+
+    /* Refused where memory is locked. */
+    if (bytes == 0 || madvise((void *) (ctx_pages_end(c) - bytes), bytes,
+                              MADV_DONTNEED) != 0)
+    {
+        return 0;
+    }
+
+    c->rested += bytes;
+    return bytes;
 }
 
 

@@ -35,6 +35,8 @@ struct maas_run_ctx_s {
     maas_tensor_t    *item;         /* ... and their tensors */
     maas_err_t       *err;          /* one a slot */
     uint64_t          turn;         /* of steps, begun */
+    size_t            rested;       /* bytes that maas_ctx_rest() gave back */
+    uint64_t          idle_ns;      /* when its last run ended */
     uintptr_t         user[8];      /* for whoever takes the context */
 };
 
@@ -46,6 +48,19 @@ void maas_ctx_destroy(maas_run_ctx_t *c, const maas_host_t *host);
 
 /* Bytes that create() would take; UINT64_MAX on overflow. */
 uint64_t maas_ctx_bytes(const maas_plan_t *plan, uint32_t slots);
+
+/*
+ * Bytes of whole pages of arena and scratch that a context may have; 0 when
+ * they are not worth a call.  Children are not looked at.
+ */
+size_t maas_ctx_pages(const maas_run_ctx_t *c);
+
+/*
+ * Gives pages of an idle context back to the system, `most` bytes at a call;
+ * how many, 0: none are left.  They stay allocated: a run finds zeros there,
+ * as it may find anything.
+ */
+size_t maas_ctx_rest(maas_run_ctx_t *c, size_t most);
 
 typedef struct {
     const maas_tensor_t  *in;       /* inputs of the run */

@@ -40,6 +40,15 @@ maas_status_t maas_init(const char *cpu, maas_err_t *err);
  */
 void maas_memory_budget(uint64_t bytes);
 
+/*
+ * Gives the pages of working memory that no run has used for idle_ns back to
+ * the system.  It stays allocated and counted by the budgets, so the next
+ * run never lacks it, but has to get its pages again: some 0.5 ms for each
+ * MiB.  Returns the ns after which there will be more to give; 0: no model
+ * has any left.  Any thread; 0.1 ms for each MiB, so not the event loop.
+ */
+uint64_t maas_memory_rest(uint64_t idle_ns);
+
 /* "avx2": the level in use. */
 const char *maas_cpu(void);
 
@@ -170,6 +179,9 @@ void maas_model_release(maas_model_t *m);
 /* Bytes mapped, and bytes of plans and arenas now held.  Any thread. */
 size_t maas_model_image_bytes(const maas_model_t *m);
 size_t maas_model_memory(const maas_model_t *m);
+
+/* Of the latter: bytes that maas_memory_rest() has given back. */
+size_t maas_model_rested(const maas_model_t *m);
 
 /*
  * Touches every page and runs the warm-up input once.  On a thread of the

@@ -1,11 +1,13 @@
 /*
  * Plans and memory of a model whose clients choose shapes: what thousands of
  * shapes, and of contents that choose plans, may take; who stays when plans
- * are dropped; that one model cannot starve another.
+ * are dropped; that one model cannot starve another; what goes back to the
+ * system while nothing runs.
  */
 
 #include <pthread.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "api/model_priv.h"
@@ -380,6 +382,176 @@ test_contents(void)
 }
 
 
+/* -- giving back --------------------------------------------------------- */
+
+/* Bytes of the arenas of idle contexts that have pages. */
+static size_t
+resident(maas_model_t *m)
+{
+    size_t          bytes = 0, n;
+    uintptr_t       first;
+    unsigned char   vec[8192];
+
+    for (maas_plan_t *p = m->plans; p != NULL; p = p->next) {
+        for (maas_run_ctx_t *c = p->idle; c != NULL; c = c->next) {
+            first = maas_align((uintptr_t) c->arena, 4096);
+            n = ((uintptr_t) c->scratch - first) / 4096;
+
+            if (n > sizeof(vec) || mincore((void *) first, n * 4096, vec)) {
+                continue;
+            }
+
+            for (size_t i = 0; i < n; i++) {
+                bytes += vec[i] & 1 ? 4096 : 0;
+            }
+        }
+    }
+
+    return bytes;
+}
+
+
+static void
+test_rest(void)
+{
+    size_t          held, before;
+    uint64_t        next;
+    maas_err_t      err = { 0 };
+    maas_run_t     *run;
+    maas_limits_t   limits = { .max_memory = 6 * MB };
+    maas_model_t   *m = open_model(plain(), &limits);
+    maas_tensor_t   y, x = { .data = data, .dtype = MAAS_F32, .rank = 2,
+                             .dims = { 500, 500 }, .bytes = 1000000 };
+
+    (void) run_shape(m, 500, 500, &err);
+    (void) run_shape(m, 3, 3, &err);
+    held = maas_model_memory(m);
+    before = resident(m);
+    ok(before > 1 * MB, "%zu KB of an arena have pages", before / 1024);
+
+    next = maas_memory_rest(3600 * (uint64_t) 1000000000);
+    ok(next > 0 && next <= 3600 * (uint64_t) 1000000000
+       && maas_model_rested(m) == 0 && resident(m) == before,
+       "nothing goes back before its time, in %llu s",
+       (unsigned long long) next / 1000000000);
+
+    next = maas_memory_rest(0);
+    ok(next == 0 && resident(m) == 0
+       && maas_model_rested(m) >= before - 4096,
+       "then %zu KB go back, and nothing is left to give",
+       maas_model_rested(m) / 1024);
+    is_int(maas_model_memory(m), held, "which stay allocated");
+    ok(maas_memory_rest(0) == 0 && maas_model_rested(m) > 1 * MB,
+       "once is enough");
+
+    ok(run_shape(m, 500, 500, &err) == MAAS_OK && maas_model_rested(m) == 0
+       && maas_model_memory(m) == held, "the next run takes them again %s",
+       err.text);
+
+    ok(maas_model_run(m, &x, NULL, NULL, &run, &err) == MAAS_OK
+       && maas_memory_rest(0) == 0 && maas_model_rested(m) == 0,
+       "what a run holds is left alone");
+    maas_run_output(run, 0, &y, NULL);
+    is_int(((float *) y.data)[249999], data[249999] - 1, "its output is there");
+    maas_run_release(run);
+
+    (void) maas_memory_rest(0);
+    ok(run_shape(m, 800, 800, &err) == MAAS_OK
+       && maas_model_rested(m) == 0 && maas_model_memory(m) <= 6 * MB,
+       "what gives way to another plan no longer counts");
+    close_model(m);
+}
+
+
+/* Contexts below the root, of contents that choose shapes. */
+static void
+test_rest_below(void)
+{
+    int             failed = 0;
+    maas_err_t      err = { 0 };
+    maas_model_t   *m = open_model(contents(), NULL);
+
+    failed += !run_contents(m, 40, 50, 60, &err);
+    failed += maas_memory_rest(0) != 0 || maas_model_rested(m) < 256 * KB;
+    failed += !run_contents(m, 40, 50, 60, &err);
+    failed += maas_model_rested(m) != 0;
+    failed += maas_memory_rest(0) != 0;
+    failed += !run_contents(m, 41, 50, 60, &err);
+    is_int(failed, 0, "plans below others give back, too");
+    close_model(m);
+}
+
+
+typedef struct {
+    pthread_t      thread;
+    maas_model_t  *m;
+    atomic_bool   *over;
+    int            failed;
+    maas_err_t     err;
+} rested_t;
+
+
+static void *
+rested_main(void *arg)
+{
+    rested_t  *r = arg;
+
+    for (int i = 0; i < 60; i++) {
+        r->failed += run_shape(r->m, 300 + i % 2 * 100, 200, &r->err)
+                     != MAAS_OK;
+    }
+
+    return NULL;
+}
+
+
+static void *
+rester_main(void *arg)
+{
+    rested_t  *r = arg;
+
+    while (!atomic_load(r->over)) {
+        (void) maas_memory_rest(0);
+        r->failed += maas_model_rested(r->m) != 0;
+    }
+
+    return NULL;
+}
+
+
+static void
+test_rest_race(void)
+{
+    rested_t        r[4];
+    atomic_bool     over = false;
+    maas_model_t   *m = open_model(plain(), NULL);
+
+    memset(r, 0, sizeof(r));
+
+    for (int i = 0; i < 4; i++) {
+        r[i].m = m;
+        r[i].over = &over;
+        pthread_create(&r[i].thread, NULL, i == 3 ? rester_main : rested_main,
+                       &r[i]);
+    }
+
+    for (int i = 0; i < 3; i++) {
+        pthread_join(r[i].thread, NULL);
+    }
+
+    atomic_store(&over, true);
+    pthread_join(r[3].thread, NULL);
+
+    ok(r[0].failed + r[1].failed + r[2].failed == 0 && r[3].failed > 0,
+       "three threads run while a fourth gives back, %d times: %s%s%s",
+       r[3].failed, r[0].err.text, r[1].err.text, r[2].err.text);
+    (void) maas_memory_rest(0);
+    (void) run_shape(m, 300, 200, &r[0].err);
+    (void) run_shape(m, 400, 200, &r[0].err);
+    close_model(m);
+}
+
+
 /* -- a storm ------------------------------------------------------------- */
 
 typedef struct {
@@ -520,6 +692,9 @@ main(void)
     test_kept();
     test_budget();
     test_contents();
+    test_rest();
+    test_rest_below();
+    test_rest_race();
     test_storm();
     test_warm();
 

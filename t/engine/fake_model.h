@@ -185,7 +185,16 @@ maas_model_memory(const maas_model_t *m)
 {
     (void) m;
 
-    return 21;
+    return 30;
+}
+
+
+size_t
+maas_model_rested(const maas_model_t *m)
+{
+    (void) m;
+
+    return 9;
 }
 
 
