@@ -133,8 +133,8 @@ def theirs(model, inputs, threads, seconds=None, save=None):
 
 def load(port, path, rate, seconds, bodies, late_ms=0, header=''):
     """An open loop of requests: see bench_load.c."""
-    return json.loads(run(LOAD, port, path, rate, seconds, late_ms, header,
-                          *bodies))
+    return json.loads(run(*PIN_CLIENT, LOAD, port, path, rate, seconds,
+                          late_ms, header, *bodies))
 
 
 def alternate(what, a, b):

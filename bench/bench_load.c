@@ -11,8 +11,10 @@
  * line of the head, "" for none.
  *
  * Prints one line of JSON: came, good (200 within LATE_MS; 0: no limit),
- * late (200 after it), refused (503), timeout (504), bad (others, and broken
- * connections), p50_ms and p99_ms of those with 200.
+ * goodput (of these a second, as long as requests come: what a queue that
+ * was filled meanwhile still gives is not counted), late (200 after it),
+ * refused (503), timeout (504), bad (others, and broken connections), p50_ms
+ * and p99_ms of those with 200.
  */
 
 #define _GNU_SOURCE
@@ -59,8 +61,9 @@ static int         ep, port;
 static request_t  *requests;
 static size_t      n_requests;
 static uint64_t   *ns;
-static size_t      n_good, n_late, n_refused, n_timeout, n_bad, n_ns;
+static size_t      n_good, n_while, n_late, n_refused, n_timeout, n_bad, n_ns;
 static uint64_t    late;
+static uint64_t    over;                /* no request comes any more */
 
 
 static uint64_t
@@ -170,7 +173,7 @@ conn_close(conn_t *c)
 static void
 conn_done(conn_t *c, int status)
 {
-    uint64_t  took = now() - c->due;
+    uint64_t  t = now(), took = t - c->due;
 
     c->busy = 0;
     c->next = idle;
@@ -182,6 +185,7 @@ conn_done(conn_t *c, int status)
     case 200:
         ns[n_ns++] = took;
         n_good += late == 0 || took <= late;
+        n_while += (late == 0 || took <= late) && t <= over;
         n_late += late != 0 && took > late;
         break;
 
@@ -369,13 +373,13 @@ serve(int wait)
 
 
 static void
-report(size_t came)
+report(size_t came, double seconds)
 {
     qsort(ns, n_ns, sizeof(ns[0]), order);
-    printf("{\"came\": %zu, \"good\": %zu, \"late\": %zu, \"refused\": %zu, "
-           "\"timeout\": %zu, \"bad\": %zu, \"p50_ms\": %.4f, "
-           "\"p99_ms\": %.4f}\n", came, n_good, n_late, n_refused, n_timeout,
-           n_bad, n_ns ? ns[n_ns / 2] / 1e6 : 0,
+    printf("{\"came\": %zu, \"good\": %zu, \"goodput\": %.1f, \"late\": %zu, "
+           "\"refused\": %zu, \"timeout\": %zu, \"bad\": %zu, \"p50_ms\": %.4f, "
+           "\"p99_ms\": %.4f}\n", came, n_good, (double) n_while / seconds, n_late,
+           n_refused, n_timeout, n_bad, n_ns ? ns[n_ns / 2] / 1e6 : 0,
            n_ns ? ns[(n_ns * 99 - 1) / 100] / 1e6 : 0);
 }
 
@@ -408,6 +412,7 @@ main(int argc, char **argv)
 
     ep = epoll_create1(0);
     begin = now();
+    over = begin + (uint64_t) (seconds * 1e9);
 
     while (came < total) {
         due = feed(begin, rate, total, &came);
@@ -418,7 +423,7 @@ main(int argc, char **argv)
     while (n_busy != 0 && serve(30000)) { /* void */ }
 
     n_bad += n_busy;
-    report(came);
+    report(came, seconds);
 
     return 0;
 }

@@ -336,7 +336,10 @@ maas_task_t *maas_team_reap(maas_team_t *team);
  *
  * What runs took, and how fast the queue drains, is measured by weight; a
  * deadline that cannot be met by these is refused.  An idle model refuses
- * none: the figures may be old.
+ * none: the figures may be old.  Of several levels, each leaves some of the
+ * time until the deadline to those below: more load than can be served in a
+ * level does not shut them out, as long as age_us is less than about a
+ * quarter of the deadlines for each level.
  */
 typedef struct maas_sched_s        maas_sched_t;
 typedef struct maas_sched_model_s  maas_sched_model_t;
@@ -391,8 +394,8 @@ maas_sched_model_t *maas_sched_model(maas_sched_t *s,
     const maas_sched_conf_t *conf);
 
 /*
- * Would push() be refused now?  MAAS_EBUSY: the queue is full;
- * MAAS_EDEADLINE: the deadline cannot be met.  *retry: then the seconds
+ * Would push() be refused now, whatever the level?  MAAS_EBUSY: the queue is
+ * full; MAAS_EDEADLINE: the deadline cannot be met.  *retry: then the seconds
  * after which it is worth another try, 1 to 3600.
  */
 maas_status_t maas_sched_admit(const maas_sched_model_t *m,

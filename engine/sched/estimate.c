@@ -20,6 +20,7 @@
  */
 #define RATE_FEW    8
 #define RETRY_MAX   3600
+#define SLOWER_MAX  4.0         /* of one run; more says little of the next */
 
 
 uint32_t
@@ -59,7 +60,11 @@ void
 sched_measure(maas_sched_model_t *m, const maas_sched_item_t *first,
     uint64_t now_us, bool measured)
 {
+    double  us;
+
     if (measured && now_us >= first->started_us) {
+        us = rate_us(&m->service, first->run_weight);
+        m->slower = us > 0 ? (double) (now_us - first->started_us) / us : 1;
         rate_put(&m->service, now_us - first->started_us, first->run_weight);
 
         if (m->backlog_us != 0 && now_us >= m->backlog_us) {
@@ -83,6 +88,16 @@ sched_run_us(const maas_sched_model_t *m, uint64_t weight)
     }
 
     return (uint64_t) us;
+}
+
+
+uint64_t
+sched_run_most(const maas_sched_model_t *m, uint64_t weight)
+{
+    double  us = (double) sched_run_us(m, weight);
+    double  slower = maas_min(maas_max(m->slower, 1.0), SLOWER_MAX);
+
+    return sched_margin((uint64_t) (us * slower));
 }
 
 
@@ -145,6 +160,29 @@ estimate_end(const maas_sched_model_t *m, const maas_sched_item_t *it,
 }
 
 
+/*
+ * A request of a lower level is passed by all that come within age_us.  Did
+ * the level above fill the time until the deadlines by itself, no lower one
+ * could ever be admitted: so each leaves a part to those below, the first
+ * level most.
+ */
+uint64_t
+sched_reserve(const maas_sched_model_t *m, const maas_sched_item_t *it,
+    uint64_t now_us)
+{
+    uint64_t  left, above = m->conf.levels - 1;
+
+    if (above == 0 || it->deadline_us <= now_us) {
+        return 0;
+    }
+
+    left = it->deadline_us - now_us;
+
+    return (above + m->conf.levels - sched_level(m, it))
+           * maas_min(m->conf.age_us, left / (4 * above));
+}
+
+
 uint32_t
 sched_retry(const maas_sched_model_t *m, const maas_sched_item_t *it,
     uint64_t now_us)
@@ -166,8 +204,8 @@ estimate_half(const maas_sched_model_t *m, uint64_t now_us)
 
 
 maas_status_t
-maas_sched_admit(const maas_sched_model_t *m, const maas_sched_item_t *it,
-    uint64_t now_us, uint32_t *retry)
+sched_admit(const maas_sched_model_t *m, const maas_sched_item_t *it,
+    uint64_t now_us, uint64_t reserve_us, uint32_t *retry)
 {
     bool  starts;
 
@@ -180,11 +218,21 @@ maas_sched_admit(const maas_sched_model_t *m, const maas_sched_item_t *it,
     }
 
     if (it->deadline_us == 0 || (m->queued == 0 && m->running == 0)
-        || estimate_end(m, it, now_us) <= it->deadline_us)
+        || estimate_end(m, it, now_us) + (starts ? 0 : reserve_us)
+           <= it->deadline_us)
     {
         return MAAS_OK;
     }
 
     *retry = sched_retry(m, it, now_us);
     return MAAS_EDEADLINE;
+}
+
+
+/* Its level may not be known yet. */
+maas_status_t
+maas_sched_admit(const maas_sched_model_t *m, const maas_sched_item_t *it,
+    uint64_t now_us, uint32_t *retry)
+{
+    return sched_admit(m, it, now_us, 0, retry);
 }

@@ -126,7 +126,8 @@ maas_sched_push(maas_sched_model_t *m, maas_sched_item_t *it,
     it->weight = maas_max(it->weight, (uint64_t) 1);
     it->level = sched_level(m, it);
 
-    MAAS_TRY(maas_sched_admit(m, it, now_us, retry));
+    MAAS_TRY(sched_admit(m, it, now_us, sched_reserve(m, it, now_us),
+                         retry));
 
     it->model = m;
     it->mate = NULL;
@@ -190,7 +191,9 @@ sched_step(maas_sched_model_t *m, sched_walk_t *w)
 
 /*
  * Can its deadline no longer be met?  The last one of an idle model runs in
- * any case: else an estimate that is too high would never be mended.
+ * any case: else an estimate that is too high would never be mended.  When a
+ * whole run of others waits, its place is not for one that may be late: when
+ * the machine gets slower, all at the head of the queue are close to that.
  */
 static bool
 sched_doomed(maas_sched_model_t *m, const maas_sched_item_t *it,
@@ -200,7 +203,10 @@ sched_doomed(maas_sched_model_t *m, const maas_sched_item_t *it,
         return false;
     }
 
-    return now_us + sched_run_us(m, it->weight) > it->deadline_us;
+    return now_us + (m->queued > m->conf.max_batch
+                     ? sched_run_most(m, it->weight)
+                     : sched_run_us(m, it->weight))
+           > it->deadline_us;
 }
 
 

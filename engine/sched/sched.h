@@ -32,6 +32,7 @@ struct maas_sched_model_s {
     uint64_t             since_us;      /* a run ended, or the first began */
     uint64_t             backlog_us;    /* since_us, if some waited; else 0 */
     sched_rate_t         service;       /* of a run */
+    double               slower;        /* the last one than it, 1 or more */
     sched_rate_t         drain;         /* from end to end while some wait */
 };
 
@@ -53,8 +54,20 @@ uint32_t sched_level(const maas_sched_model_t *m,
 /* How long a run that has this much to do takes; 0: not known. */
 uint64_t sched_run_us(const maas_sched_model_t *m, uint64_t weight);
 
+/* The same when it must not be less: if the last one was slow, so is this. */
+uint64_t sched_run_most(const maas_sched_model_t *m, uint64_t weight);
+
 /* With what estimates may be wrong by. */
 uint64_t sched_margin(uint64_t us);
+
+/* Time that a request must have left besides wait and run. */
+uint64_t sched_reserve(const maas_sched_model_t *m,
+    const maas_sched_item_t *it, uint64_t now_us);
+
+/* maas_sched_admit(), and what it must have left. */
+maas_status_t sched_admit(const maas_sched_model_t *m,
+    const maas_sched_item_t *it, uint64_t now_us, uint64_t reserve_us,
+    uint32_t *retry);
 
 /* Seconds after which the deadline could be met. */
 uint32_t sched_retry(const maas_sched_model_t *m,
