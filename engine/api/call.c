@@ -175,9 +175,16 @@ call_visible(const maas_call_t *call, maas_str_t name)
 static uint64_t
 call_memory(const maas_model_t *m)
 {
-    return m == NULL ? 0
-                     : maas_model_image_bytes(m) + maas_model_memory(m)
-                       - maas_model_rested(m);
+    size_t  held, rested;
+
+    if (m == NULL) {
+        return 0;
+    }
+
+    held = maas_model_memory(m);
+    rested = maas_model_rested(m);
+
+    return maas_model_image_bytes(m) + held - maas_min(rested, held);
 }
 
 
