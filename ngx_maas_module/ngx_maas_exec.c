@@ -299,6 +299,10 @@ ngx_maas_job_detach(void *data)
 {
     ngx_maas_job_t *job = data;
 
+    ngx_log_debug2(NGX_LOG_DEBUG_HTTP, job->r->connection->log, 0,
+                   "maas detach: phase %d, on the team: %d",
+                   job->phase, job->on_team);
+
     ngx_maas_job_stop(job);
 
     if (job->ctx) {

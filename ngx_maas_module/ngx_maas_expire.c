@@ -101,6 +101,10 @@ ngx_maas_expire(ngx_maas_job_t *job)
 
     r = job->r;
 
+    ngx_log_debug2(NGX_LOG_DEBUG_HTTP, r->connection->log, 0,
+                   "maas timer: phase %d, expired before: %d",
+                   job->phase, job->expired);
+
     switch (job->phase) {
 
     case NGX_MAAS_READ:

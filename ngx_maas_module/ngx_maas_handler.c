@@ -216,9 +216,18 @@ ngx_maas_timeout_headers(ngx_http_request_t *r, ngx_msec_t *timeout)
 static ngx_uint_t
 ngx_maas_admit(ngx_maas_job_t *job, maas_action_t action)
 {
+    void          *user;
     off_t          len;
+    int64_t        version;
     uint32_t       retry;
+    maas_str_t     name;
     maas_status_t  rc;
+
+    job->timeout = ngx_maas_timeout(job->r);
+
+    if (maas_call_target(job->call, &user, &name, &version)) {
+        job->model = user;
+    }
 
     len = job->r->headers_in.content_length_n;
 
@@ -261,10 +270,7 @@ ngx_maas_admit(ngx_maas_job_t *job, maas_action_t action)
 ngx_int_t
 ngx_maas_handler(ngx_http_request_t *r)
 {
-    void                 *user;
-    int64_t               version;
     ngx_int_t             rc;
-    maas_str_t            name;
     maas_action_t         action;
     ngx_maas_ctx_t       *ctx;
     ngx_maas_job_t       *job;
@@ -290,25 +296,19 @@ ngx_maas_handler(ngx_http_request_t *r)
 
     ngx_maas_ctx_routed(ctx, job->call);
 
-    if (action != MAAS_ACT_REPLY) {
-        job->timeout = ngx_maas_timeout(r);
+    ngx_log_debug3(NGX_LOG_DEBUG_HTTP, r->connection->log, 0,
+                   "maas route: action %d, model \"%V\" version \"%V\"",
+                   action, &ctx->model, &ctx->version);
 
-        if (maas_call_target(job->call, &user, &name, &version)) {
-            job->model = user;
-        }
-
-        if (!ngx_maas_admit(job, action)) {
-            action = MAAS_ACT_REPLY;
-        }
-    }
-
-    if (action == MAAS_ACT_REPLY) {
+    if (action == MAAS_ACT_REPLY || !ngx_maas_admit(job, action)) {
         return ngx_maas_reply(job);
     }
 
     if (r == r->main) {
         r->request_body_no_buffering = 1;
     }
+
+    r->connection->log->action = "reading the body for a model";
 
     rc = ngx_http_read_client_request_body(r, ngx_maas_body_first);
 
@@ -466,6 +466,12 @@ ngx_maas_body_ready(ngx_maas_job_t *job)
     job->phase = NGX_MAAS_DECODE;
     job->deadline = ngx_current_msec + job->timeout;
 
+    r->connection->log->action = "running a model";
+
+    ngx_log_debug3(NGX_LOG_DEBUG_HTTP, r->connection->log, 0,
+                   "maas body: %uz bytes, %ui parts in files, %M ms for all",
+                   job->len, job->nparts, job->timeout);
+
     if (job->nparts == 0 && maas_call_decode_cheap(job->call)) {
         ngx_maas_decoded(job, maas_call_decode(job->call));
         return;
@@ -545,6 +551,9 @@ ngx_maas_decoded(ngx_maas_job_t *job, maas_status_t rc)
     }
 
     if (ngx_maas_may_inline(job)) {
+        ngx_log_debug0(NGX_LOG_DEBUG_HTTP, job->r->connection->log, 0,
+                       "maas run on the event loop");
+
         job->ctx->queued = 1;
         job->phase = NGX_MAAS_RUN;
         (void) maas_call_run(job->call, NULL);
@@ -565,6 +574,9 @@ ngx_maas_decoded(ngx_maas_job_t *job, maas_status_t rc)
 
     job->leave = ((ngx_msec_int_t) (leave - job->deadline) < 0)
                  ? leave : job->deadline;
+
+    ngx_log_debug1(NGX_LOG_DEBUG_HTTP, job->r->connection->log, 0,
+                   "maas queue: until %M at the latest", job->leave);
 
     ngx_maas_arm(job, job->leave);
     ngx_maas_batch_start();
@@ -641,6 +653,10 @@ ngx_maas_run_done(ngx_maas_task_t *t)
     }
 
     c = job->r->connection;
+
+    ngx_log_debug3(NGX_LOG_DEBUG_HTTP, c->log, 0,
+                   "maas run: status %d, %uL us, %uD requests",
+                   info.status, info.compute_ns / 1000, info.batch);
 
     job->ctx->queue_ns = job->run_ns - job->queued_ns;
 

@@ -194,31 +194,11 @@ ngx_maas_set_headers(ngx_http_request_t *r, const maas_reply_t *reply)
 
 
 static ngx_int_t
-ngx_maas_send(ngx_http_request_t *r, const maas_reply_t *reply)
+ngx_maas_send_body(ngx_http_request_t *r, const maas_reply_t *reply)
 {
     size_t        i;
-    ngx_int_t     rc;
     ngx_buf_t    *b;
     ngx_chain_t  *out, **ll, *cl;
-
-    if (ngx_maas_set_headers(r, reply) != NGX_OK) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-
-    r->connection->log->action = "sending the answer of a model";
-
-    ngx_log_debug3(NGX_LOG_DEBUG_HTTP, r->connection->log, 0,
-                   "maas reply: %d, %uz bytes in %uz parts",
-                   (int) reply->status, reply->length, reply->n_parts);
-
-    /* without a tag there is nothing that If-Match and the like are about */
-    r->disable_not_modified = (r->headers_out.etag == NULL);
-
-    rc = ngx_http_send_header(r);
-
-    if (rc == NGX_ERROR || rc > NGX_OK || r->header_only) {
-        return rc;
-    }
 
     b = NULL;
     ll = &out;
@@ -255,6 +235,34 @@ ngx_maas_send(ngx_http_request_t *r, const maas_reply_t *reply)
     b->last_in_chain = 1;
 
     return ngx_http_output_filter(r, out);
+}
+
+
+static ngx_int_t
+ngx_maas_send(ngx_http_request_t *r, const maas_reply_t *reply)
+{
+    ngx_int_t  rc;
+
+    if (ngx_maas_set_headers(r, reply) != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    r->connection->log->action = "sending the answer of a model";
+
+    ngx_log_debug3(NGX_LOG_DEBUG_HTTP, r->connection->log, 0,
+                   "maas reply: %d, %uz bytes in %uz parts",
+                   (int) reply->status, reply->length, reply->n_parts);
+
+    /* without a tag there is nothing that If-Match and the like are about */
+    r->disable_not_modified = (r->headers_out.etag == NULL);
+
+    rc = ngx_http_send_header(r);
+
+    if (rc == NGX_ERROR || rc > NGX_OK || r->header_only) {
+        return rc;
+    }
+
+    return ngx_maas_send_body(r, reply);
 }
 
 

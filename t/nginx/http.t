@@ -9,7 +9,8 @@ use lib "$FindBin::Bin/../lib";
 use MaasTest;
 use Test::More;
 
-my $t = MaasTest->new(http => <<'EOC');
+my $t = MaasTest->new(main => "error_log logs/debug.log debug;\n",
+                      http => <<'EOC');
     maas_model mlp  { source %MODELS%/mlp.onnx; }
     maas_model echo { source %MODELS%/echo.onnx; }
 
@@ -183,5 +184,17 @@ $r = $t->post($mlp, '{"inputs":');
 is($r->{status}, 400, 'a body that is not JSON');
 
 is($t->post($mlp, $one)->{body}, $expected, 'all is well afterwards');
+
+# the phases of a request, where nginx was built with debug
+
+my $debug = read_file("$t->{prefix}/logs/debug.log");
+
+SKIP: {
+    skip 'nginx without debug', 1 if $debug !~ /\[debug\]/;
+    like($debug, qr/maas\ route:[^\n]*"mlp"\ version\ "1"\n .*
+                    maas\ body:\ \d+\ bytes .* maas\ run\ on .*
+                    maas\ reply:\ 200 .* maas\ detach:/sx,
+         'error_log debug');
+}
 
 done($t);
