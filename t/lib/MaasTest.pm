@@ -229,10 +229,12 @@ sub line {
 sub nginx {
     my ($self, @args) = @_;
 
-    local $ENV{LD_PRELOAD} = $ENV{MAAS_PRELOAD} if $ENV{MAAS_PRELOAD};
-
     my $p = $self->{prefix};
     my $nginx = $ENV{MAAS_NGINX} || 'nginx';
+
+    # for nginx alone: the shell does not run with every sanitizer
+    $nginx = "env LD_PRELOAD=$ENV{MAAS_PRELOAD} $nginx" if $ENV{MAAS_PRELOAD};
+
     my $out = `$nginx -p $p/ -c $p/conf/nginx.conf -e logs/error.log \\
                @args 2>&1 </dev/null`;
 
