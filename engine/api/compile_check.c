@@ -116,7 +116,7 @@ check_labels(const maas_graph_t *g, const maas_meta_t *meta, maas_err_t *err)
         return MAAS_OK;
     }
 
-    n = t->dims[t->rank - 1];
+    n = t->dims[maas_meta_class_axis(t->dims, t->rank)];
 
     if (!maas_dim_known(n) || meta->n_labels <= n) {
         return MAAS_OK;

@@ -229,7 +229,7 @@ run_classes(maas_buf_t *b, const maas_meta_t *meta, const maas_tensor_t *t)
         return;
     }
 
-    n = t->dims[t->rank - 1];
+    n = t->dims[maas_meta_class_axis(t->dims, t->rank)];
 
     for (int64_t i = 0; i < n; i++) {
         top = fmax(top, (double) v[i]);

@@ -134,6 +134,13 @@ classes_softmax(const maas_tensor_t *t, int64_t first, int64_t n,
 }
 
 
+int64_t
+maas_proto_class_count(const maas_tensor_t *t)
+{
+    return t->dims[maas_meta_class_axis(t->dims, t->rank)];
+}
+
+
 void
 maas_proto_classes(const maas_tensor_t *t, int64_t first, int64_t n,
     bool softmax, maas_proto_class_t *k, int64_t top)

@@ -145,7 +145,7 @@ csv_out_classes(csv_out_t *o, size_t i, int64_t row)
     maas_tensor_t         score = { .rank = 0 };
     const maas_tensor_t  *t = &o->c->out[i];
 
-    n = t->dims[t->rank - 1];
+    n = maas_proto_class_count(t);
     maas_proto_classes(t, row * n, n, o->c->route.m->meta->softmax, o->k,
                        o->top);
 
@@ -218,10 +218,12 @@ maas_pass_put_csv(maas_proto_call_t *c, bool header, maas_err_t *err)
     MAAS_TRY(csv_out_rows(&o, err));
 
     if (ask->has_top && maas_pass_is_classes(c, &out)
-        && c->out[out].rank == 2)
+        && c->out[out].rank >= 2
+        && c->out[out].dims[0] * maas_proto_class_count(&c->out[out])
+           == maas_tensor_count(&c->out[out]))
     {
         o.ranked = out;
-        o.top = maas_pass_top(c, c->out[out].dims[1]);
+        o.top = maas_pass_top(c, maas_proto_class_count(&c->out[out]));
 
         o.k = maas_proto_alloc(c, (size_t) o.top * sizeof(maas_proto_class_t),
                                err);

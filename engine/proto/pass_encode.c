@@ -62,7 +62,7 @@ encode_put_classes(maas_proto_call_t *c, size_t out, maas_proto_class_t *k,
 {
     maas_buf_t           *b = &c->text;
     const maas_tensor_t  *t = &c->out[out];
-    const int64_t         n = t->dims[t->rank - 1];
+    const int64_t         n = maas_proto_class_count(t);
 
     maas_proto_classes(t, row * n, n, c->route.m->meta->softmax, k, top);
     maas_buf_puts(b, "\"classes\":[");
@@ -101,7 +101,7 @@ encode_classes(maas_proto_call_t *c, size_t out, maas_err_t *err)
     maas_proto_class_t   *k;
     const maas_tensor_t  *t = &c->out[out];
 
-    n = t->dims[t->rank - 1];
+    n = maas_proto_class_count(t);
     rows = maas_tensor_count(t) / n;
     top = maas_pass_top(c, n);
 
@@ -146,7 +146,7 @@ maas_pass_is_classes(const maas_proto_call_t *c, size_t *out)
     *out = meta->output;
     t = &c->out[meta->output];
 
-    return t->rank >= 1 && t->dims[t->rank - 1] > 0
+    return t->rank >= 1 && maas_proto_class_count(t) > 0
            && maas_dtypes[t->dtype].is_float;
 }
 

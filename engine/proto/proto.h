@@ -224,6 +224,9 @@ typedef struct {
     int64_t  index;
 } maas_proto_class_t;
 
+/* Classes of an output of rank > 0 that means such. */
+int64_t maas_proto_class_count(const maas_tensor_t *t);
+
 /*
  * The best `top` (at most n) of the n scores from element `first` on, best
  * first, NaN last, equal ones by index; softmax: as probabilities.  Of any

@@ -479,7 +479,7 @@ tfs_put_classes(maas_proto_call_t *c, size_t out, maas_proto_class_t *k,
     maas_buf_t           *b = &c->text;
     const maas_meta_t    *meta = c->route.m->meta;
     const maas_tensor_t  *t = &c->out[out];
-    const int64_t         n = t->dims[1];
+    const int64_t         n = maas_proto_class_count(t);
 
     maas_proto_classes(t, row * n, n, meta != NULL && meta->output == out
                        && meta->softmax, k, top);
@@ -511,14 +511,15 @@ tfs_encode_classes(maas_proto_call_t *c, maas_err_t *err)
     maas_proto_class_t   *best;
     const maas_tensor_t  *t = &c->out[k->out];
 
-    if (t->rank != 2 || t->dims[0] != k->examples
+    if (t->rank < 2 || t->dims[0] != k->examples
+        || maas_tensor_count(t) != k->examples * maas_proto_class_count(t)
         || t->dtype == MAAS_STRING || t->dtype == MAAS_NODTYPE)
     {
         return maas_err(err, MAAS_EINVAL, "the output that holds the classes "
                         "is not [examples, classes]; use :predict");
     }
 
-    top = t->dims[1];
+    top = maas_proto_class_count(t);
 
     if (meta != NULL && meta->output == k->out && meta->top_k != 0) {
         top = maas_min(top, (int64_t) meta->top_k);

@@ -68,7 +68,7 @@ typedef struct {
 
 typedef enum {
     MAAS_MEANS_RAW = 0,
-    MAAS_MEANS_CLASSES,         /* scores along the last axis */
+    MAAS_MEANS_CLASSES,         /* scores along one axis, see below */
     MAAS_MEANS_REGRESSION,
     MAAS_MEANS_EMBEDDING,
     MAAS_MEANS_CTC              /* scores of labels and a blank, by step */
@@ -132,6 +132,21 @@ maas_meta_label(const maas_meta_t *m, uint32_t i)
 
     l = (const maas_meta_str_t *) ((const char *) m + m->labels);
     return maas_meta_str(m, l[i]);
+}
+
+/*
+ * The axis of the classes of an output of so many dimensions, rank > 0: the
+ * last, before those behind the second that are 1, as networks have them that
+ * end in a pooling: [N,1000,1,1].
+ */
+static inline int
+maas_meta_class_axis(const int64_t *dims, int rank)
+{
+    while (rank > 2 && dims[rank - 1] == 1) {
+        rank--;
+    }
+
+    return rank - 1;
 }
 
 static inline maas_str_t

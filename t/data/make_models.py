@@ -13,6 +13,7 @@ maps.onnx  x f32[N,2] -> y: maps of "no" and "yes"
 many.onnx  x f32[1,5] -> y f32[5]: the elements of x
 lists.onnx x f32[N,2] -> y: a sequence of x and its sums; z f32[N,2] = 2x
 class/     x f32[N,4] -> y f32[N,4]: logits of classes, 3 with labels
+pooled/    the same with y f32[N,4,1,1], as behind a global pooling
 value/     x f32[N,2] -> z f32[N,2] = 2x, y f32[N,1]: the sum, a regression
 shapes.onnx  x f32[N,M] -> y f32[N,M]: x - 1 by way of six tensors of that size
 contents.onnx  x f32[1], s1 i64[2], s2 i64[3] -> y: x - 1 expanded to s1, s2,
@@ -227,6 +228,12 @@ def classes(rng):
     ], ["N", 4], ["N", 4], [])
 
 
+def pooled(rng):
+    return model("pooled", [
+        helper.make_node("Unsqueeze", ["x", "axes"], ["y"], "unsqueeze"),
+    ], ["N", 4], ["N", 4, 1, 1], [tensor("axes", np.array([2, 3], np.int64))])
+
+
 def regression(rng):
     f32 = TensorProto.FLOAT
     return whole("regression", [
@@ -315,6 +322,8 @@ BESIDE = {
     "class/model.json": '{"output": {"softmax": true, "top_k": 2},'
                         ' "batch": {"max": 8}}\n',
     "class/labels.txt": "cat\ndog: small\nl\u00e4mmchen\n",
+    "pooled/model.json": '{"output": {"softmax": true, "top_k": 2}}\n',
+    "pooled/labels.txt": "cat\ndog: small\nl\u00e4mmchen\n",
     "bert/model.json": '{"batch": {"max": 16, "pad": {"axis": 1, "limit": 2,'
                        ' "values": {"input_ids": 0, "attention_mask": 0,'
                        ' "token_type_ids": 0}, "mask": "attention_mask"}}}\n',
@@ -342,13 +351,14 @@ def main():
     folder = sys.argv[1]
     os.makedirs(folder, exist_ok=True)
 
-    for name in "class", "value", "bert", "leaky":
+    for name in "class", "pooled", "value", "bert", "leaky":
         os.makedirs(os.path.join(folder, name), exist_ok=True)
 
     for name, content in BESIDE.items():
         put(os.path.join(folder, name), lambda p: put_text(p, content))
 
-    for make, name in [(classes, "class/model"), (regression, "value/model"),
+    for make, name in [(classes, "class/model"), (pooled, "pooled/model"),
+                       (regression, "value/model"),
                        (bert, "bert/model"), (leaky, "leaky/model")]:
         put(os.path.join(folder, name + ".onnx"),
             lambda p: save(make(np.random.default_rng(7)), p))
