@@ -53,10 +53,11 @@ maas_status_t maas_model_figures(maas_model_t *m, const maas_tensor_t *in,
 
 /* -- profile ------------------------------------------------------------- */
 
+/* Steps that run as one, a chain, have one row: kernel "chain". */
 typedef struct {
-    size_t                index;    /* of the step in its run */
-    const maas_node_t    *node;
-    const maas_tensor_t  *out;      /* first output, or NULL */
+    size_t                index;    /* in the run */
+    char                  name[96]; /* of the node, or of the chain's nodes */
+    const maas_tensor_t  *out;      /* first output of the last, or NULL */
     const char           *kernel;
     uint64_t              ns;
     double                cost;     /* ns, as the planner believed */

@@ -251,7 +251,7 @@ static void
 describe_place(describe_t *d, const maas_operand_t *o)
 {
     static const char *const  at[] = { "absent", "arena", "input", "image",
-                                       "plan" };
+                                       "plan", "chain" };
     uint64_t             off = o->off;
     char                 dims[MAAS_DIMS_TEXT];
     const maas_value_t  *v;
@@ -289,12 +289,28 @@ describe_step(describe_t *d, const maas_plan_t *p, uint32_t i)
         maas_buf_printf(b, "%s{\"op\":\"%s\",\"kernel\":\"%s\",\"node\":",
                         i ? "," : "", n->op->name, kernel);
         describe_name(d, n->name);
-        maas_buf_printf(b, ",\"units\":%lld,\"posts\":%d,\"operands\":[",
+        maas_buf_printf(b, ",\"units\":%lld,\"posts\":%d,",
                         (long long) s->units, n->n_post);
+
+        if (s->chain != 0) {
+            maas_buf_printf(b, "\"chain\":%d,",
+                            s->chain == MAAS_CHAINED ? 0 : (int) s->chain);
+        }
+
+        maas_buf_puts(b, "\"operands\":[");
+
     } else {
-        maas_buf_printf(b, "step %-4u %-20s %-20s units %lld, posts %d\n", i,
+        maas_buf_printf(b, "step %-4u %-20s %-20s units %lld, posts %d", i,
                         n->op->name, kernel, (long long) s->units,
                         n->n_post);
+
+        if (s->chain == MAAS_CHAINED) {
+            maas_buf_puts(b, ", chained\n");
+        } else if (s->chain != 0) {
+            maas_buf_printf(b, ", chain of %u\n", s->chain);
+        } else {
+            maas_buf_puts(b, "\n");
+        }
     }
 
     for (int j = 0; j < s->n_in + s->n_out; j++) {

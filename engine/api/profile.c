@@ -6,6 +6,8 @@
  * Threads:   one thread.
  */
 
+#include <stdio.h>
+
 #include "api/compile.h"
 #include "api/model_priv.h"
 
@@ -32,37 +34,53 @@ profile_flops(const maas_node_t *n, const maas_step_t *s)
 }
 
 
+/* Step i, or the chain that it begins; the number of its steps. */
+static uint32_t
+profile_row(const maas_run_ctx_t *c, uint32_t i, maas_step_time_t *row)
+{
+    int                      len = 0;
+    uint32_t                 chain = maas_max(c->plan->step[i].chain, 1u);
+    const maas_node_t       *n;
+    const maas_plan_step_t  *s = &c->plan->step[i];
+
+    row->cost = s->cost;
+    row->flops = 0;
+
+    for (uint32_t j = 0; j < chain; j++, s++) {
+        n = &c->graph[s->graph]->node[s->node];
+        row->out = s->n_out != 0 ? &c->step[i + j].out[0] : NULL;
+        row->kernel = chain > 1 ? "chain" : maas_plan_kernel(n, s);
+        row->flops += s->kernel < n->op->n_kernel
+                      ? profile_flops(n, &c->step[i + j]) : 0;
+
+        if (len >= 0 && len < (int) sizeof(row->name)) {
+            len += snprintf(row->name + len, sizeof(row->name) - len,
+                            "%s%.*s", j != 0 ? " > " : "",
+                            (int) maas_min(n->name.len, sizeof(row->name)),
+                            n->name.data);
+        }
+    }
+
+    return chain;
+}
+
+
 static maas_status_t
 profile_steps(maas_run_ctx_t *c, const maas_exec_t *x, size_t *at,
     const maas_profile_t *how)
 {
-    uint64_t                 t;
-    maas_step_time_t         row;
-    const maas_node_t       *n;
-    const maas_plan_step_t  *s;
+    uint64_t          t;
+    maas_step_time_t  row;
 
     maas_ctx_inputs(c, x);
 
-    for (uint32_t i = 0; i < c->plan->n_step; i++) {
+    for (uint32_t i = 0; i < c->plan->n_step; /* void */ ) {
         t = maas_now_ns();
         MAAS_TRY(maas_ctx_step(c, x, i));
-        t = maas_now_ns() - t;
 
-        s = &c->plan->step[i];
-        n = &c->graph[s->graph]->node[s->node];
-
+        row.ns = maas_now_ns() - t;
         row.index = (*at)++;
-        row.node = n;
-        row.out = s->n_out != 0 ? &c->step[i].out[0] : NULL;
-        row.ns = t;
-        row.cost = s->cost;
-        row.flops = 0;
-        row.kernel = maas_plan_kernel(n, s);
-
-        if (s->kernel < n->op->n_kernel) {
-            row.flops = profile_flops(n, &c->step[i]);
-        }
-
+        i += profile_row(c, i, &row);
         how->seen(how->ctx, &row);
     }
 

@@ -22,7 +22,7 @@
 #define PROFILE_STEPS  100000
 
 typedef struct {
-    char         name[48];          /* of the node */
+    char         name[96];          /* of the node, or of a chain's */
     char         dims[MAAS_DIMS_TEXT];
     const char  *kernel;
     double       cost, flops;
@@ -88,9 +88,7 @@ profile_seen(void *ctx, const maas_step_time_t *s)
             return;
         }
 
-        snprintf(r->name, sizeof(r->name), "%.*s",
-                 (int) maas_min(s->node->name.len, sizeof(r->name) - 1),
-                 s->node->name.data);
+        memcpy(r->name, s->name, sizeof(r->name));
         r->dims[0] = '\0';
 
         if (s->out != NULL) {

@@ -42,6 +42,9 @@ iplan_operand(const maas_image_t *im, const maas_plan_t *p,
              && maas_image_inside(o->delta, o->bytes,
                              im->graph[o->index]->value[o->off].bytes);
         break;
+    case MAAS_AT_CHAIN:
+        ok = o->index == 0 && o->off == 0 && o->delta == 0;
+        break;
     case MAAS_AT_PLAN:
         ok = o->index == 0 && maas_image_inside(o->off, o->bytes,
                                            p->const_bytes);
@@ -98,6 +101,8 @@ iplan_step(const maas_image_t *im, const maas_plan_t *p, uint64_t i,
         || !maas_image_inside(s->operand, (uint64_t) s->n_in + s->n_out,
                          p->n_operand)
         || (s->kernel != MAAS_KERNEL_POST && s->kernel >= n->op->n_kernel)
+        || (s->chain != 0 && s->chain != MAAS_CHAINED
+            && !maas_image_inside(i, s->chain, p->n_step))
         || s->scratch > p->scratch
         || !(s->cost >= 0 && s->cost <= 1e18)
         || (s->shared != UINT64_MAX && s->shared > p->arena_bytes))

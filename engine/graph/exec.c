@@ -7,6 +7,7 @@
 
 #include <sys/mman.h>
 
+#include "graph/chain.h"
 #include "graph/exec.h"
 
 
@@ -128,7 +129,7 @@ maas_ctx_tensor(const maas_run_ctx_t *c, const maas_plan_src_t *src,
     case MAAS_AT_INPUT:
         ctx_input(o, in, t);
         break;
-    default:
+    default:                    /* NONE, CHAIN */
         t->data = NULL;
     }
 }
@@ -212,9 +213,13 @@ ctx_bind(maas_run_ctx_t *c, const maas_plan_src_t *src)
         s->n_post = ctx_posts_apart(p, i) ? 0 : n->n_post;
         s->units = ps->units;
         s->shared = ps->shared != UINT64_MAX ? c->arena + ps->shared : NULL;
-        c->run[i] = ps->kernel == MAAS_KERNEL_POST ? maas_post_run
+        s->chain = ps->chain;
+        s->kernel = ps->kernel < n->op->n_kernel
+                    ? &n->op->kernel[ps->kernel] : NULL;
+        c->run[i] = ps->chain != 0 ? maas_chain_run
+                    : ps->kernel == MAAS_KERNEL_POST ? maas_post_run
                     : ps->kernel == MAAS_KERNEL_EXTENT ? n->op->extent
-                    : n->op->kernel[ps->kernel].run;
+                    : s->kernel->run;
     }
 }
 

@@ -253,6 +253,8 @@ typedef struct {
     size_t                cut_at;
 } maas_setup_t;
 
+typedef struct maas_kernel_row_s  maas_kernel_row_t;
+
 typedef struct {
     const void            *attr;
     const maas_kernels_t  *k;
@@ -265,6 +267,8 @@ typedef struct {
     uint16_t               n_post;
     int64_t                units;
     void                  *shared;
+    const maas_kernel_row_t  *kernel;   /* NULL: none of its operator's */
+    uint32_t               chain;       /* steps of the chain it begins */
 } maas_step_t;
 
 /*
@@ -294,7 +298,33 @@ typedef struct {
 typedef maas_status_t (*maas_run_pt)(const maas_step_t *s, maas_slot_t *slot,
     int64_t first, int64_t last);
 
+/*
+ * How a kernel goes by rows of an image: axis 2 of rank 4 (one row where the
+ * rank is 3), over blocked activations; input 0 may be plain.  Output row r
+ * sees `reach` input rows from r * step - before on, those that there are.
+ */
 typedef struct {
+    int64_t  in, out;               /* rows of input 0 and of output 0 */
+    int64_t  step, before, reach;
+    size_t   scratch;               /* bytes in all, and ... */
+    size_t   scratch_row;           /* ... for each row of input 0 seen */
+    bool     whole;                 /* output 0 lies as its tensor does */
+} maas_by_rows_t;
+
+/*
+ * Output rows [r0, r1) of one image, and where they and what they see lie:
+ * row 0 of the image's first plane, of which only those rows need be there;
+ * rows follow each other.
+ */
+typedef struct {
+    const float  *x;
+    float        *y;
+    int64_t       xplane, yplane;   /* floats from a plane to the next */
+    int64_t       image;
+    int64_t       r0, r1;
+} maas_band_t;
+
+struct maas_kernel_row_s {
     const char  *id;                /* stable, unique: "conv.gemmt.p16" */
     maas_cpu_t   cpu;               /* lowest level that has it */
     uint32_t     inplace;           /* bit i: out[0] may be in[i] */
@@ -305,7 +335,15 @@ typedef struct {
      */
     bool       (*setup)(maas_setup_t *u);
     maas_run_pt  run;
-} maas_kernel_row_t;
+    /*
+     * Of a kernel that can make some rows alone, with the same bits (NULL:
+     * it can not): rows() says how, false: not for these shapes; band()
+     * makes them.  slot->keep is -1.
+     */
+    bool       (*rows)(const maas_setup_t *u, maas_by_rows_t *r);
+    void       (*band)(const maas_step_t *s, maas_slot_t *slot,
+                       const maas_band_t *b);
+};
 
 /*
  * A constant input that the operator wants packed: `groups` matrices of

@@ -27,7 +27,8 @@ typedef enum {
     MAAS_AT_ARENA,              /* off in the arena of level `index` */
     MAAS_AT_INPUT,              /* input `index`; item `off` of a list */
     MAAS_AT_IMAGE,              /* constant: value `off` of graph `index` */
-    MAAS_AT_PLAN                /* off in the plan's own constants */
+    MAAS_AT_PLAN,               /* off in the plan's own constants */
+    MAAS_AT_CHAIN               /* rows of it, in the scratch of a chain */
 } maas_at_t;
 
 /* Pointer-free: lies in an image as it is. */
@@ -65,12 +66,19 @@ typedef struct {
     uint32_t  operand;          /* first; inputs, then outputs */
     uint16_t  n_in;
     uint16_t  n_out;
-    uint32_t  pad;
+    uint32_t  chain;            /* see below; 0: the step stands alone */
     int64_t   units;
     uint64_t  scratch;          /* bytes for each thread */
     uint64_t  shared;           /* offset of shared bytes in the arena */
     double    cost;             /* ns */
 } maas_plan_step_t;
+
+/*
+ * Steps that run as one, by bands of rows (chain.h): the first has their
+ * number, and units, scratch and cost of all; the others have this, and no
+ * units.
+ */
+#define MAAS_CHAINED  UINT32_MAX
 
 /* What a plan is cut for. */
 typedef enum {
@@ -124,6 +132,13 @@ struct maas_plan_s {
     struct maas_run_ctx_s  *idle;       /* contexts that may be taken */
 };
 
+/* Which steps become chains; the others than AUTO are for tests. */
+typedef enum {
+    MAAS_CHAINS_AUTO = 0,       /* where it pays, by shapes */
+    MAAS_CHAINS_OFF,
+    MAAS_CHAINS_ALL             /* wherever it can be, a row at a time */
+} maas_chains_t;
+
 /* What a plan is made of. */
 typedef struct {
     const maas_host_t      *host;
@@ -132,6 +147,7 @@ typedef struct {
     const maas_kernels_t   *k;
     uint64_t                max_elements;
     uint64_t                max_bytes;  /* of an arena; 0: none */
+    uint8_t                 chains;     /* maas_chains_t */
 } maas_plan_src_t;
 
 /*

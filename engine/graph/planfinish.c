@@ -73,6 +73,7 @@ plan_finish(plan_build_t *b)
     }
 
     MAAS_TRY(plan_consts(b));
+    MAAS_TRY(plan_chains(b));
 
     order = maas_arena_array(&b->tmp, b->n_storage + 1,
                              3 * sizeof(uint32_t));

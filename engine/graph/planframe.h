@@ -7,6 +7,7 @@
  *   plancut.c     where a plan ends, and how its child goes on
  *   plan.c        the walk over the nodes
  *   planslice.c   outputs that are slices of a later one
+ *   planchain.c   steps that run as one, by bands of rows
  *   planfinish.c  outputs, and places for all
  *
  * A frame is one graph being walked: the main graph, or a body.  A storage
@@ -246,6 +247,12 @@ maas_status_t plan_step(plan_build_t *b, plan_frame_t *f,
 /* -- planfinish.c -------------------------------------------------------- */
 
 maas_status_t plan_finish(plan_build_t *b);
+
+
+/* -- planchain.c --------------------------------------------------------- */
+
+/* Joins steps to chains; the operands have no offsets yet. */
+maas_status_t plan_chains(plan_build_t *b);
 
 
 /*

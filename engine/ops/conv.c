@@ -414,10 +414,11 @@ static const maas_kernel_row_t  conv_kernels[] = {
 
 static const maas_kernel_row_t  conv_blocked_kernels[] = {
     { "conv.c16", MAAS_CPU_REF, 0, CONV_POST | 1u << MAAS_POST_BINARY_PLANE,
-      conv_blocked_setup, conv_blocked_run },
+      conv_blocked_setup, conv_blocked_run, conv_blocked_rows,
+      conv_blocked_band },
     { "conv.depthwise.c16", MAAS_CPU_REF, 0,
       CONV_POST | 1u << MAAS_POST_BINARY_PLANE, conv_blocked_setup_dw,
-      conv_blocked_run_dw }
+      conv_blocked_run_dw, conv_blocked_rows_dw, conv_blocked_band_dw }
 };
 
 /* Scale and shift of the input's channels, of whole blocks. */
@@ -438,7 +439,7 @@ static const maas_attr_row_t  conv_normed_attrs[] = {
 static const maas_kernel_row_t  conv_normed_kernels[] = {
     { "conv.normed.c16", MAAS_CPU_REF, 0,
       CONV_POST | 1u << MAAS_POST_BINARY_PLANE, conv_normed_setup,
-      conv_normed_run }
+      conv_normed_run, conv_normed_rows, conv_normed_band }
 };
 
 static const maas_kernel_row_t  conv_grouped_kernels[] = {

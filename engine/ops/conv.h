@@ -104,6 +104,12 @@ maas_status_t conv_blocked_run(const maas_step_t *s, maas_slot_t *slot,
     int64_t first, int64_t last);
 maas_status_t conv_normed_run(const maas_step_t *s, maas_slot_t *slot,
     int64_t first, int64_t last);
+bool conv_blocked_rows(const maas_setup_t *u, maas_by_rows_t *r);
+bool conv_normed_rows(const maas_setup_t *u, maas_by_rows_t *r);
+void conv_blocked_band(const maas_step_t *s, maas_slot_t *slot,
+    const maas_band_t *b);
+void conv_normed_band(const maas_step_t *s, maas_slot_t *slot,
+    const maas_band_t *b);
 
 bool conv_gradx_blocked(const maas_node_t *n, const maas_type_t *const *type,
     maas_blocked_t *b);
@@ -117,6 +123,9 @@ maas_status_t conv_gradx_blocked_run(const maas_step_t *s, maas_slot_t *slot,
 bool conv_blocked_setup_dw(maas_setup_t *u);
 maas_status_t conv_blocked_run_dw(const maas_step_t *s, maas_slot_t *slot,
     int64_t first, int64_t last);
+bool conv_blocked_rows_dw(const maas_setup_t *u, maas_by_rows_t *r);
+void conv_blocked_band_dw(const maas_step_t *s, maas_slot_t *slot,
+    const maas_band_t *b);
 
 /* conv_grad_phases.c: with strides */
 bool conv_gradx_phases_setup(maas_setup_t *u);

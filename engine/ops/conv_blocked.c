@@ -16,12 +16,8 @@
 #include "ops/conv_band.h"
 
 
-#define CB_CACHE   65536        /* floats of a band of inputs */
-#define CB_PIXELS  56           /* of a band: it meets all weights */
-#define CB_SET     32           /* output channels that run together */
-#define CB_CHAIN   40960        /* floats of their weights in one go */
+#define CB_CHAIN   40960        /* floats of the weights of a set in one go */
 #define CB_PLANES  4            /* channels that are read from planes */
-#define CB_LEAST   42           /* pixels of a band that is cut in two */
 
 /* Output pixels and the input that they see. */
 typedef struct {
@@ -38,167 +34,6 @@ typedef enum {
     CB_BACK,
     CB_NORMED
 } cb_form_t;
-
-
-/* -- geometry ------------------------------------------------------------ */
-
-static void
-cb_window(cb_t *g, const maas_window_t *w)
-{
-    int   l = w->nd - 1;
-    bool  two = w->nd == 2;
-
-    g->ih = two ? w->in[0] : 1;
-    g->oh = two ? w->out[0] : 1;
-    g->kh = two ? w->k[0] : 1;
-    g->sh = two ? w->s[0] : 1;
-    g->dh = two ? w->d[0] : 1;
-    g->ph = two ? w->p0[0] : 0;
-    g->iw = w->in[l];
-    g->ow = w->out[l];
-    g->kw = w->k[l];
-    g->sw = w->s[l];
-    g->dw = w->d[l];
-    g->pw = w->p0[l];
-}
-
-
-int64_t
-conv_band_even(int64_t all, int64_t n, int64_t step)
-{
-    int64_t  parts;
-
-    n = maas_max(n, step);
-    parts = (all + n - 1) / n;
-    n = (all + maas_max(parts, 1) - 1) / maas_max(parts, 1);
-
-    return maas_max((n + step - 1) / step * step, step);
-}
-
-
-/* Bands, and sets of channels that make at least eight units of them. */
-static void
-cb_units(cb_t *g)
-{
-    int64_t  bands, sets, n;
-
-    g->nrow = (g->oh + g->rows - 1) / g->rows;
-    g->ncol = (g->ow + maas_max(g->cols, 1) - 1) / maas_max(g->cols, 1);
-    bands = g->batch * g->group * g->nrow * g->ncol;
-    sets = (g->ocg + CB_SET - 1) / CB_SET;
-    n = bands >= 8 ? sets : maas_max(sets * bands / 8, 1);
-
-    /* Even in all, if it can be. */
-    if (n < sets && bands * ((sets + n - 1) / n) % 2 == 1) {
-        n = (sets + (sets + n - 1) / n) / ((sets + n - 1) / n + 1);
-    }
-
-    g->nb = n * CB_SET;
-    g->nset = (g->ocg + g->nb - 1) / g->nb;
-}
-
-
-/* Two threads would not share these units evenly, and rows can be cut. */
-static bool
-cb_uneven(const cb_t *g)
-{
-    int64_t  units = g->batch * g->group * g->nrow * g->ncol * g->nset;
-
-    return g->rows > 1 && g->rows * g->cols >= CB_LEAST
-           && ((units % 2 == 1 && units < 8)
-               || (units < 4 && maas_blocks(g->ocg) % 2 == 1));
-}
-
-
-static void
-cb_bands(cb_t *g)
-{
-    int64_t  wide, n;
-
-    wide = (g->ow - 1) * g->sw + (g->kw - 1) * g->dw + 1;
-
-    if (g->planes || g->copy) {
-        n = CB_CACHE / maas_max(g->parts * g->lane * wide, 1)
-            - (g->kh - 1) * g->dh;
-        n /= g->sh;
-
-    } else {
-        /* Pixels between those that are read do not count. */
-        wide = maas_min(wide, g->ow * g->kw);
-        n = CB_CACHE / maas_max(g->parts * g->lane * wide, 1);
-        n = g->kh <= g->sh ? n / g->kh
-            : (n - (g->kh - 1) * g->dh) / g->sh;
-    }
-
-    wide *= g->parts * g->lane;
-    n = maas_max(n, CB_PIXELS / maas_max(g->ow, 1));
-    g->rows = conv_band_even(g->oh, n, 1);
-    g->cols = g->ow;
-
-    if (g->rows == 1 && wide > 2 * CB_CACHE) {
-        n = CB_CACHE / (g->parts * g->lane * g->sw)
-            - (g->kw - 1) * g->dw / g->sw;
-        g->cols = conv_band_even(g->ow, n, 28);
-    }
-
-    if (g->rows == g->oh && g->oh >= MAAS_HALVES) {
-        g->rows = (g->oh + 1) / 2;
-    }
-
-    while (cb_units(g), cb_uneven(g)) {
-        g->rows = (g->rows + 1) / 2;
-    }
-
-    g->in_rows = (g->rows - 1) * g->sh + (g->kh - 1) * g->dh + 1;
-    g->in_cols = (g->cols - 1) * g->sw + (g->kw - 1) * g->dw + 1;
-}
-
-
-/* The window of a gradient by X (stride 1): from dY to dX. */
-static void
-cb_turn(maas_window_t *w)
-{
-    int64_t  n;
-
-    for (int i = 0; i < w->nd; i++) {
-        n = w->in[i];
-        w->in[i] = w->out[i];
-        w->out[i] = n;
-        w->p0[i] = (w->k[i] - 1) * w->d[i] - w->p0[i];
-    }
-}
-
-
-void
-conv_band_geom(cb_t *g, const void *attr, const maas_tensor_t *x,
-    const maas_tensor_t *w, const maas_tensor_t *y, bool back)
-{
-    maas_window_t              win;
-    const maas_window_attr_t  *a = attr;
-
-    maas_window_init(&win, a, w->dims + 2, x->rank - 2,
-                     (back ? y : x)->dims + 2, (back ? x : y)->dims + 2);
-
-    if (back) {
-        cb_turn(&win);
-    }
-
-    cb_window(g, &win);
-
-    g->batch = x->dims[0];
-    g->group = a->group;
-    g->icg = back ? w->dims[0] / a->group : w->dims[1];
-    g->ocg = back ? w->dims[1] : w->dims[0] / a->group;
-    g->planes = x->format == MAAS_FMT_PLAIN;
-    g->lane = g->planes ? 1 : MAAS_C16;
-    g->parts = g->planes ? g->icg : maas_blocks(g->icg);
-    g->copy = g->pw > 0 || (g->ow - 1) * g->sw + (g->kw - 1) * g->dw - g->pw
-                           >= g->iw;
-    g->flat = g->kh * g->kw * g->sh * g->sw == 1 && !g->copy && g->ph == 0
-              && g->oh == g->ih && g->ow == g->iw;
-
-    cb_bands(g);
-}
 
 
 bool
@@ -437,25 +272,17 @@ cb_norm(const cb_t *g, const maas_step_t *s, cb_band_t *b, float *dst,
 }
 
 
-/* Band number `n` of all images and groups. */
+/* The input that the band sees of image times group `ig`; n: its number. */
 static void
-cb_band(const cb_t *g, const maas_step_t *s, int64_t n, maas_slot_t *slot,
-    cb_band_t *b)
+cb_open(const cb_t *g, const maas_step_t *s, int64_t ig, int64_t n,
+    maas_slot_t *slot, cb_band_t *b)
 {
-    bool     made;
-    int64_t  u, ig, plane = g->ih * g->iw * g->lane;
+    bool  made;
 
-    u = n % (g->nrow * g->ncol);
-    ig = n / (g->nrow * g->ncol);
-
-    b->r0 = u / g->ncol * g->oh / g->nrow;
-    b->r1 = (u / g->ncol + 1) * g->oh / g->nrow;
-    b->c0 = u % g->ncol * g->cols;
-    b->cols = maas_min(g->cols, g->ow - b->c0);
     b->y0 = maas_min(maas_max(b->r0 * g->sh - g->ph, 0), g->ih);
     b->x0 = b->c0 * g->sw - g->pw;
-    b->x = (const float *) s->in[0].data + ig * g->parts * plane;
-    b->part = plane;
+    b->x = g->x + ig * g->parts * g->xplane;
+    b->part = g->xplane;
     b->row = g->iw * g->lane;
 
     if (g->copy || g->normed) {
@@ -475,6 +302,21 @@ cb_band(const cb_t *g, const maas_step_t *s, int64_t n, maas_slot_t *slot,
     }
 
     b->x += b->y0 * b->row + b->x0 * g->lane;
+}
+
+
+/* Band number `n` of all images and groups. */
+static void
+cb_band(const cb_t *g, const maas_step_t *s, int64_t n, maas_slot_t *slot,
+    cb_band_t *b)
+{
+    int64_t  u = n % (g->nrow * g->ncol);
+
+    b->r0 = u / g->ncol * g->oh / g->nrow;
+    b->r1 = (u / g->ncol + 1) * g->oh / g->nrow;
+    b->c0 = u % g->ncol * g->cols;
+    b->cols = maas_min(g->cols, g->ow - b->c0);
+    cb_open(g, s, n / (g->nrow * g->ncol), n, slot, b);
 }
 
 
@@ -532,7 +374,7 @@ cb_chain(const cb_t *g, const cb_band_t *b, maas_conv16_t *c)
     c->wa = g->kh * g->kw * (g->planes ? MAAS_C16 : MAAS_C16 * MAAS_C16);
     c->wblock = g->icg * g->kh * g->kw * MAAS_C16;
     c->yrow = g->ow * MAAS_C16;
-    c->yblock = g->oh * g->ow * MAAS_C16;
+    c->yblock = g->yplane;
 }
 
 
@@ -558,15 +400,16 @@ cb_rest(const maas_step_t *s, const cb_t *g, const cb_band_t *b, int first,
     int64_t plane, int64_t blocks)
 {
     bool      whole = b->cols == g->ow;
-    float    *y = s->out[0].data;
+    float    *y;
     int64_t   r, at;
 
     for (int64_t i = plane; i < plane + blocks; i++) {
         for (r = b->r0; r < b->r1; r += whole ? b->r1 - b->r0 : 1) {
-            at = ((i * g->oh + r) * g->ow + b->c0) * MAAS_C16;
-            maas_post_apply16(s, first, y + at, y + at,
-                              whole ? (b->r1 - b->r0) * g->ow : b->cols, at,
-                              i);
+            at = (r * g->ow + b->c0) * MAAS_C16;
+            y = g->y + i * g->yplane + at;
+            maas_post_apply16(s, first, y, y,
+                              whole ? (b->r1 - b->r0) * g->ow : b->cols,
+                              i * g->oh * g->ow * MAAS_C16 + at, i);
         }
     }
 }
@@ -667,9 +510,10 @@ cb_channels(const maas_step_t *s, const cb_t *g, const cb_band_t *b,
 
     for (i = 0; i < n; i += CB_SET) {
         c.n = maas_min(n - i, CB_SET);
-        at = (plane + i / MAAS_C16) * g->oh * g->ow * MAAS_C16;
-        cb_parts(s, g, b, &c, (float *) s->out[0].data + at,
-                 add != NULL ? add + at : NULL, oc + i + CB_SET >= g->ocg);
+        at = plane + i / MAAS_C16;
+        cb_parts(s, g, b, &c, g->y + at * g->yplane,
+                 add != NULL ? add + at * g->oh * g->ow * MAAS_C16 : NULL,
+                 oc + i + CB_SET >= g->ocg);
         c.w += CB_SET / MAAS_C16 * c.wblock;
         c.bias = c.bias != NULL ? c.bias + CB_SET : NULL;
     }
@@ -756,6 +600,7 @@ cb_run(const maas_step_t *s, maas_slot_t *slot, int64_t first, int64_t last,
     cb_band_t   b = { 0 };
 
     cb_form(&g, form, s->attr, s->in, s->out);
+    conv_band_places(&g, s, NULL);
 
     for (u = first; u < last; u++) {
         n = u / g.nset;
@@ -796,4 +641,86 @@ conv_gradx_blocked_run(const maas_step_t *s, maas_slot_t *slot,
 {
     cb_run(s, slot, first, last, CB_BACK);
     return MAAS_OK;
+}
+
+
+/* -- by rows ------------------------------------------------------------- */
+
+/* What is added lies as the output's tensor does. */
+static bool
+cb_adds(const maas_setup_t *u)
+{
+    return u->n_post != 0 && u->post[0].kind == MAAS_POST_BINARY
+           && u->post[0].fn == MAAS_B_ADD;
+}
+
+
+static bool
+cb_by_rows(const maas_setup_t *u, maas_by_rows_t *r, cb_form_t form)
+{
+    cb_t  g;
+
+    conv_band_shape(&g, u->attr, &u->in[0], &u->in[1], &u->out[0], false);
+    g.normed = form == CB_NORMED;
+    conv_band_rows(&g, r);
+    r->whole = cb_adds(u);
+
+    if (g.copy || g.normed) {
+        r->scratch_row = (size_t) (g.parts * g.lane)
+                         * (size_t) ((g.ow - 1) * g.sw + (g.kw - 1) * g.dw
+                                     + 1) * sizeof(float);
+    }
+
+    return true;
+}
+
+
+bool
+conv_blocked_rows(const maas_setup_t *u, maas_by_rows_t *r)
+{
+    return cb_by_rows(u, r, CB_FORWARD);
+}
+
+
+bool
+conv_normed_rows(const maas_setup_t *u, maas_by_rows_t *r)
+{
+    return cb_by_rows(u, r, CB_NORMED);
+}
+
+
+static void
+cb_run_band(const maas_step_t *s, maas_slot_t *slot, const maas_band_t *rows,
+    cb_form_t form)
+{
+    cb_t        g;
+    int64_t     ig;
+    cb_band_t   b = { .r0 = rows->r0, .r1 = rows->r1 };
+
+    conv_band_shape(&g, s->attr, &s->in[0], &s->in[1], &s->out[0], false);
+    g.normed = form == CB_NORMED;
+    conv_band_places(&g, s, rows);
+    b.cols = g.ow;
+
+    for (int64_t i = 0; i < g.group; i++) {
+        ig = rows->image * g.group + i;
+        cb_open(&g, s, ig, ig, slot, &b);
+        cb_channels(s, &g, &b, ig, 0, g.ocg);
+    }
+}
+
+
+void
+conv_blocked_band(const maas_step_t *s, maas_slot_t *slot,
+    const maas_band_t *b)
+{
+    cb_run_band(s, slot, b, CB_FORWARD);
+}
+
+
+void
+conv_normed_band(const maas_step_t *s, maas_slot_t *slot,
+    const maas_band_t *b)
+{
+    cb_run_band(s, slot, b, CB_NORMED);
 }
