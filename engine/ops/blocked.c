@@ -157,6 +157,37 @@ map_run(const maas_step_t *s, maas_slot_t *slot, int64_t first, int64_t last)
 }
 
 
+static bool
+map_rows(const maas_setup_t *u, maas_by_rows_t *r)
+{
+    memset(r, 0, sizeof(*r));
+    r->in = r->out = u->out[0].rank > 3 ? u->out[0].dims[2] : 1;
+    r->step = r->reach = 1;
+    return true;
+}
+
+
+static void
+map_band(const maas_step_t *s, maas_slot_t *slot, const maas_band_t *b)
+{
+    int64_t               at, plane, width, blocks;
+    const maas_tensor_t  *y = &s->out[0];
+
+    (void) slot;
+
+    width = y->dims[y->rank - 1];
+    at = b->r0 * width * MAAS_C16;
+    blocks = maas_blocks(y->dims[1]);
+
+    for (int64_t i = 0; i < blocks; i++) {
+        plane = b->image * blocks + i;
+        maas_post_apply16(s, 0, b->y + i * b->yplane + at,
+                          b->x + i * b->xplane + at, (b->r1 - b->r0) * width,
+                          plane * maas_pixels(y) * MAAS_C16 + at, plane);
+    }
+}
+
+
 /* -- rows ---------------------------------------------------------------- */
 
 #define MAP_POST  (1u << MAAS_POST_UNARY | 1u << MAAS_POST_BINARY             \
@@ -181,7 +212,8 @@ static const maas_kernel_row_t  fromblocked_kernels[] = {
 };
 
 static const maas_kernel_row_t  map_kernels[] = {
-    { "map.c16", MAAS_CPU_REF, 1, MAP_POST, map_setup, map_run }
+    { "map.c16", MAAS_CPU_REF, 1, MAP_POST, map_setup, map_run, map_rows,
+      map_band }
 };
 
 

@@ -577,12 +577,13 @@ pool_blocked_infer(maas_infer_t *c)
 
 static const maas_kernel_row_t  maxpool_blocked_kernels[] = {
     { "maxpool.c16", MAAS_CPU_REF, 0, 0, pool_blocked_setup,
-      maxpool_blocked_run }
+      maxpool_blocked_run, pool_blocked_rows, maxpool_blocked_band }
 };
 
 static const maas_kernel_row_t  averagepool_blocked_kernels[] = {
     { "averagepool.c16", MAAS_CPU_REF, 0, 0, averagepool_blocked_setup,
-      averagepool_blocked_run }
+      averagepool_blocked_run, averagepool_blocked_rows,
+      averagepool_blocked_band }
 };
 
 static const maas_case_t  maxpool_cases[] = {

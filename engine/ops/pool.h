@@ -22,6 +22,12 @@ maas_status_t maxpool_blocked_run(const maas_step_t *s, maas_slot_t *slot,
     int64_t first, int64_t last);
 maas_status_t averagepool_blocked_run(const maas_step_t *s,
     maas_slot_t *slot, int64_t first, int64_t last);
+bool pool_blocked_rows(const maas_setup_t *u, maas_by_rows_t *r);
+bool averagepool_blocked_rows(const maas_setup_t *u, maas_by_rows_t *r);
+void maxpool_blocked_band(const maas_step_t *s, maas_slot_t *slot,
+    const maas_band_t *b);
+void averagepool_blocked_band(const maas_step_t *s, maas_slot_t *slot,
+    const maas_band_t *b);
 bool global_blocked_setup(maas_setup_t *u);
 maas_status_t globalaverage_blocked_run(const maas_step_t *s,
     maas_slot_t *slot, int64_t first, int64_t last);

@@ -1,6 +1,6 @@
 /*
  * Pooling over blocked activations (domain maas): a unit is some rows of a
- * plane of 16 channels.
+ * plane of 16 channels, or bands of rows of all planes are made (op.h).
  *
  * Ownership: nothing is allocated.  Threads: units are independent.
  */
@@ -74,6 +74,34 @@ pb_unit(const maas_step_t *s, maas_win16_t *p, int64_t u)
 }
 
 
+/* Of plane i of a band. */
+static void
+pb_plane(maas_win16_t *p, const maas_band_t *b, int64_t i)
+{
+    p->x = b->x + i * b->xplane;
+    p->y = b->y + i * b->yplane;
+    p->y0 = b->r0;
+    p->y1 = b->r1;
+}
+
+
+bool
+pool_blocked_rows(const maas_setup_t *u, maas_by_rows_t *r)
+{
+    maas_win16_t   p;
+    maas_window_t  w;
+
+    pb_geom(&p, &w, u->attr, &u->in[0], &u->out[0]);
+    memset(r, 0, sizeof(*r));
+    r->in = p.ih;
+    r->out = p.oh;
+    r->step = p.sh;
+    r->before = p.ph;
+    r->reach = (p.kh - 1) * p.dh + 1;
+    return true;
+}
+
+
 maas_status_t
 maxpool_blocked_run(const maas_step_t *s, maas_slot_t *slot, int64_t first,
     int64_t last)
@@ -91,6 +119,24 @@ maxpool_blocked_run(const maas_step_t *s, maas_slot_t *slot, int64_t first,
     }
 
     return MAAS_OK;
+}
+
+
+void
+maxpool_blocked_band(const maas_step_t *s, maas_slot_t *slot,
+    const maas_band_t *b)
+{
+    maas_win16_t   p;
+    maas_window_t  w;
+
+    (void) slot;
+
+    pb_geom(&p, &w, s->attr, &s->in[0], &s->out[0]);
+
+    for (int64_t i = 0; i < maas_blocks(s->out[0].dims[1]); i++) {
+        pb_plane(&p, b, i);
+        s->k->maxpool16(&p);
+    }
 }
 
 
@@ -159,34 +205,84 @@ averagepool_blocked_setup(maas_setup_t *u)
 }
 
 
+bool
+averagepool_blocked_rows(const maas_setup_t *u, maas_by_rows_t *r)
+{
+    maas_win16_t   p;
+    maas_window_t  w;
+
+    pb_geom(&p, &w, u->attr, &u->in[0], &u->out[0]);
+    (void) pool_blocked_rows(u, r);
+    r->scratch = (size_t) (p.kh * p.kw) * MAAS_C16 * sizeof(float);
+    return true;
+}
+
+
+static const float  pb_zeros[MAAS_C16];
+
+
+/* The weights of a sum: ones, in the scratch; from zero. */
+static void
+pb_ones(maas_win16_t *p, const maas_slot_t *slot)
+{
+    float  *ones = slot->scratch;
+
+    for (int64_t i = 0; i < p->kh * p->kw * MAAS_C16; i++) {
+        ones[i] = 1;
+    }
+
+    p->w = ones;
+    p->bias = pb_zeros;
+}
+
+
+static void
+pb_average(const maas_step_t *s, const maas_win16_t *p,
+    const maas_window_t *w)
+{
+    const maas_window_attr_t  *a = s->attr;
+
+    s->k->dwconv16(p);
+
+    for (int64_t y = p->y0; y < p->y1; y++) {
+        pb_divide(p, w, y, a->count_include_pad != 0);
+    }
+}
+
+
 maas_status_t
 averagepool_blocked_run(const maas_step_t *s, maas_slot_t *slot,
     int64_t first, int64_t last)
 {
-    float                     *ones = slot->scratch, bias[MAAS_C16] = { 0 };
-    int64_t                    y;
-    maas_win16_t               p;
-    maas_window_t              w;
-    const maas_window_attr_t  *a = s->attr;
+    maas_win16_t   p;
+    maas_window_t  w;
 
     pb_geom(&p, &w, s->attr, &s->in[0], &s->out[0]);
-    p.w = ones;
-    p.bias = bias;
-
-    for (int64_t i = 0; i < p.kh * p.kw * MAAS_C16; i++) {
-        ones[i] = 1;
-    }
+    pb_ones(&p, slot);
 
     for (int64_t u = first; u < last; u++) {
         pb_unit(s, &p, u);
-        s->k->dwconv16(&p);
-
-        for (y = p.y0; y < p.y1; y++) {
-            pb_divide(&p, &w, y, a->count_include_pad != 0);
-        }
+        pb_average(s, &p, &w);
     }
 
     return MAAS_OK;
+}
+
+
+void
+averagepool_blocked_band(const maas_step_t *s, maas_slot_t *slot,
+    const maas_band_t *b)
+{
+    maas_win16_t   p;
+    maas_window_t  w;
+
+    pb_geom(&p, &w, s->attr, &s->in[0], &s->out[0]);
+    pb_ones(&p, slot);
+
+    for (int64_t i = 0; i < maas_blocks(s->out[0].dims[1]); i++) {
+        pb_plane(&p, b, i);
+        pb_average(s, &p, &w);
+    }
 }
 
 
