@@ -377,9 +377,10 @@ report(size_t came, double seconds)
 {
     qsort(ns, n_ns, sizeof(ns[0]), order);
     printf("{\"came\": %zu, \"good\": %zu, \"goodput\": %.1f, \"late\": %zu, "
-           "\"refused\": %zu, \"timeout\": %zu, \"bad\": %zu, \"p50_ms\": %.4f, "
-           "\"p99_ms\": %.4f}\n", came, n_good, (double) n_while / seconds, n_late,
-           n_refused, n_timeout, n_bad, n_ns ? ns[n_ns / 2] / 1e6 : 0,
+           "\"refused\": %zu, \"timeout\": %zu, \"bad\": %zu, "
+           "\"p50_ms\": %.4f, \"p99_ms\": %.4f}\n", came, n_good,
+           (double) n_while / seconds, n_late, n_refused, n_timeout, n_bad,
+           n_ns ? ns[n_ns / 2] / 1e6 : 0,
            n_ns ? ns[(n_ns * 99 - 1) / 100] / 1e6 : 0);
 }
 

@@ -15,6 +15,7 @@ typedef struct {
     ngx_event_t       timer;
     ngx_msec_t        idle;     /* 0: nothing is given back */
     uint64_t          next;     /* ns; 0: nothing is left */
+    ngx_uint_t        trim;     /* no request is in flight */
     unsigned          posted:1;
     unsigned          again:1;  /* a run has ended meanwhile */
 } ngx_maas_rest_t;
@@ -32,7 +33,8 @@ ngx_maas_rest_run(maas_task_t *t, maas_team_t *team)
 
     (void) team;
 
-    rest->next = maas_memory_rest((uint64_t) rest->idle * 1000000);
+    rest->next = maas_memory_rest((uint64_t) rest->idle * 1000000,
+                                  rest->trim);
 }
 
 
@@ -59,6 +61,7 @@ ngx_maas_rest_handler(ngx_event_t *ev)
 
     rest->posted = 1;
     rest->again = 0;
+    rest->trim = ngx_queue_empty(&ngx_maas_process.jobs);
 
     ngx_maas_task_post(&rest->task, ngx_maas_rest_run, ngx_maas_rest_done);
 }

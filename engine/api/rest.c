@@ -130,7 +130,7 @@ rest_model(maas_model_t *m, void *arg)
 
 
 uint64_t
-maas_memory_rest(uint64_t idle_ns)
+maas_memory_rest(uint64_t idle_ns, bool trim)
 {
     rest_t  r = { .now = maas_coarse_ns(), .idle_ns = idle_ns };
 
@@ -143,8 +143,12 @@ maas_memory_rest(uint64_t idle_ns)
     }
 
 #ifdef __GLIBC__
-    /* Nothing runs: what was freed in between need not be kept either. */
-    (void) malloc_trim(0);
+    /* Its lock would hold up others while there is much to free. */
+    if (trim) {
+        (void) malloc_trim(0);
+    }
+#else
+    (void) trim;
 #endif
 
     return 0;

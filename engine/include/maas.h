@@ -45,9 +45,10 @@ void maas_memory_budget(uint64_t bytes);
  * the system.  It stays allocated and counted by the budgets, so the next
  * run never lacks it, but has to get its pages again: some 0.5 ms for each
  * MiB.  Returns the ns after which there will be more to give; 0: no model
- * has any left.  Any thread; 0.1 ms for each MiB, so not the event loop.
+ * has any left.  trim: nothing is in flight, so that what malloc keeps goes
+ * back, too.  Any thread; 0.1 ms for each MiB, so not the event loop.
  */
-uint64_t maas_memory_rest(uint64_t idle_ns);
+uint64_t maas_memory_rest(uint64_t idle_ns, bool trim);
 
 /* "avx2": the level in use. */
 const char *maas_cpu(void);

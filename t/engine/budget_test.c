@@ -429,19 +429,19 @@ test_rest(void)
     before = resident(m);
     ok(before > 1 * MB, "%zu KB of an arena have pages", before / 1024);
 
-    next = maas_memory_rest(3600 * (uint64_t) 1000000000);
+    next = maas_memory_rest(3600 * (uint64_t) 1000000000, true);
     ok(next > 0 && next <= 3600 * (uint64_t) 1000000000
        && maas_model_rested(m) == 0 && resident(m) == before,
        "nothing goes back before its time, in %llu s",
        (unsigned long long) next / 1000000000);
 
-    next = maas_memory_rest(0);
+    next = maas_memory_rest(0, true);
     ok(next == 0 && resident(m) == 0
        && maas_model_rested(m) >= before - 4096,
        "then %zu KB go back, and nothing is left to give",
        maas_model_rested(m) / 1024);
     is_int(maas_model_memory(m), held, "which stay allocated");
-    ok(maas_memory_rest(0) == 0 && maas_model_rested(m) > 1 * MB,
+    ok(maas_memory_rest(0, true) == 0 && maas_model_rested(m) > 1 * MB,
        "once is enough");
 
     ok(run_shape(m, 500, 500, &err) == MAAS_OK && maas_model_rested(m) == 0
@@ -449,13 +449,14 @@ test_rest(void)
        err.text);
 
     ok(maas_model_run(m, &x, NULL, NULL, &run, &err) == MAAS_OK
-       && maas_memory_rest(0) == 0 && maas_model_rested(m) == 0,
+       && maas_memory_rest(0, true) == 0 && maas_model_rested(m) == 0,
        "what a run holds is left alone");
     maas_run_output(run, 0, &y, NULL);
-    is_int(((float *) y.data)[249999], data[249999] - 1, "its output is there");
+    is_int(((float *) y.data)[249999], data[249999] - 1,
+           "its output is there");
     maas_run_release(run);
 
-    (void) maas_memory_rest(0);
+    (void) maas_memory_rest(0, true);
     ok(run_shape(m, 800, 800, &err) == MAAS_OK
        && maas_model_rested(m) == 0 && maas_model_memory(m) <= 6 * MB,
        "what gives way to another plan no longer counts");
@@ -472,10 +473,11 @@ test_rest_below(void)
     maas_model_t   *m = open_model(contents(), NULL);
 
     failed += !run_contents(m, 40, 50, 60, &err);
-    failed += maas_memory_rest(0) != 0 || maas_model_rested(m) < 256 * KB;
+    failed += maas_memory_rest(0, true) != 0
+              || maas_model_rested(m) < 256 * KB;
     failed += !run_contents(m, 40, 50, 60, &err);
     failed += maas_model_rested(m) != 0;
-    failed += maas_memory_rest(0) != 0;
+    failed += maas_memory_rest(0, true) != 0;
     failed += !run_contents(m, 41, 50, 60, &err);
     is_int(failed, 0, "plans below others give back, too");
     close_model(m);
@@ -511,7 +513,7 @@ rester_main(void *arg)
     rested_t  *r = arg;
 
     while (!atomic_load(r->over)) {
-        (void) maas_memory_rest(0);
+        (void) maas_memory_rest(0, true);
         r->failed += maas_model_rested(r->m) != 0;
     }
 
@@ -545,7 +547,7 @@ test_rest_race(void)
     ok(r[0].failed + r[1].failed + r[2].failed == 0 && r[3].failed > 0,
        "three threads run while a fourth gives back, %d times: %s%s%s",
        r[3].failed, r[0].err.text, r[1].err.text, r[2].err.text);
-    (void) maas_memory_rest(0);
+    (void) maas_memory_rest(0, true);
     (void) run_shape(m, 300, 200, &r[0].err);
     (void) run_shape(m, 400, 200, &r[0].err);
     close_model(m);
