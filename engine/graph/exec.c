@@ -20,7 +20,8 @@
 /* -- contexts ------------------------------------------------------------ */
 
 typedef struct {
-    size_t  tensor, step, run, list, item, err, arena, scratch, scratch_step, total;
+    size_t  tensor, step, run, list, item, err, arena;
+    size_t  scratch, scratch_step, total;
 } ctx_layout_t;
 
 

@@ -1,11 +1,11 @@
 /*
  * QuantizeLinear-23, DequantizeLinear-23 and DynamicQuantizeLinear-11.
  *
- * To 8 or 16 bits: x / scale rounded half to even, plus the zero point, saturated;
- * NaN gives the least value of the type.  From integers: the difference is
- * exact, its product with the scale rounds once.  Per axis, runs of one
- * channel are rows; on the last axis a row runs over the channels, or over
- * a block.  4-bit weights are read two to a byte.
+ * To 8 or 16 bits: x / scale rounded half to even, plus the zero point,
+ * saturated; NaN gives the least value of the type.  From integers: the
+ * difference is exact, its product with the scale rounds once.  Per axis,
+ * runs of one channel are rows; on the last axis a row runs over the
+ * channels, or over a block.  4-bit weights are read two to a byte.
  *
  * Ownership: nothing is allocated.  Threads: units are independent.
  */

@@ -2,10 +2,12 @@
  * The kernel of Resize.
  *
  * Every axis gets a table: for each output position up to four source
- * positions (more with antialias) with weights.  An output row sums the source rows that the
- * tables of the outer axes name, then applies the table of the last axis;
- * so nearest, linear and cubic over any number of axes are one loop.
- * Coordinates are computed in float32, as ONNX Runtime does.
+ * positions (more with antialias) with weights.  An output row sums the
+ * source rows that the tables of the outer axes name, then applies the table
+ * of the last axis; so nearest, linear and cubic over any number of axes are
+ * one loop.  Coordinates are computed in float32, as ONNX Runtime does; but
+ * align_corners divides by what the scale gives, as ONNX's tests have it,
+ * where ONNX Runtime takes the rounded extent.
  *
  * Ownership: tables lie in the thread's scratch.  Threads: a unit is a
  * block of output rows; units are independent.

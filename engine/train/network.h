@@ -30,8 +30,8 @@ extern const size_t        maas_network_n_input;
 
 /*
  * b: a model that makes in->value, which the network goes on from; NULL: one
- * of its own.  in: shape and type that the data have; "input" of the object may give
- * another shape of as many elements, and int64.  The input is called
+ * of its own.  in: shape and type that the data have; "input" of the object
+ * may give another shape of as many elements, and int64.  The input is called
  * "features" or "image", the output "probabilities" after a last Softmax or
  * Sigmoid, else "prediction".
  */

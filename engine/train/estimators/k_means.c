@@ -617,7 +617,8 @@ km_alloc(km_t *c, maas_arena_t *a)
 
     if (c->x == NULL || c->mean == NULL || c->centre == NULL
         || c->panel == NULL || c->square == NULL || c->label == NULL
-        || c->far == NULL || c->norm == NULL || c->product == NULL || c->trial == NULL)
+        || c->far == NULL || c->norm == NULL || c->product == NULL
+        || c->trial == NULL)
     {
         return maas_err_nomem(c->f->err);
     }
