@@ -532,15 +532,71 @@ enum {
     CASE_WAYS
 };
 
+/* The node of the operator, but for the names of its inputs and outputs. */
+static maas_raw_node_t *
+case_node(case_t *c)
+{
+    maas_raw_node_t  *n = maas_arena_alloc(c->arena, sizeof(*n));
+
+    n->op = (maas_str_t) { c->op->name, strlen(c->op->name) };
+    n->domain = (maas_str_t) { c->op->domain, strlen(c->op->domain) };
+    n->name = maas_str("case");
+    n->n_in = c->n_in;
+    n->n_out = c->n_out;
+    n->n_attr = c->n_attr;
+    n->attr = maas_arena_dup(c->arena, c->attr,
+                             c->n_attr * sizeof(maas_raw_attr_t));
+    n->in = maas_arena_array(c->arena, c->n_in, sizeof(maas_str_t));
+    n->out = maas_arena_array(c->arena, c->n_out, sizeof(maas_str_t));
+
+    return n;
+}
+
+
+/* Input i of the operator: an initializer, or an input of the graph. */
+static void
+case_input(case_t *c, maas_raw_graph_t *g, uint32_t i, maas_str_t name,
+    int way)
+{
+    const char       *before = case_before(&c->in[i].t);
+    maas_raw_node_t  *n;
+    maas_raw_port_t  *port;
+
+    if (c->in[i].constant) {
+        g->init[g->n_init].name = name;
+        g->init[g->n_init++].t = c->in[i].t;
+        return;
+    }
+
+    port = &g->in[g->n_in++];
+    port->name = name;
+    port->dtype = c->in[i].t.dtype;
+    port->rank = c->in[i].t.rank;
+
+    for (int d = 0; d < port->rank; d++) {
+        port->dims[d] = way == CASE_DYNAMIC ? -1 : c->in[i].t.dims[d];
+    }
+
+    if (way == CASE_INNER && before != NULL && c->op->domain[0] == '\0') {
+        port->name = case_name(c, "w", i);
+        n = &g->node[g->n_node++];
+        n->op = (maas_str_t) { before, strlen(before) };
+        n->domain = maas_str("");
+        n->name = name;
+        n->n_in = n->n_out = 1;
+        n->in = maas_arena_dup(c->arena, &port->name, sizeof(maas_str_t));
+        n->out = maas_arena_dup(c->arena, &name, sizeof(maas_str_t));
+    }
+}
+
+
 /* The model; its inputs are those of the case that are not constant. */
 __attribute__((unused))
 static maas_raw_model_t *
 case_model(case_t *c, int way)
 {
     bool               own = (c->op->flags & MAAS_OP_INTERNAL) != 0;
-    const char        *before;
-    maas_raw_port_t   *port;
-    maas_raw_node_t   *n, *last;
+    maas_raw_node_t   *last = case_node(c);
     maas_raw_graph_t  *g;
     maas_raw_model_t  *m = maas_arena_alloc(c->arena, sizeof(*m));
 
@@ -548,7 +604,7 @@ case_model(case_t *c, int way)
     m->platform = own ? maas_str("maas") : maas_str("onnx");
     m->n_opset = 1;
     m->opset = maas_arena_alloc(c->arena, sizeof(maas_raw_opset_t));
-    m->opset->domain = (maas_str_t) { c->op->domain, strlen(c->op->domain) };
+    m->opset->domain = last->domain;
     m->opset->version = c->op->until ? c->op->until
                         : maas_str_is(m->opset->domain, "ai.onnx.ml") ? 3
                         : maas_max(c->op->since, own ? 1 : 17);
@@ -559,54 +615,11 @@ case_model(case_t *c, int way)
     g->out = maas_arena_array(c->arena, c->n_out, sizeof(*g->out));
     g->node = maas_arena_array(c->arena, c->n_in + 1, sizeof(*g->node));
 
-    last = maas_arena_alloc(c->arena, sizeof(*last));
-    last->op = (maas_str_t) { c->op->name, strlen(c->op->name) };
-    last->domain = m->opset->domain;
-    last->name = maas_str("case");
-    last->n_in = c->n_in;
-    last->n_out = c->n_out;
-    last->n_attr = c->n_attr;
-    last->attr = maas_arena_dup(c->arena, c->attr,
-                                c->n_attr * sizeof(maas_raw_attr_t));
-    last->in = maas_arena_array(c->arena, c->n_in, sizeof(maas_str_t));
-    last->out = maas_arena_array(c->arena, c->n_out, sizeof(maas_str_t));
-
     for (uint32_t i = 0; i < c->n_in; i++) {
-        last->in[i] = maas_str("");
+        last->in[i] = c->in[i].absent ? maas_str("") : case_name(c, "x", i);
 
-        if (c->in[i].absent) {
-            continue;
-        }
-
-        last->in[i] = case_name(c, "x", i);
-
-        if (c->in[i].constant) {
-            g->init[g->n_init].name = last->in[i];
-            g->init[g->n_init++].t = c->in[i].t;
-            continue;
-        }
-
-        port = &g->in[g->n_in++];
-        port->name = last->in[i];
-        port->dtype = c->in[i].t.dtype;
-        port->rank = c->in[i].t.rank;
-
-        for (int d = 0; d < port->rank; d++) {
-            port->dims[d] = way == CASE_DYNAMIC ? -1 : c->in[i].t.dims[d];
-        }
-
-        before = case_before(&c->in[i].t);
-
-        if (way == CASE_INNER && before != NULL && m->opset->domain.len == 0) {
-            port->name = case_name(c, "w", i);
-            n = &g->node[g->n_node++];
-            n->op = (maas_str_t) { before, strlen(before) };
-            n->domain = maas_str("");
-            n->name = last->in[i];
-            n->n_in = n->n_out = 1;
-            n->in = maas_arena_dup(c->arena, &port->name, sizeof(maas_str_t));
-            n->out = maas_arena_dup(c->arena, &last->in[i],
-                                    sizeof(maas_str_t));
+        if (!c->in[i].absent) {
+            case_input(c, g, i, last->in[i], way);
         }
     }
 

@@ -596,15 +596,71 @@ png_sum(const uint8_t *p, size_t n)
 }
 
 
+/* A file of n bytes, cut anywhere before its last `tail`. */
+static void
+test_cut(const bytes_t *file, size_t tail, const char *name)
+{
+    int     refused = 0, bad_text = 0;
+    size_t  n;
+
+    for (n = 0; n + tail < file->n; n++) {
+        refused += status_of(file->data, n) != MAAS_OK;
+        bad_text += err.text[0] == '\0';
+    }
+
+    ok(refused == (int) n && bad_text == 0,
+       "a %s cut anywhere is refused, with a text: %s", name, err.text);
+}
+
+
+/* Every step-th bit, one after the other. */
+static void
+test_flipped(const bytes_t *file, int step, const char *name)
+{
+    uint8_t  *copy = malloc(file->n);
+
+    for (size_t i = 0; i < file->n; i++) {
+        for (int bit = 0; bit < 8; bit += step) {
+            memcpy(copy, file->data, file->n);
+            copy[i] ^= (uint8_t) (1 << bit);
+            (void) status_of(copy, file->n);
+        }
+    }
+
+    free(copy);
+    ok(1, "a %s with any bit flipped does no harm", name);
+}
+
+
+/* A header of 30000 x 30000 pixels before the rest of a small PNG. */
+static void
+test_huge(const bytes_t *png)
+{
+    uint8_t            huge[33] = "\x89PNG\r\n\x1a\n\0\0\0\rIHDR"
+                                  "\0\0\x75\x30\0\0\x75\x30\x08\x02\0\0\0";
+    uint8_t           *copy = malloc(png->n);
+    uint32_t           crc = png_sum(huge + 12, 17);
+    maas_image_size_t  size;
+
+    for (int i = 0; i < 4; i++) {
+        huge[29 + i] = (uint8_t) (crc >> (24 - 8 * i));
+    }
+
+    memcpy(copy, huge, 33);
+    memcpy(copy + 33, png->data + 33, png->n - 33);
+    ok(status_of(copy, png->n) == MAAS_ELIMIT
+       && strstr(err.text, "30000x30000") != NULL, "%s", err.text);
+    ok(maas_image_size(copy, png->n, 0, &size, NULL) == MAAS_ELIMIT,
+       "its size is beyond the default limit too");
+    free(copy);
+}
+
+
 static void
 test_bad(void)
 {
-    int                refused = 0, bad_text = 0;
     bytes_t            png, jpg;
-    uint8_t            huge[33] = "\x89PNG\r\n\x1a\n\0\0\0\rIHDR"
-                                  "\0\0\x75\x30\0\0\x75\x30\x08\x02\0\0\0";
-    uint8_t            px[32 * 32 * 3], *copy;
-    uint32_t           crc;
+    uint8_t            px[32 * 32 * 3];
     maas_image_size_t  size;
 
     for (size_t i = 0; i < sizeof(px); i++) {
@@ -623,56 +679,17 @@ test_bad(void)
     ok(status_of((const uint8_t *) "GIF89a..", 8) == MAAS_EINVAL, "%s",
        err.text);
 
-    for (size_t n = 0; n < png.n; n++) {
-        refused += status_of(png.data, n) != MAAS_OK;
-        bad_text += err.text[0] == '\0';
-    }
-    ok(refused == (int) png.n && bad_text == 0,
-       "a PNG cut anywhere is refused, with a text");
+    test_cut(&png, 0, "PNG");
+    test_cut(&jpg, 2, "JPEG");
+    test_flipped(&png, 1, "PNG");
+    test_flipped(&jpg, 3, "JPEG");
+    test_huge(&png);
 
-    refused = bad_text = 0;
-    for (size_t n = 0; n + 2 < jpg.n; n++) {
-        refused += status_of(jpg.data, n) != MAAS_OK;
-        bad_text += err.text[0] == '\0';
-    }
-    ok(refused == (int) jpg.n - 2 && bad_text == 0,
-       "a JPEG cut anywhere is refused, with a text: %s", err.text);
-
-    copy = malloc(png.n + jpg.n);
-    for (size_t i = 0; i < png.n; i++) {
-        for (int bit = 0; bit < 8; bit++) {
-            memcpy(copy, png.data, png.n);
-            copy[i] ^= (uint8_t) (1 << bit);
-            (void) status_of(copy, png.n);
-        }
-    }
-    ok(1, "a PNG with any bit flipped does no harm");
-
-    for (size_t i = 0; i < jpg.n; i++) {
-        for (int bit = 0; bit < 8; bit += 3) {
-            memcpy(copy, jpg.data, jpg.n);
-            copy[i] ^= (uint8_t) (1 << bit);
-            (void) status_of(copy, jpg.n);
-        }
-    }
-    ok(1, "a JPEG with bits flipped does no harm");
-
-    crc = png_sum(huge + 12, 17);
-    for (int i = 0; i < 4; i++) {
-        huge[29 + i] = (uint8_t) (crc >> (24 - 8 * i));
-    }
-    memcpy(copy, huge, 33);
-    memcpy(copy + 33, png.data + 33, png.n - 33);
-    ok(status_of(copy, png.n) == MAAS_ELIMIT
-       && strstr(err.text, "30000x30000") != NULL, "%s", err.text);
-    ok(maas_image_size(copy, png.n, 0, &size, NULL) == MAAS_ELIMIT,
-       "its size is beyond the default limit too");
     ok(maas_image_size(png.data, png.n, 1024, &size, NULL) == MAAS_OK
        && size.width == 32, "a size at the limit is taken");
     ok(maas_image_size(jpg.data, jpg.n, 1023, &size, NULL) == MAAS_ELIMIT,
        "one above it is not");
 
-    free(copy);
     free(png.data);
     free(jpg.data);
 }

@@ -188,61 +188,67 @@ m_exec(m_t *m, const maas_node_t *n, maas_tensor_t *in)
 }
 
 
-/* One node of the imported graph, all of whose inputs are in view[]. */
-static maas_status_t
-m_node(m_t *m, maas_graph_t *g, const maas_node_t *n, maas_tensor_t *view)
-{
+/* What inference gets and gives of a node. */
+typedef struct {
     maas_type_t       type[8];
     maas_dim_t        iv[8][MAAS_IVAL_MAX], ov[2][MAAS_IVAL_MAX];
-    maas_infer_t      c = { 0 };
     maas_tensor_t     in[8];
     maas_infer_in_t   ii[8];
     maas_infer_out_t  io[2];
+} m_infer_t;
 
-    memset(in, 0, sizeof(in));
-    memset(ii, 0, sizeof(ii));
-    memset(io, 0, sizeof(io));
-    memset(m->y, 0, sizeof(m->y));
+
+static void
+m_infer_in(m_infer_t *f, const maas_node_t *n, const maas_tensor_t *view)
+{
+    maas_tensor_t    *t;
+    maas_infer_in_t  *ii;
 
     for (int i = 0; i < n->n_in; i++) {
         if (n->in[i] == MAAS_NOVAL) {
             continue;
         }
 
-        in[i] = view[n->in[i]];
-        type[i] = (maas_type_t) { .dtype = in[i].dtype, .rank = in[i].rank };
-        memcpy(type[i].dims, in[i].dims, sizeof(in[i].dims));
-        ii[i].type = &type[i];
-        ii[i].data = in[i].data;
-        ii[i].n_ival = -1;
+        t = &f->in[i];
+        ii = &f->ii[i];
+        *t = view[n->in[i]];
+        f->type[i] = (maas_type_t) { .dtype = t->dtype, .rank = t->rank };
+        memcpy(f->type[i].dims, t->dims, sizeof(t->dims));
+        ii->type = &f->type[i];
+        ii->data = t->data;
+        ii->n_ival = -1;
 
-        if (in[i].dtype == MAAS_I64 && maas_tensor_count(&in[i]) <= 64) {
-            ii[i].ival = iv[i];
-            ii[i].n_ival = (int) maas_tensor_count(&in[i]);
-            memcpy(iv[i], in[i].data, ii[i].n_ival * sizeof(int64_t));
+        if (t->dtype == MAAS_I64 && maas_tensor_count(t) <= 64) {
+            ii->ival = f->iv[i];
+            ii->n_ival = (int) maas_tensor_count(t);
+            memcpy(f->iv[i], t->data, ii->n_ival * sizeof(int64_t));
         }
     }
 
     for (int i = 0; i < 2; i++) {
-        io[i].ival = ov[i];
-        io[i].n_ival = -1;
-        io[i].wanted = true;
+        f->io[i].ival = f->ov[i];
+        f->io[i].n_ival = -1;
+        f->io[i].wanted = true;
     }
+}
 
-    c = (maas_infer_t) { n, n->attr, n->n_in, n->n_out, ii, io, g->syms,
-                         &m->err, 0 };
-    MAAS_TRY(n->op->infer(&c));
+
+/* Room for the outputs as they were inferred. */
+static void
+m_outputs(m_t *m, const m_infer_t *f, const maas_node_t *n,
+    maas_tensor_t *view)
+{
+    maas_tensor_t  *t;
 
     for (int i = 0; i < n->n_out; i++) {
-        maas_tensor_t  *t = &m->y[i];
-
-        t->dtype = io[i].type.dtype;
-        t->rank = (uint8_t) io[i].type.rank;
-        memcpy(t->dims, io[i].type.dims, sizeof(t->dims));
+        t = &m->y[i];
+        t->dtype = f->io[i].type.dtype;
+        t->rank = (uint8_t) f->io[i].type.rank;
+        memcpy(t->dims, f->io[i].type.dims, sizeof(t->dims));
 
         if (t->dtype == MAAS_STRING) {
-            (void) maas_string_bytes(maas_tensor_count(t), io[i].str_bytes,
-                                     &t->bytes);
+            (void) maas_string_bytes(maas_tensor_count(t),
+                                     f->io[i].str_bytes, &t->bytes);
         } else {
             (void) maas_dtype_bytes(t->dtype, maas_tensor_count(t),
                                     &t->bytes);
@@ -254,15 +260,31 @@ m_node(m_t *m, maas_graph_t *g, const maas_node_t *n, maas_tensor_t *view)
             view[n->out[i]] = *t;
         }
     }
+}
 
-    MAAS_TRY(m_exec(m, n, in));
+
+/* One node of the imported graph, all of whose inputs are in view[]. */
+static maas_status_t
+m_node(m_t *m, maas_graph_t *g, const maas_node_t *n, maas_tensor_t *view)
+{
+    m_infer_t     f = { 0 };
+    maas_infer_t  c;
+
+    memset(m->y, 0, sizeof(m->y));
+    m_infer_in(&f, n, view);
+
+    c = (maas_infer_t) { n, n->attr, n->n_in, n->n_out, f.ii, f.io, g->syms,
+                         &m->err, 0 };
+    MAAS_TRY(n->op->infer(&c));
+    m_outputs(m, &f, n, view);
+    MAAS_TRY(m_exec(m, n, f.in));
 
     /* Contents that inference worked out are those of the run. */
-    for (int i = 0; i < io[0].n_ival; i++) {
-        if (maas_dim_known(ov[0][i])
-            && ov[0][i] != (m->y[0].dtype == MAAS_I64
-                            ? ((int64_t *) m->y[0].data)[i]
-                            : ((int32_t *) m->y[0].data)[i]))
+    for (int i = 0; i < f.io[0].n_ival; i++) {
+        if (maas_dim_known(f.ov[0][i])
+            && f.ov[0][i] != (m->y[0].dtype == MAAS_I64
+                              ? ((int64_t *) m->y[0].data)[i]
+                              : ((int32_t *) m->y[0].data)[i]))
         {
             return maas_err(&m->err, MAAS_EINTERNAL, "ival %d differs", i);
         }
@@ -272,50 +294,48 @@ m_node(m_t *m, maas_graph_t *g, const maas_node_t *n, maas_tensor_t *view)
 }
 
 
-static maas_status_t
-m_run(m_t *m, int opset)
+/* The node's inputs and outputs as those of the graph. */
+static void
+m_ports(m_t *m, maas_raw_graph_t *g)
 {
-    maas_graph_t      *g;
-    maas_raw_port_t    port[IN_MAX], out[2];
-    maas_raw_init_t    init[IN_MAX];
-    maas_raw_model_t   raw = { 0 };
-    maas_raw_opset_t   set = { m->node.domain, opset };
-    maas_tensor_t     *view;
-
-    memset(port, 0, sizeof(port));
-    memset(out, 0, sizeof(out));
-    raw.graph.in = port;
-    raw.graph.out = out;
-    raw.graph.init = init;
-    raw.graph.node = &m->node;
-    raw.graph.n_node = 1;
-    raw.graph.n_out = m->node.n_out;
-    raw.opset = &set;
-    raw.n_opset = 1;
-    raw.ir_version = 8;
-
     for (uint32_t i = 0; i < m->node.n_in; i++) {
         if (m->in[i].len == 0) {
             continue;
         }
 
         if (m->fixed[i]) {
-            init[raw.graph.n_init++] = (maas_raw_init_t) { m->in[i], m->t[i] };
+            g->init[g->n_init++] = (maas_raw_init_t) { m->in[i], m->t[i] };
             continue;
         }
 
-        port[raw.graph.n_in] = (maas_raw_port_t) {
+        g->in[g->n_in] = (maas_raw_port_t) {
             .name = m->in[i], .dtype = m->t[i].dtype, .rank = m->t[i].rank
         };
-        memcpy(port[raw.graph.n_in++].dims, m->t[i].dims,
-               sizeof(m->t[i].dims));
+        memcpy(g->in[g->n_in++].dims, m->t[i].dims, sizeof(m->t[i].dims));
     }
 
     for (uint32_t i = 0; i < m->node.n_out; i++) {
-        out[i].name = m->out[i];
-        out[i].rank = -1;
+        g->out[i].name = m->out[i];
+        g->out[i].rank = -1;
     }
+}
 
+
+static maas_status_t
+m_run(m_t *m, int opset)
+{
+    maas_graph_t      *g;
+    maas_raw_port_t    port[IN_MAX] = { 0 }, out[2] = { 0 };
+    maas_raw_init_t    init[IN_MAX];
+    maas_raw_opset_t   set = { m->node.domain, opset };
+    maas_raw_model_t   raw = {
+        .graph = { .in = port, .out = out, .init = init, .node = &m->node,
+                   .n_node = 1, .n_out = m->node.n_out },
+        .opset = &set, .n_opset = 1, .ir_version = 8
+    };
+    maas_tensor_t     *view;
+
+    m_ports(m, &raw.graph);
     MAAS_TRY(maas_graph_import(&g, &m->arena, &raw, &m->err));
 
     view = maas_arena_array(&m->arena, g->n_value + 1, sizeof(*view));

@@ -128,6 +128,20 @@ test_binary(void)
     (void) m_in(&m, MAAS_F32, D(2), V(float, 3, 5));
     m_is(&m, 13, 4, V(double, 2, 3, 2.5, 3.5), 1e-7, "Mean broadcasts");
 
+    m_begin(&m, "", "BitShift");
+    (void) m_in(&m, MAAS_U8, D(3), V(uint8_t, 1, 255, 255));
+    (void) m_in(&m, MAAS_U8, D(3), V(uint8_t, 7, 4, 8));
+    m_word(&m, "direction", "LEFT");
+    m_is(&m, 11, 3, V(double, 128, 240, 0), 0, "BitShift beyond the width");
+}
+
+
+/* Few elements or none, older forms, and what is refused. */
+static void
+test_binary_forms(void)
+{
+    m_t  m;
+
     m_begin(&m, "", "Add");
     (void) m_in(&m, MAAS_F32, D(0, 3), NULL);
     (void) m_in(&m, MAAS_F32, D(3), V(float, 1, 2, 3));
@@ -140,12 +154,6 @@ test_binary(void)
     m_int(&m, "axis", 1);
     m_is(&m, 6, 8, V(double, 10, 11, 22, 23, 14, 15, 26, 27), 0,
          "Add of opset 6 with an axis");
-
-    m_begin(&m, "", "BitShift");
-    (void) m_in(&m, MAAS_U8, D(3), V(uint8_t, 1, 255, 255));
-    (void) m_in(&m, MAAS_U8, D(3), V(uint8_t, 7, 4, 8));
-    m_word(&m, "direction", "LEFT");
-    m_is(&m, 11, 3, V(double, 128, 240, 0), 0, "BitShift beyond the width");
 
     m_begin(&m, "", "Mul");
     (void) m_in(&m, MAAS_I64, D(2), V(int64_t, 3, 4));
@@ -273,10 +281,9 @@ test_compare(void)
 static void
 test_reduce(void)
 {
-    m_t           m;
-    float         x[60];
-    double        want[60];
-    const double  inf = INFINITY;
+    m_t     m;
+    float   x[60];
+    double  want[60];
 
     for (int i = 0; i < 60; i++) {
         x[i] = (float) cos(i);
@@ -318,6 +325,15 @@ test_reduce(void)
     (void) m_in(&m, MAAS_F32, D(12, 5), x);
     m_ints(&m, "axes", 1, V(int64_t, 1));
     m_is(&m, 13, 12, want, 1e-6, "ReduceLogSumExp of large values");
+}
+
+
+/* Few elements or none, older forms, and what is refused. */
+static void
+test_reduce_forms(void)
+{
+    m_t           m;
+    const double  inf = INFINITY;
 
     m_begin(&m, "", "ReduceLogSumExp");
     (void) m_in(&m, MAAS_F64, D(3), V(double, -inf, -inf, -inf));
@@ -516,9 +532,11 @@ main(void)
 {
     test_broadcast();
     test_binary();
+    test_binary_forms();
     test_unary();
     test_compare();
     test_reduce();
+    test_reduce_forms();
     test_softmax();
     test_trees();
 

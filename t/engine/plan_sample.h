@@ -233,17 +233,81 @@ naive_infer(maas_infer_t *c, const maas_tensor_t *in)
 }
 
 
+/* What inference gets and gives; no node here has more. */
+typedef struct {
+    maas_dim_t        ival[4][MAAS_IVAL_MAX], oval[2][MAAS_IVAL_MAX];
+    maas_type_t       type[4];
+    maas_infer_in_t   in[4];
+    maas_infer_out_t  out[2];
+} naive_infer_t;
+
+
+static void
+naive_ports(naive_infer_t *f, const maas_node_t *n, const maas_tensor_t *in)
+{
+    for (int i = 0; i < n->n_in && i < 4; i++) {
+        f->type[i].dtype = in[i].dtype;
+        f->type[i].rank = in[i].rank;
+        memcpy(f->type[i].dims, in[i].dims, sizeof(in[i].dims));
+        f->in[i].type = &f->type[i];
+        f->in[i].data = in[i].data;
+        f->in[i].n_ival = maas_ival_load(&in[i], f->ival[i]);
+        f->in[i].ival = f->in[i].n_ival >= 0 ? f->ival[i] : NULL;
+    }
+
+    for (int i = 0; i < n->n_out; i++) {
+        f->out[i].type.rank = -1;
+        f->out[i].ival = f->oval[i];
+        f->out[i].n_ival = -1;
+        f->out[i].wanted = true;
+    }
+}
+
+
+/* A node that computes: shapes, then values. */
+static maas_status_t
+naive_step(const maas_node_t *n, maas_arena_t *a, maas_tensor_t *in,
+    maas_tensor_t *val, maas_err_t *err)
+{
+    naive_infer_t  f = { 0 };
+    maas_infer_t   c = { 0 };
+    maas_tensor_t  out[2] = { 0 };
+
+    naive_ports(&f, n, in);
+    c.node = n;
+    c.attr = n->attr;
+    c.n_in = n->n_in;
+    c.n_out = n->n_out;
+    c.in = f.in;
+    c.out = f.out;
+    c.err = err;
+
+    MAAS_TRY(naive_infer(&c, in));
+
+    for (int i = 0; i < n->n_out; i++) {
+        out[i].dtype = f.out[i].type.dtype;
+        out[i].rank = f.out[i].type.rank;
+        memcpy(out[i].dims, f.out[i].type.dims, sizeof(out[i].dims));
+        (void) maas_tensor_size(&out[i], 0, &out[i].bytes);
+    }
+
+    MAAS_TRY(maas_node_eval(n, maas_kernels(maas_cpu_in_use()), in, out, a,
+                            maas_host_default(), err));
+
+    for (int i = 0; i < n->n_out; i++) {
+        val[n->out[i]] = out[i];
+    }
+
+    return MAAS_OK;
+}
+
+
 static maas_status_t
 naive_node(const maas_node_t *n, maas_arena_t *a, maas_tensor_t *val,
     maas_err_t *err)
 {
-    maas_node_t        flat = *n;
-    maas_dim_t         ival[4][MAAS_IVAL_MAX], oval[2][MAAS_IVAL_MAX];
-    maas_type_t        type[4] = { 0 };
-    maas_infer_t       c = { 0 };
-    maas_tensor_t     *in, out[2] = { 0 };
-    maas_infer_in_t    ii[4] = { 0 };
-    maas_infer_out_t   io[2] = { 0 };      /* no node here has more */
+    maas_node_t     flat = *n;
+    maas_tensor_t  *in;
 
     in = maas_arena_array(a, n->n_in + 1, sizeof(*in));
 
@@ -271,48 +335,7 @@ naive_node(const maas_node_t *n, maas_arena_t *a, maas_tensor_t *val,
         in = ((maas_items_t *) in[0].data)->item;
     }
 
-    for (int i = 0; i < flat.n_in && i < 4; i++) {
-        type[i].dtype = in[i].dtype;
-        type[i].rank = in[i].rank;
-        memcpy(type[i].dims, in[i].dims, sizeof(in[i].dims));
-        ii[i].type = &type[i];
-        ii[i].data = in[i].data;
-        ii[i].n_ival = maas_ival_load(&in[i], ival[i]);
-        ii[i].ival = ii[i].n_ival >= 0 ? ival[i] : NULL;
-    }
-
-    for (int i = 0; i < n->n_out; i++) {
-        io[i].type.rank = -1;
-        io[i].ival = oval[i];
-        io[i].n_ival = -1;
-        io[i].wanted = true;
-    }
-
-    c.node = &flat;
-    c.attr = n->attr;
-    c.n_in = flat.n_in;
-    c.n_out = n->n_out;
-    c.in = ii;
-    c.out = io;
-    c.err = err;
-
-    MAAS_TRY(naive_infer(&c, in));
-
-    for (int i = 0; i < n->n_out; i++) {
-        out[i].dtype = io[i].type.dtype;
-        out[i].rank = io[i].type.rank;
-        memcpy(out[i].dims, io[i].type.dims, sizeof(out[i].dims));
-        (void) maas_tensor_size(&out[i], 0, &out[i].bytes);
-    }
-
-    MAAS_TRY(maas_node_eval(&flat, maas_kernels(maas_cpu_in_use()), in, out,
-                            a, maas_host_default(), err));
-
-    for (int i = 0; i < n->n_out; i++) {
-        val[n->out[i]] = out[i];
-    }
-
-    return MAAS_OK;
+    return naive_step(&flat, a, in, val, err);
 }
 
 

@@ -256,7 +256,22 @@ test_batch(void)
     ok(it == &y[0] && it->mate == NULL, "another kind is not merged");
     end(it, 0);
 
-    /* Kinds that take turns in the queue. */
+    maas_sched_destroy(s);
+}
+
+
+/* Kinds that take turns in the queue, and requests of several rows. */
+static void
+test_batch_rows(void)
+{
+    maas_sched_t        *s = maas_sched_create(maas_host_default(), 2);
+    maas_sched_model_t  *m;
+    maas_sched_item_t    x[16], y[4], *it;
+
+    m = model(s, (maas_sched_conf_t) { .max_queue = 100, .max_batch = 8 });
+    fill(x, 16, 7, 1);
+    fill(y, 4, 9, 1);
+
     for (int i = 0; i < 3; i++) {
         push(m, &x[i], 0);
         push(m, &y[i], 0);
@@ -779,6 +794,7 @@ main(void)
     test_queue();
     test_levels();
     test_batch();
+    test_batch_rows();
     test_delay();
     test_preferred();
     test_deadlines();
