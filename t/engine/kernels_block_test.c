@@ -71,21 +71,20 @@ in_parts(const maas_conv16_t *c, bool split)
 }
 
 
-static int
-conv_case(const conv_t *t)
+/*
+ * The piece that a case describes, its operands filled; how many values the
+ * output has.  0: there is no room for them.
+ */
+static int64_t
+conv_make(maas_conv16_t *c, const conv_t *t)
 {
-    char           what[160];
-    float         *x, *w, *add, *bias;
-    int64_t        wide, high, lane, nx, ny, nw, blocks;
-    maas_conv16_t  c = { 0 };
-
-    lane = t->planes ? 1 : 16;
-    wide = (t->cols - 1) * t->s + t->k;
-    high = (t->rows - 1) * t->s + t->k;
-    blocks = (t->n + 15) / 16;
-    nx = t->parts * wide * high * lane;
-    ny = blocks * t->rows * t->cols * 16;
-    nw = ((t->parts - 1) * lane + t->last) * t->k * t->k * 16;
+    float    *x, *w, *add, *bias;
+    int64_t   lane = t->planes ? 1 : 16;
+    int64_t   wide = (t->cols - 1) * t->s + t->k;
+    int64_t   high = (t->rows - 1) * t->s + t->k;
+    int64_t   blocks = (t->n + 15) / 16, pixels = t->rows * t->cols;
+    int64_t   nx = t->parts * wide * high * lane, ny = blocks * pixels * 16;
+    int64_t   nw = ((t->parts - 1) * lane + t->last) * t->k * t->k * 16;
 
     if (nx > MAXBUF || ny + 2 * GUARD > MAXBUF || nw * blocks > MAXBUF) {
         return 0;
@@ -99,37 +98,40 @@ conv_case(const conv_t *t)
     fill(w, nw * blocks, t->adverse);
     fill(add, ny, false);
     fill(bias, t->n, false);
+
+    *c = (maas_conv16_t) {
+        .x = x, .w = w, .bias = t->bias ? bias : NULL,
+        .add = t->add ? add : NULL, .rows = t->rows, .cols = t->cols,
+        .n = t->n, .na = t->parts, .b0 = t->b0, .nb = t->nb,
+        .nc = t->planes ? 1 : t->k, .run = t->planes ? t->k : 16,
+        .last = t->planes ? t->k : t->last,
+        .skip = t->planes || t->k > 1
+                ? 0 : 5 % (t->parts == 1 ? t->last : 16),
+        .xa = wide * high * lane, .xb = wide * lane, .xc = lane,
+        .xrow = t->s * wide * lane, .xcol = t->s * lane,
+        .yrow = t->cols * 16, .yblock = pixels * 16,
+        .wa = t->k * t->k * lane * 16, .wblock = nw,
+        .ahead = t->add ? w : NULL, .nahead = t->add ? nw : 0,
+        .clip = t->clip, .lo = -0.5f, .hi = 0.75f
+    };
+
+    return ny;
+}
+
+
+static int
+conv_case(const conv_t *t)
+{
+    char           what[160];
+    int64_t        ny, k = t->parts * t->k * t->k * (t->planes ? 1 : 16);
+    maas_conv16_t  c;
+
+    ny = conv_make(&c, t);
+    if (ny == 0) {
+        return 0;
+    }
+
     prepare(ny);
-
-    c.x = x;
-    c.w = w;
-    c.bias = t->bias ? bias : NULL;
-    c.add = t->add ? add : NULL;
-    c.rows = t->rows;
-    c.cols = t->cols;
-    c.n = t->n;
-    c.na = t->parts;
-    c.b0 = t->b0;
-    c.nb = t->nb;
-    c.nc = t->planes ? 1 : t->k;
-    c.run = t->planes ? t->k : 16;
-    c.last = t->planes ? t->k : t->last;
-    c.skip = t->planes || t->k > 1 ? 0 : 5 % (t->parts == 1 ? t->last : 16);
-    c.xa = wide * high * lane;
-    c.xb = wide * lane;
-    c.xc = lane;
-    c.xrow = t->s * wide * lane;
-    c.xcol = t->s * lane;
-    c.yrow = t->cols * 16;
-    c.yblock = t->rows * t->cols * 16;
-    c.wa = t->k * t->k * lane * 16;
-    c.wblock = nw;
-    c.ahead = t->add ? w : NULL;
-    c.nahead = t->add ? nw : 0;
-    c.clip = t->clip;
-    c.lo = -0.5f;
-    c.hi = 0.75f;
-
     c.y = b0 + GUARD;
     ref->conv16(&c);
     c.y = b1 + GUARD;
@@ -140,7 +142,7 @@ conv_case(const conv_t *t)
              t->last, t->k, t->s, t->rows, t->cols, t->n, t->b0, t->nb,
              t->planes ? ", planes" : "");
 
-    return compare(ny, t->parts * t->k * t->k * lane, t->adverse, what);
+    return compare(ny, k, t->adverse, what);
 }
 
 

@@ -46,86 +46,99 @@ make_abs(float *p, int64_t n)
 }
 
 
+/* A product either way round, and how many values its operands have. */
+typedef struct {
+    maas_gemm_t   g;
+    maas_gemmt_t  t;
+    float        *x, *w, *bias, *after;
+    int64_t       xn, wn, cn;
+} product_t;
+
+
+/* Rows end where the last value ends, as a caller's view may. */
+static void
+product_make(product_t *p, const shape_t *s, bool t)
+{
+    int64_t  rows = t ? s->k : s->m, ldx = (t ? s->m : s->k) + s->pad;
+    int64_t  ldc = (t ? s->m : s->n) + s->pad;
+
+    p->xn = rows > 0 ? (rows - 1) * ldx + (t ? s->m : s->k) : 0;
+    p->wn = (int64_t) maas_p16_elems(s->k, s->n);
+    p->cn = (t ? s->n : s->m) * ldc + 2 * GUARD;
+    p->x = EDGE(bx, p->xn);
+    p->w = LAST(pk, p->wn);
+    p->bias = EDGE(bb, s->n);
+    p->after = LAST(ba, s->n);
+    fill(p->x, p->xn, s->adverse);
+    fill(bw, s->k * s->n, s->adverse);
+    fill(p->bias, s->n, s->adverse);
+    fill(p->after, s->n, s->adverse);
+    fill(b0, p->cn, s->adverse);
+    memcpy(b1, b0, sizeof(float) * (size_t) p->cn);
+    ref->pack_p16(p->w, bw, s->n, 1, s->k, s->n, 0, (s->n + 15) / 16);
+
+    p->g = (maas_gemm_t) { s->m, s->n, s->k, p->x, ldx, p->w, NULL, ldc,
+                           s->bias ? p->bias : NULL, s->accumulate,
+                           (s->m + s->k) % 3 == 1 ? p->after : NULL };
+    p->t = (maas_gemmt_t) { s->m, s->n, s->k, p->x, ldx, p->w, NULL, ldc,
+                            s->bias ? p->bias : NULL, s->accumulate };
+}
+
+
+/* In one call, or in parts. */
+static void
+product_run(product_t *p, const maas_kernels_t *k, float *c, bool t,
+    bool parts)
+{
+    int64_t  m = p->g.m, n = p->g.n, half = parts ? m / 3 : 0;
+    int64_t  first = parts ? maas_min(16, n) : 0;
+
+    p->g.c = p->t.c = c + GUARD;
+
+    if (!t) {
+        k->gemm(&p->g, 0, half);
+        k->gemm(&p->g, half, m);
+        return;
+    }
+
+    k->gemmt(&p->t, 0, half, 0, n);
+    k->gemmt(&p->t, half, m, 0, first);
+    k->gemmt(&p->t, half, m, first, n);
+}
+
+
 /* With v2, values are compared by the bound; else by bits. */
 static int
 gemm_case(const shape_t *s, bool t)
 {
     int           bad;
     char          what[128];
-    float        *x, *w, *bias, *after, *c0 = b0 + GUARD, *c1 = b1 + GUARD;
-    int64_t       xn, rows, ldx, ldc, cn, half, np = (s->n + 15) / 16;
-    maas_gemm_t   g = { 0 };
-    maas_gemmt_t  q = { 0 };
-    static float  sum[MAXBUF], start[MAXBUF];
+    product_t     p;
+    static float  sum[MAXBUF];
 
-    rows = t ? s->k : s->m;
-    ldx = (t ? s->m : s->k) + s->pad;
-    ldc = (t ? s->m : s->n) + s->pad;
-    cn = (t ? s->n : s->m) * ldc;
-
-    /* rows end where the last value ends, as a caller's view may */
-    xn = rows > 0 ? (rows - 1) * ldx + (t ? s->m : s->k) : 0;
-    x = EDGE(bx, xn);
-    w = LAST(pk, (int64_t) maas_p16_elems(s->k, s->n));
-    bias = EDGE(bb, s->n);
-    after = LAST(ba, s->n);
-    fill(x, xn, s->adverse);
-    fill(bw, s->k * s->n, s->adverse);
-    fill(bias, s->n, s->adverse);
-    fill(after, s->n, s->adverse);
-    fill(b0, cn + 2 * GUARD, s->adverse);
-    memcpy(b1, b0, sizeof(float) * (size_t) (cn + 2 * GUARD));
-    memcpy(start, b0, sizeof(float) * (size_t) (cn + 2 * GUARD));
-    ref->pack_p16(w, bw, s->n, 1, s->k, s->n, 0, np);
-
-    g = (maas_gemm_t) { s->m, s->n, s->k, x, ldx, w, c0, ldc,
-                        s->bias ? bias : NULL, s->accumulate,
-                        (s->m + s->k) % 3 == 1 ? after : NULL };
-    q = (maas_gemmt_t) { s->m, s->n, s->k, x, ldx, w, c0, ldc,
-                         s->bias ? bias : NULL, s->accumulate };
-    half = s->m / 3;
-
-    if (t) {
-        ref->gemmt(&q, 0, s->m, 0, s->n);
-        q.c = c1;
-        kt->gemmt(&q, 0, half, 0, s->n);
-        kt->gemmt(&q, half, s->m, 0, maas_min(16, s->n));
-        kt->gemmt(&q, half, s->m, maas_min(16, s->n), s->n);
-
-    } else {
-        ref->gemm(&g, 0, s->m);
-        g.c = c1;
-        kt->gemm(&g, 0, half);
-        kt->gemm(&g, half, s->m);
-    }
+    product_make(&p, s, t);
+    memcpy(sum, b0, sizeof(float) * (size_t) p.cn);
+    product_run(&p, ref, b0, t, false);
+    product_run(&p, kt, b1, t, true);
 
     snprintf(what, sizeof(what), "m %d n %d k %d pad %d bias %d acc %d",
              (int) s->m, (int) s->n, (int) s->k, (int) s->pad, s->bias,
              s->accumulate);
 
     if (kt->level != MAAS_CPU_V2) {
-        return differ(b1, b0, cn + 2 * GUARD, what);
+        return differ(b1, b0, p.cn, what);
     }
 
-    memcpy(sum, start, sizeof(float) * (size_t) (cn + 2 * GUARD));
-    make_abs(sum, cn + 2 * GUARD);
-    make_abs(x, xn);
-    make_abs(w, (int64_t) maas_p16_elems(s->k, s->n));
-    make_abs(bias, s->n);
-    make_abs(after, s->n);
-    g.c = q.c = sum + GUARD;
-
-    if (t) {
-        ref->gemmt(&q, 0, s->m, 0, s->n);
-
-    } else {
-        ref->gemm(&g, 0, s->m);
-    }
-
-    bad = s->adverse ? 0 : far_off(b1, b0, sum, cn + 2 * GUARD, s->k);
+    make_abs(sum, p.cn);
+    make_abs(p.x, p.xn);
+    make_abs(p.w, p.wn);
+    make_abs(p.bias, s->n);
+    make_abs(p.after, s->n);
+    product_run(&p, ref, sum, t, false);
+    bad = s->adverse ? 0 : far_off(b1, b0, sum, p.cn, s->k);
 
     return bad + differ(b1, b0, GUARD, "before")
-           + differ(b1 + GUARD + cn, b0 + GUARD + cn, GUARD, "behind");
+           + differ(b1 + p.cn - GUARD, b0 + p.cn - GUARD, GUARD, "behind");
 }
 
 
