@@ -202,10 +202,37 @@ maas_proto_unknown_port(const char *what, const char *verb,
 }
 
 
+/* Columns of a table have names in CSV, not in JSON. */
+static bool
+dialect_is_feature(const maas_proto_model_t *m, maas_str_t name)
+{
+    for (uint32_t k = 0; m->meta != NULL && k < m->meta->n_features; k++) {
+        if (maas_str_eq(maas_meta_feature(m->meta, k), name)) {
+            return m->meta->prep.input < m->n_in;
+        }
+    }
+
+    return false;
+}
+
+
 maas_status_t
 maas_proto_unknown_input(const maas_proto_call_t *c, maas_str_t name,
     maas_err_t *err)
 {
+    maas_str_t                 in;
+    const maas_proto_model_t  *m = c->route.m;
+
+    if (dialect_is_feature(m, name)) {
+        in = m->in[m->meta->prep.input].name;
+        return maas_err(err, MAAS_EINVAL, "unknown input \"%.*s\"; it is a "
+                        "column of \"%.*s\", which takes the %u columns as "
+                        "a list in their order (by name they come as CSV)",
+                        (int) maas_min(name.len, 64), name.data,
+                        (int) maas_min(in.len, 64), in.data,
+                        m->meta->n_features);
+    }
+
     return maas_proto_unknown_port("input", "takes", c->route.m->in,
                                    c->route.m->n_in, name, err);
 }

@@ -6,6 +6,10 @@
  * Threads:   a call belongs to one thread at a time.
  */
 
+#define _GNU_SOURCE
+
+#include <stdio.h>
+
 #include "media/image.h"
 #include "proto/pass_stages.h"
 
@@ -52,6 +56,26 @@ decode_object(maas_proto_call_t *c, maas_json_t *j, maas_err_t *err)
 }
 
 
+/* A request of another dialect, sent to the wrong URL. */
+static maas_status_t
+decode_dialect(const maas_proto_call_t *c, maas_status_t rc, maas_err_t *err)
+{
+    size_t             n;
+    static const char  word[] = "\"datatype\"";
+
+    if (rc != MAAS_EINVAL || err == NULL
+        || memmem(c->body, c->body_len, word, strlen(word)) == NULL)
+    {
+        return rc;
+    }
+
+    n = strlen(err->text);
+    snprintf(err->text + n, sizeof(err->text) - n, "; requests of the Open "
+             "Inference Protocol go to a location with \"maas_api kserve\"");
+    return rc;
+}
+
+
 static maas_status_t
 decode_json(maas_proto_call_t *c, maas_err_t *err)
 {
@@ -62,7 +86,7 @@ decode_json(maas_proto_call_t *c, maas_err_t *err)
     MAAS_TRY(maas_proto_json_is_b64(c, &j, &b64));
 
     MAAS_TRY(maas_json_peek(&j) == '{' && !b64
-             ? decode_object(c, &j, err)
+             ? decode_dialect(c, decode_object(c, &j, err), err)
              : maas_proto_json_only(c, &j, true, err));
 
     return maas_json_end(&j);
@@ -107,6 +131,11 @@ decode_body(maas_proto_call_t *c, maas_str_t type, maas_err_t *err)
                   : maas_image_sniff(c->body, c->body_len) != NULL))
     {
         return decode_image(c, err);
+    }
+
+    if (c->body_len == 0) {
+        return maas_err(err, MAAS_EINVAL, "the body is empty; POST the input, "
+                        "for example as JSON");
     }
 
     return maas_pass_refuse_body(c, err);

@@ -63,4 +63,27 @@ write_file("$folder/x.json", '[[1, 2, 9, 4]]');
 $out = `$MaasTest::build/maas run $folder --input $folder/x.json`;
 like($out, qr/\n +9\.0* +c\n +4\.0* +d\n/, 'maas run names the best');
 
-done($t);
+# Columns that have names: in CSV, not in JSON, which says so.
+
+my $named = MaasTest->new;
+mkdir "$named->{prefix}/named";
+write_file("$named->{prefix}/named/model.onnx",
+           read_file($t->fill('%MODELS%') . '/mlp.onnx'));
+write_file("$named->{prefix}/named/model.json",
+           '{"input": {"features": ["width", "height"]}}');
+$named->conf(<<'EOC');
+    maas_model named { source %PREFIX%/named; }
+    server {
+        listen 127.0.0.1:%PORT%;
+        location = /named { maas_pass named; }
+    }
+EOC
+$named->start;
+is($named->post('/named', "width,height\n1,2\n",
+                'Content-Type' => 'text/csv')->{status}, 200, 'CSV by name');
+my $r = $named->post('/named', '{"width":1,"height":2}');
+is($r->{status}, 400, 'JSON by name');
+like($r->{body}, qr/\\"width\\"; it is a column of \\"x\\", which takes the 2 col/,
+     'says what is expected');
+
+done($t, $named);

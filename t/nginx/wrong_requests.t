@@ -354,6 +354,12 @@ my @rows = (
     ['pass: half an image', POST => '/p/digits', substr($png, 0, 60),
      [$type->('image/png')], 400, qr/PNG: the data ends too early/],
     [to_pass('pass: no body', 'mlp', ''), 400, qr/an empty body where a value/],
+    ['pass: no body, no type', POST => '/p/mlp', '', [], 400,
+     qr/the body is empty; POST the input, for example as JSON/],
+    [to_pass('pass: a request of another dialect', 'mlp', '{"inputs":['
+             . '{"name":"x","shape":[1,2],"datatype":"FP32","data":[1,2]}]}'),
+     400, qr/an object where a value of float32 .*; requests of the Open Infe/,
+     qr/go to a location with "maas_api kserve"$/],
     [to_pass('pass: half a body', 'mlp', '[1,2'), 400,
      qr/JSON, byte 4: the end of the body where ',' or '\]' is expected/],
     [to_pass('pass: another shape', 'mlp', '[[1,2,3]]'), 400,
