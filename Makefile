@@ -17,6 +17,12 @@
 
 SHELL    := /bin/bash
 BUILD    ?= build
+
+ifneq ($(words $(CURDIR)) $(words $(BUILD)),1 1)
+$(error Neither make nor nginx's configure can work in a folder with a space in \
+its path: "$(CURDIR)", BUILD="$(BUILD)".  Please move it, or clone it elsewhere)
+endif
+
 B        := $(abspath $(BUILD))
 CC       := $(if $(filter default,$(origin CC)),gcc,$(CC))
 SAN      ?=

@@ -62,11 +62,18 @@ if ! command -v apt-get >/dev/null 2>&1; then
 fi
 
 if [ "$(id -u)" != 0 ]; then
-    cat >&2 <<EOF
-Packages are missing, and only root can install them.  Please run
+    if command -v sudo >/dev/null 2>&1; then
+        who="run" sudo="sudo "
+    else
+        who="run as root (there is no sudo here; su - asks for its password)"
+        sudo=
+    fi
 
-    sudo apt-get update && sudo apt-get install --no-install-recommends \\
-        $missing
+    cat >&2 <<EOF
+Packages are missing, and only root can install them.  Please $who
+
+    ${sudo}apt-get update
+    ${sudo}apt-get install --no-install-recommends $missing
 
 and then the same command again.
 EOF

@@ -49,4 +49,42 @@ like($r->{err}, qr/port $port is taken; try: make run PORT=/, 'is said');
 $r = run("$root/tools/run.sh", 'start', $tmp, 'http');
 is($r->{status}, 1, 'no number: exit 1');
 
+# What is missing, for users who may not install it: with sudo and without.
+
+mkdir "$tmp/bin";
+for my $f ([id => 'echo 1000'], ['dpkg-query' => 'exit 1'],
+           ['apt-get' => 'exit 1'])
+{
+    spew("$tmp/bin/$f->[0]", "#!/bin/sh\n$f->[1]\n");
+    chmod 0755, "$tmp/bin/$f->[0]";
+}
+symlink $_, "$tmp/bin/" . s{.*/}{}r for '/bin/sh', '/bin/cat', '/bin/grep';
+
+for my $sudo (0, 1) {
+    spew("$tmp/bin/sudo", "#!/bin/sh\n"), chmod 0755, "$tmp/bin/sudo"
+        if $sudo;
+    local $ENV{PATH} = "$tmp/bin";
+    $r = run('/bin/sh', nosbin());
+    is($r->{status}, 1, $sudo ? 'no rights, sudo' : 'no rights, no sudo');
+    like($r->{err}, $sudo ? qr/^    sudo apt-get install .*libc6-dev/m
+                          : qr/there is no sudo here.*^    apt-get install /ms,
+         'says what to do');
+}
+
+# A space in the path.
+
+mkdir "$tmp/a b";
+symlink "$root/Makefile", "$tmp/a b/Makefile";
+$r = run('make', '-C', "$tmp/a b", 'all');
+is($r->{status}, 2, 'a folder with a space');
+like($r->{err}, qr/folder with a space in its path: ".*a b"/, 'is refused');
+
 done_testing;
+
+
+# The script without the folders of /usr/sbin, where a real sudo may be.
+
+sub nosbin {
+    return spew("$tmp/deps.sh", "set -- run\n"
+                . slurp("$root/tools/deps.sh") =~ s{^PATH=.*\n}{}mr);
+}
