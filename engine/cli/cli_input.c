@@ -224,7 +224,8 @@ input_raw(const maas_port_t *port, void *p, size_t n, maas_tensor_t *t,
         || (open < 0 ? bytes != n : bytes == 0 || n % bytes != 0))
     {
         return maas_err(err, MAAS_EINVAL,
-                        "%zu raw bytes are no tensor of %s", n, want);
+                        "%zu raw bytes are no tensor of %s; other files end "
+                        "in .npy, .pb or .json", n, want);
     }
 
     if (open >= 0) {
@@ -239,13 +240,9 @@ input_raw(const maas_port_t *port, void *p, size_t n, maas_tensor_t *t,
 
 static maas_status_t
 input_file(const cli_model_t *m, size_t i, const maas_port_t *port,
-    const char *file, maas_tensor_t *t, maas_err_t *err)
+    const char *file, void *p, size_t n, maas_tensor_t *t, maas_err_t *err)
 {
-    void               *p;
-    size_t              n;
     const maas_meta_t  *meta = maas_model_meta(m->m);
-
-    MAAS_TRY(cli_read(file, &p, &n, err));
 
     if (maas_kind_is_list(port->kind) && !cli_ends(file, ".json")
         && !cli_ends(file, ".pb"))
@@ -302,7 +299,8 @@ cli_input(const cli_model_t *m, const char *arg, maas_tensor_t *in,
     maas_err_t *err)
 {
     int                 i;
-    size_t              n, len;
+    void               *p;
+    size_t              n, len, bytes;
     const char         *eq, *file;
     maas_status_t       rc;
     const maas_port_t  *ports;
@@ -319,8 +317,10 @@ cli_input(const cli_model_t *m, const char *arg, maas_tensor_t *in,
                              err);
     }
 
+    MAAS_TRY(cli_read(file, &p, &bytes, err));
+
     memset(&in[i], 0, sizeof(in[i]));
-    rc = input_file(m, (size_t) i, &ports[i], file, &in[i], err);
+    rc = input_file(m, (size_t) i, &ports[i], file, p, bytes, &in[i], err);
 
     if (rc == MAAS_OK) {
         rc = maas_model_check_input(m->m, (size_t) i, &in[i], err);
