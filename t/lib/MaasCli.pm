@@ -20,6 +20,8 @@ our $build = abs_path($ENV{MAAS_BUILD} || "$root/build");
 our $tmp = tempdir('maas_XXXXXX', TMPDIR => 1, CLEANUP => 1);
 our $digits = "$root/conf/models/digits";
 
+umask 022;
+$ENV{LC_ALL} = 'C.UTF-8';
 BAIL_OUT("$build/maas is missing: run make") if !-x "$build/maas";
 
 

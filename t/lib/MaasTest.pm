@@ -36,6 +36,9 @@ my $root = abs_path(dirname(__FILE__) . '/../..');
 our $build = abs_path($ENV{MAAS_BUILD} || "$root/build");
 my @live;
 
+# Files are made for servers of another user; a locale may not be installed.
+umask 022;
+$ENV{LC_ALL} = 'C.UTF-8';
 $SIG{PIPE} = 'IGNORE';
 $SIG{$_} = sub { exit 1 } for qw(INT TERM HUP);
 
