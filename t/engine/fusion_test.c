@@ -21,8 +21,8 @@
 #define HEADS  4
 #define HEAD   8
 #define WIDTH  (HEADS * HEAD)
-#define OFF    "cse,fuse_norm,fuse_gelu,fuse_attention,fuse_parts,"           \
-               "fuse_qmatmul,postop,pack"
+#define OFF    "cse,fuse_norm,fuse_gelu,fuse_hswish,fuse_attention,"          \
+               "fuse_parts,fuse_qmatmul,postop,pack"
 
 typedef maas_str_t (*spell_pt)(build_t *b, maas_str_t x, int how);
 
@@ -145,6 +145,34 @@ spell_tanh(build_t *b, maas_str_t x, int how)
     c = op2(b, "Add", number(b, 1), op1(b, "Tanh", c));
 
     return op2(b, "Mul", op2(b, "Mul", number(b, 0.5f), x), c);
+}
+
+
+/*
+ * 0: / 6 at the end; 1: times 1 / 6, inside; 2: HardSigmoid; near misses: 3:
+ * another addend, 4: of another value, 5: HardSigmoid of another slope.
+ */
+static maas_str_t
+spell_hswish(build_t *b, maas_str_t x, int how)
+{
+    maas_str_t        c = new_name(b), y = op1(b, "Relu", x);
+    maas_raw_node_t  *n;
+
+    if (how == 2 || how == 5) {
+        n = node(b, "HardSigmoid", c, 1, x);
+        n->attr[n->n_attr++] = (maas_raw_attr_t) {
+            .name = maas_str("alpha"), .type = MAAS_ATTR_FLOAT,
+            .f = how == 2 ? 1.0f / 6 : 0.2f
+        };
+        return op2(b, "Mul", c, x);
+    }
+
+    node(b, "Clip", c, 3, op2(b, "Add", how == 4 ? y : x,
+                              number(b, how == 3 ? 2 : 3)),
+         number(b, 0), number(b, 6));
+
+    return how == 1 ? op2(b, "Mul", op2(b, "Mul", number(b, 1.0f / 6), c), x)
+                    : op2(b, "Div", op2(b, "Mul", x, c), number(b, 6));
 }
 
 
@@ -410,6 +438,12 @@ static const spelling_t  spellings[] = {
     { "gelu, half inside", spell_gelu, 2, "Gelu", 1, "Erf" },
     { "gelu, other divisor", spell_gelu, 3, "Gelu", 0 },
     { "gelu, factor", spell_gelu, 4, "Gelu", 1, "Mul" },
+    { "hswish", spell_hswish, 0, "HardSwish", 1, "Clip" },
+    { "hswish, sixth inside", spell_hswish, 1, "HardSwish", 1, "Mul" },
+    { "hswish, HardSigmoid", spell_hswish, 2, "HardSwish", 1, "HardSigmoid" },
+    { "hswish, other addend", spell_hswish, 3, "HardSwish", 0 },
+    { "hswish, other value", spell_hswish, 4, "HardSwish", 0 },
+    { "hswish, other slope", spell_hswish, 5, "HardSwish", 0 },
     { "gelu, tanh", spell_tanh, 0, "Gelu", 1, "Tanh" },
     { "gelu, tanh, products", spell_tanh, 1, "Gelu", 1, "Tanh" },
     { "gelu, tanh, a square", spell_tanh, 2, "Gelu", 0 },

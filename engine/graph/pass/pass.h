@@ -39,7 +39,8 @@ typedef struct {
 } maas_pass_row_t;
 
 extern const maas_pass_row_t  maas_pass_cse, maas_pass_fuse_norm,
-    maas_pass_fuse_gelu, maas_pass_fuse_attention, maas_pass_fuse_qmatmul,
+    maas_pass_fuse_gelu, maas_pass_fuse_hswish, maas_pass_fuse_attention,
+    maas_pass_fuse_qmatmul,
     maas_pass_fuse_grad, maas_pass_fuse_scale, maas_pass_fuse_normconv,
     maas_pass_fuse_parts;
 
@@ -64,7 +65,7 @@ maas_status_t maas_passes_run(maas_graph_t *g, const maas_pass_opts_t *o,
 /*
  * The rewrites that a graph gets before its gradients are made, so that
  * these are of whole operators: what exporters spell out becomes
- * LayerNormalization, Gelu and Attention.  Takes nothing away: values that
+ * LayerNormalization, Gelu, HardSwish and Attention.  Takes nothing away: values that
  * the caller knows are all still there.
  */
 maas_status_t maas_passes_before_grad(maas_graph_t *g,
