@@ -5,14 +5,19 @@
  *
  * A tile is two halves of pixels, which follow each other in a row or lie in
  * two rows, by two vectors of channels: every weight that is loaded meets
- * all pixels, every input both vectors.  Weights pass from the second cache;
- * those of the next channels are fetched ahead, some with each tile.  Where
- * the outputs go is fetched before the chain begins.
+ * all pixels, every input both vectors.  One call makes the equal tiles of a
+ * row: the processor reaches the next tile's chain while it stores this one,
+ * if few instructions lie between.
+ *
+ * Fetched ahead, a line or two with each weight: during the first run of a
+ * tile the places of the next tile's outputs, then the weights of the next
+ * channels, which pass from the second cache.
  *
  * Windows (depthwise, maximum) and sums are in vwindow.h.
  */
 
-#define KB_CH  (2 * VL)         /* channels of a tile */
+#define KB_CH    (2 * VL)           /* channels of a tile */
+#define KB_LINE  64                 /* bytes of a block of one pixel */
 
 
 typedef struct {
@@ -21,16 +26,23 @@ typedef struct {
     const float          *add0;
     float                *y0;
     const float          *x;
-    const float          *w;
-    const float          *bias;
+    const float          *w;        /* of the first run */
     const float          *add;
     float                *y;
+    int64_t               run;      /* inputs of the first run */
+    int64_t               wnext;    /* between the weights of two parts */
+    int64_t               wlast;    /* more, before the last */
     int64_t               xhalf;    /* from the first half to the second */
     int64_t               yhalf;
+    int64_t               xstep;    /* from a tile to the next */
+    int64_t               ystep;
+    int64_t               count;    /* tiles */
     const char           *fetch;    /* with the next tile */
     int64_t               pace;     /* bytes of it with each weight */
     int64_t               pass;     /* bytes of it with each tile */
-    int                   n;        /* channels that exist */
+    bool                  low;      /* there is such a limit */
+    bool                  high;
+    float                 bias[KB_CH];
 } kb_tile_t;
 
 
@@ -40,20 +52,112 @@ typedef struct {
         + ((q) == 0 ? 0 : (q) == 1 ? s1 : (q) == 2 ? 2 * s1 : (q) == 3 ? s3   \
            : (q) == 4 ? 4 * s1 : (q) == 5 ? s5 : 2 * s3)))
 
-#define KB_HAS(r)  ((r) < KB_HALF ? R0 > (r) : R1 > (r) - KB_HALF)
-#define KB_OUT(r)  ((r) < KB_HALF ? (r) * MAAS_C16                            \
-                    : t->yhalf + ((r) - KB_HALF) * MAAS_C16)
+/* Or all multiples of s1 would take registers in the innermost loop. */
+#if KB_HALF > 3
+#define KB_STEPS()  __asm__ ("" : "+r" (s1), "+r" (s3), "+r" (s5))
+#else
+#define KB_STEPS()  __asm__ ("" : "+r" (s1))
+#endif
+
+#define KB_HAS(r)    ((r) < KB_HALF ? R0 > (r) : R1 > (r) - KB_HALF)
+#define KB_OUT(y, r)                                                          \
+    (((r) < KB_HALF ? y : y##_half) + (r) % KB_HALF * MAAS_C16)
+
+#define KB_START(r)  V  x##r = b0, z##r = b1;
+
+#define KB_SUMS(r)                                                            \
+    if (KB_HAS(r)) {                                                          \
+        x##r = v_load(KB_OUT(y, r));                                          \
+                                                                              \
+        if (W > 1) {                                                          \
+            z##r = v_load(KB_OUT(z, r));                                      \
+        }                                                                     \
+    }
+
+#define KB_STEP(r)                                                            \
+    if (KB_HAS(r)) {                                                          \
+        v = v_set1(KB_AT(r < KB_HALF ? q0 : q1, r % KB_HALF));                \
+        x##r = v_fma(v, b0, x##r);                                            \
+                                                                              \
+        if (W > 1) {                                                          \
+            z##r = v_fma(v, b1, z##r);                                        \
+        }                                                                     \
+    }
+
+/* Input i of a run. */
+#define KB_INPUT(i)                                                           \
+    KB_STEPS();                                                               \
+    b0 = v_load(w + (i) * MAAS_C16);                                          \
+    b1 = W > 1 ? v_load(w + vs + (i) * MAAS_C16) : b0;                        \
+    __builtin_prefetch(f, 0, 2);                                              \
+                                                                              \
+    if (W > 1 && VL == MAAS_C16) {                                            \
+        __builtin_prefetch(f + fs, 0, 2);                                     \
+    }                                                                         \
+                                                                              \
+    f += pace;                                                                \
+    q0 = p0 + (i);                                                            \
+    q1 = p1 + (i);                                                            \
+    KB_R(KB_STEP)
+
+#define KB_RUN(n)                                                             \
+    for (k = run; k != 0; k -= n) {                                           \
+        KB_INPUT(0)                                                           \
+                                                                              \
+        if (n > 1) {                                                          \
+            KB_INPUT(1) KB_INPUT(2) KB_INPUT(3)                               \
+        }                                                                     \
+                                                                              \
+        w += n * MAAS_C16;                                                    \
+        p0 += n;                                                              \
+        p1 += n;                                                              \
+    }
+
+#define KB_ADD(r)                                                             \
+    if (KB_HAS(r)) {                                                          \
+        x##r = v_add(x##r, v_load(KB_OUT(add, r)));                           \
+                                                                              \
+        if (W > 1) {                                                          \
+            z##r = v_add(z##r, v_load(KB_OUT(add, r) + ys));                  \
+        }                                                                     \
+    }
+
+#define KB_LOW(r)                                                             \
+    if (KB_HAS(r)) {                                                          \
+        x##r = v_max(b0, x##r);                                               \
+        z##r = W > 1 ? v_max(b0, z##r) : z##r;                                \
+    }
+
+#define KB_HIGH(r)                                                            \
+    if (KB_HAS(r)) {                                                          \
+        x##r = v_min(b0, x##r);                                               \
+        z##r = W > 1 ? v_min(b0, z##r) : z##r;                                \
+    }
+
+#define KB_END(r)                                                             \
+    if (KB_HAS(r)) {                                                          \
+        v_store(KB_OUT(y, r), x##r);                                          \
+                                                                              \
+        if (W > 1) {                                                          \
+            v_store(KB_OUT(z, r), z##r);                                      \
+        }                                                                     \
+    }
 
 
-/* R0 and R1 pixels by W vectors; constants where this is inlined. */
+/*
+ * t->count tiles of R0 and R1 pixels by W vectors; constants where this is
+ * inlined.
+ */
 V_INL void
 kb_tile(const kb_tile_t *t, const int R0, const int R1, const int W)
 {
     V                     b0, b1, v;
-    float                *y = t->y;
-    int64_t               a, b, i, k, run, s1, s3, s5, vs, ys, fs;
-    const char           *f = t->fetch;
-    const float          *w, *p0, *p1, *pb, *add = t->add;
+    bool                  first;
+    float                *y = t->y, *y_half, *z, *z_half;
+    int64_t               n, a, b, i, k, run, s1, s3, s5, vs, ys, fs, pace;
+    const char           *f, *fetch = t->fetch;
+    const float          *x = t->x, *w, *p0, *p1, *q0, *q1, *pa, *pb, *pc;
+    const float          *add = t->add, *add_half;
     const maas_conv16_t  *c = t->c;
 
     s1 = c->xcol * (int64_t) sizeof(float);
@@ -61,132 +165,90 @@ kb_tile(const kb_tile_t *t, const int R0, const int R1, const int W)
     s5 = 5 * s1;
     vs = VL < MAAS_C16 ? VL : W > 1 ? c->wblock : 0;
     ys = VL < MAAS_C16 ? VL : c->yblock;
-    fs = vs * (int64_t) sizeof(float);
 
-    b0 = t->bias != NULL ? v_loads(t->bias, t->n) : v_zero();
-    b1 = t->bias != NULL && W > 1 ? v_loads(t->bias + VL, t->n - VL)
-                                  : v_zero();
+    for (n = t->count; n > 0; n--) {
+        y_half = y + t->yhalf;
+        z = y + ys;
+        z_half = z + t->yhalf;
 
-#define KB_START(r)  V  x##r = b0, z##r = b1;
-    KB_R(KB_START)
+        b0 = v_load(t->bias);
+        b1 = W > 1 ? v_load(t->bias + VL) : b0;
 
-#define KB_SUMS(r)                                                            \
-        if (KB_HAS(r)) {                                                      \
-            x##r = v_load(y + KB_OUT(r));                                     \
-                                                                              \
-            if (W > 1) {                                                      \
-                z##r = v_load(y + KB_OUT(r) + ys);                            \
-            }                                                                 \
+        KB_R(KB_START)
+
+        if (c->sums) {
+            KB_R(KB_SUMS)
         }
 
-#define KB_TOUCH(r)                                                           \
-        if (KB_HAS(r)) {                                                      \
-            __builtin_prefetch(p0 + KB_OUT(r));                               \
-                                                                              \
-            if (W > 1 && VL == MAAS_C16) {                                    \
-                __builtin_prefetch(p0 + KB_OUT(r) + ys);                      \
-            }                                                                 \
-        }
+        f = (const char *) (y + t->ystep);
+        fs = ys * (int64_t) sizeof(float);
+        pace = KB_LINE;
+        first = c->run == MAAS_C16;     /* planes have but few weights */
 
-    if (c->sums) {
-        KB_R(KB_SUMS)
+        w = t->w;
+        pa = x;
+        pb = x + c->skip;
+        run = t->run;
 
-    } else {
-        p0 = y;
-        KB_R(KB_TOUCH)
-    }
+        for (a = c->na; a > 0; ) {
+            for (b = c->nb; b > 0; b--, pb += c->xb) {
+                p0 = pb;
 
-    if (add != NULL && add != y) {
-        p0 = add;
-        KB_R(KB_TOUCH)
-    }
+                for (i = c->nc; i > 0; i--, p0 = pc) {
+                    p1 = p0 + t->xhalf;
+                    pc = p0 + c->xc;
 
-#define KB_STEP(r)                                                            \
-                    if (KB_HAS(r)) {                                          \
-                        v = v_set1(KB_AT(r < KB_HALF ? p0 : p1,               \
-                                         r % KB_HALF));                       \
-                        x##r = v_fma(v, b0, x##r);                            \
-                                                                              \
-                        if (W > 1) {                                          \
-                            z##r = v_fma(v, b1, z##r);                        \
-                        }                                                     \
+                    if (run % 4 == 0) {
+                        KB_RUN(4)
+                    } else {
+                        KB_RUN(1)
                     }
 
-    for (a = 0; a < c->na; a++) {
-        run = a + 1 < c->na ? c->run : c->last;
-        w = t->w + a * c->wa + c->b0 * c->nc * run * MAAS_C16;
-        pb = t->x + a * c->xa;
-
-        if (a == 0) {
-            run -= c->skip;
-            pb += c->skip;
-        } else {
-            w -= c->skip * MAAS_C16;
-        }
-
-        for (b = 0; b < c->nb; b++, pb += c->xb) {
-            for (i = 0; i < c->nc; i++) {
-                p0 = pb + i * c->xc;
-                p1 = p0 + t->xhalf;
-
-#pragma GCC unroll 4
-                for (k = 0; k < run; k++) {
-                    b0 = v_load(w);
-                    b1 = W > 1 ? v_load(w + vs) : b0;
-                    __builtin_prefetch(f, 0, 2);
-
-                    if (W > 1 && VL == MAAS_C16) {
-                        __builtin_prefetch(f + fs, 0, 2);
+                    if (first) {
+                        f = fetch;
+                        fs = vs * (int64_t) sizeof(float);
+                        pace = t->pace;
+                        first = false;
                     }
-
-                    KB_R(KB_STEP)
-                    w += MAAS_C16;
-                    f += t->pace;
-                    p0++;
-                    p1++;
                 }
             }
-        }
-    }
 
-#define KB_ADD(r)                                                             \
-        if (KB_HAS(r)) {                                                      \
-            x##r = v_add(x##r, v_load(add + KB_OUT(r)));                      \
-                                                                              \
-            if (W > 1) {                                                      \
-                z##r = v_add(z##r, v_load(add + KB_OUT(r) + ys));             \
-            }                                                                 \
-        }
+            if (--a == 0) {
+                break;
+            }
 
-#define KB_LIMIT(r)                                                           \
-        if (KB_HAS(r)) {                                                      \
-            x##r = v_min(b1, v_max(b0, x##r));                                \
-                                                                              \
-            if (W > 1) {                                                      \
-                z##r = v_min(b1, v_max(b0, z##r));                            \
-            }                                                                 \
+            pa += c->xa;
+            pb = pa;
+            run = c->run;
+            w += t->wnext;
+
+            if (a == 1) {
+                run = c->last;
+                w += t->wlast;
+            }
         }
 
-#define KB_END(r)                                                             \
-    if (KB_HAS(r)) {                                                          \
-        v_store(y + KB_OUT(r), x##r);                                         \
-                                                                              \
-        if (W > 1) {                                                          \
-            v_store(y + KB_OUT(r) + ys, z##r);                                \
-        }                                                                     \
-    }
+        if (add != NULL) {
+            add_half = add + t->yhalf;
+            KB_R(KB_ADD)
+            add += t->ystep;
+        }
 
-    if (add != NULL) {
-        KB_R(KB_ADD)
-    }
+        if (t->low) {
+            b0 = v_set1(c->lo);
+            KB_R(KB_LOW)
+        }
 
-    if (c->clip && !c->more) {
-        b0 = v_set1(c->lo);
-        b1 = v_set1(c->hi);
-        KB_R(KB_LIMIT)
-    }
+        if (t->high) {
+            b0 = v_set1(c->hi);
+            KB_R(KB_HIGH)
+        }
 
-    KB_R(KB_END)
+        KB_R(KB_END)
+        x += t->xstep;
+        y += t->ystep;
+        fetch += t->pass;
+    }
 }
 
 
@@ -204,18 +266,36 @@ static void (*const  kb_tiles[2][KB_HALF + 1][KB_HALF + 1])
     (const kb_tile_t *t) = { KB_TILES(KB_NAME) };
 
 
-V_INL void
-kb_pixels(kb_tile_t *t, int64_t r, int64_t p, int64_t r0, int64_t r1, int W)
+/* count tiles of r0 and r1 pixels, from pixel p of row r on. */
+static void
+kb_pixels(kb_tile_t *t, int64_t r, int64_t p, int64_t r0, int64_t r1, int W,
+    int64_t count)
 {
     int64_t               at;
     const maas_conv16_t  *c = t->c;
+
+    if (count == 0) {
+        return;
+    }
 
     at = r * c->yrow + p * MAAS_C16;
     t->x = t->x0 + r * c->xrow + p * c->xcol;
     t->y = t->y0 + at;
     t->add = t->add0 != NULL ? t->add0 + at : NULL;
+    t->count = count;
     kb_tiles[W - 1][r0][r1](t);
-    t->fetch += t->pass;
+    t->fetch += count * t->pass;
+}
+
+
+/* count tiles of n pixels, which follow each other in row r. */
+static void
+kb_row(kb_tile_t *t, int64_t r, int64_t p, int64_t n, int W, int64_t count)
+{
+    t->xstep = n * t->c->xcol;
+    t->ystep = n * MAAS_C16;
+    kb_pixels(t, r, p, maas_min(n, KB_HALF), maas_max(n - KB_HALF, 0), W,
+              count);
 }
 
 
@@ -223,36 +303,46 @@ kb_pixels(kb_tile_t *t, int64_t r, int64_t p, int64_t r0, int64_t r1, int W)
 static void
 kb_plane(kb_tile_t *t, int W)
 {
-    int64_t               r, p, n, tiles;
+    int64_t               r, n, more, tiles;
     const maas_conv16_t  *c = t->c;
 
     if (c->cols <= KB_HALF) {
         t->xhalf = c->xrow;
         t->yhalf = c->yrow;
-
-        for (r = 0; r + 2 <= c->rows; r += 2) {
-            kb_pixels(t, r, 0, c->cols, c->cols, W);
-        }
-
-        if (r < c->rows) {
-            kb_pixels(t, r, 0, c->cols, 0, W);
-        }
-
+        t->xstep = 2 * c->xrow;
+        t->ystep = 2 * c->yrow;
+        kb_pixels(t, 0, 0, c->cols, c->cols, W, c->rows / 2);
+        kb_pixels(t, c->rows - c->rows % 2, 0, c->cols, 0, W, c->rows % 2);
         return;
     }
 
     t->xhalf = KB_HALF * c->xcol;
     t->yhalf = KB_HALF * MAAS_C16;
+    tiles = (c->cols + 2 * KB_HALF - 1) / (2 * KB_HALF);
+    n = c->cols / tiles;
+    more = c->cols % tiles;             /* tiles of one pixel more */
 
     for (r = 0; r < c->rows; r++) {
-        tiles = (c->cols + 2 * KB_HALF - 1) / (2 * KB_HALF);
-
-        for (p = 0; p < c->cols; p += n, tiles--) {
-            n = (c->cols - p + tiles - 1) / tiles;
-            kb_pixels(t, r, p, maas_min(n, KB_HALF),
-                      maas_max(n - KB_HALF, 0), W);
-        }
+        kb_row(t, r, 0, n + 1, W, more);
+        kb_row(t, r, more * (n + 1), n, W, tiles - more);
     }
+}
+
+
+/* Where the weights of the parts of the chain lie, from w on. */
+static void
+kb_weights(kb_tile_t *t, const float *w)
+{
+    int64_t               first, above;
+    const maas_conv16_t  *c = t->c;
+
+    first = c->na > 1 ? c->run : c->last;
+    above = c->b0 * c->nc;
+
+    t->run = first - c->skip;
+    t->w = w + above * first * MAAS_C16;
+    t->wnext = c->wa - c->nb * c->nc * c->run * MAAS_C16;
+    t->wlast = above * (c->last - c->run) * MAAS_C16;
 }
 
 
@@ -273,28 +363,46 @@ kb_fetch(kb_tile_t *t, const float *from, int64_t n)
 }
 
 
+/* Bias and limits of channels from n on; zeros and none are as good. */
+static void
+kb_ends(kb_tile_t *t, int64_t n)
+{
+    const maas_conv16_t  *c = t->c;
+
+    v_store(t->bias, c->bias != NULL ? v_loads(c->bias + n, c->n - n)
+                                     : v_zero());
+    v_store(t->bias + VL, c->bias != NULL && c->n - n > VL
+                          ? v_loads(c->bias + n + VL, c->n - n - VL)
+                          : v_zero());
+
+    t->low = c->clip && !c->more && c->lo != -INFINITY;
+    t->high = c->clip && !c->more && c->hi != INFINITY;
+}
+
+
 void
 MAAS_K(conv16)(const maas_conv16_t *c)
 {
-    int64_t    n, at, step = maas_max(KB_CH, MAAS_C16);
-    kb_tile_t  t = { .c = c };
+    int64_t       n, at, step = maas_max(KB_CH, MAAS_C16);
+    kb_tile_t     t = { .c = c };
+    const float  *w;
 
     for (n = 0; n < c->n; n += step) {
         at = n / MAAS_C16 * c->yblock;
+        w = c->w + n / MAAS_C16 * c->wblock;
         t.x0 = c->x;
-        t.w = c->w + n / MAAS_C16 * c->wblock;
         t.y0 = c->y + at;
         t.add0 = c->add != NULL && !c->more ? c->add + at : NULL;
-        t.bias = c->bias != NULL ? c->bias + n : NULL;
-        t.n = (int) maas_min(c->n - n, step);
+        kb_weights(&t, w);
+        kb_ends(&t, n);
 
         if (n + step < c->n) {
-            kb_fetch(&t, t.w + step / MAAS_C16 * c->wblock,
+            kb_fetch(&t, w + step / MAAS_C16 * c->wblock,
                      c->na * c->nb * c->nc * c->run * MAAS_C16);
         } else if (c->ahead != NULL) {
             kb_fetch(&t, c->ahead + n / MAAS_C16 * c->wblock, c->nahead);
         } else {
-            kb_fetch(&t, t.w, 0);
+            kb_fetch(&t, w, 0);
         }
 
         kb_plane(&t, VL < MAAS_C16 || c->n - n > MAAS_C16 ? 2 : 1);
