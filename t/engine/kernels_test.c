@@ -230,6 +230,8 @@ test_products(bool t)
     bad += gemm_case(&s, t);
     s = (shape_t) { 6, 300, 300, 0, true, false, false };
     bad += gemm_case(&s, t);
+    s = (shape_t) { 25, 40, 1700, 3, true, true, false };
+    bad += gemm_case(&s, t);
 
     ok(bad == 0, "%s %s", maas_cpu_name(kt->level), t ? "gemmt" : "gemm");
 }

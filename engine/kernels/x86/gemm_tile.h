@@ -5,10 +5,12 @@
  *
  * A tile is KG_ROWS rows by two vectors, or by one where a matrix, or its
  * last columns, are no more.  Blocks: KG_KC of k, KG_MC rows,
- * then pairs of vectors, whose block of B stays in the first cache while
+ * then pairs of vectors, whose block of B stays in a near cache while
  * the rows pass.  Between blocks of k the partial sums lie in C, which
- * changes no bit of the chain.  The next block of B is fetched ahead: the
- * hardware does not guess that it lies K * 64 bytes further.
+ * changes no bit of the chain.  The next block of B is fetched ahead, to the
+ * second cache, as the first has no room for two: the hardware does not
+ * guess that it lies K * 64 bytes further.  Behind the last block comes what
+ * follows in memory, which is the next unit's.
  */
 
 #define KG_VPP  (MAAS_P16 / VL)     /* vectors of a panel */
@@ -87,10 +89,10 @@ kg_tile(const kg_tile_t *t, const int R, const int W, const bool T)
     for (k = 0; k < t->k; k++) {
         b0 = v_load(b);
         b1 = W > 1 ? v_load(b + vs) : b1;
-        __builtin_prefetch(f);
+        __builtin_prefetch(f, 0, 2);
 
         if (VL == MAAS_P16 && W > 1) {
-            __builtin_prefetch(f + vs);
+            __builtin_prefetch(f + vs, 0, 2);
         }
 
         b += MAAS_P16;
@@ -260,16 +262,18 @@ static void
 kg_block(const maas_gemm_t *g, kg_tile_t *t, int64_t i0, int64_t i1,
     int64_t k0, bool turned)
 {
-    int64_t  i, n, r, tiles, left, step;
+    int64_t  i, n, r, tiles, left, step, after;
 
     t->load = k0 != 0 || g->accumulate;
     step = maas_max(2 * VL, MAAS_P16);
+    after = k0 + t->k < g->k
+            ? (k0 + t->k) * MAAS_P16
+            : (g->n + MAAS_P16 - 1) / MAAS_P16 * MAAS_P16 * g->k;
 
     for (n = 0; n < g->n; n += step) {
         t->n = (int) maas_min(g->n - n, step);
         t->b = g->b + n * g->k + k0 * MAAS_P16;
-        t->next = n + step < g->n ? t->b + step * g->k
-                  : g->b + (k0 + t->k < g->k ? k0 + t->k : 0) * MAAS_P16;
+        t->next = n + step < g->n ? t->b + step * g->k : g->b + after;
         t->bias = g->bias != NULL && k0 == 0 ? g->bias + n : NULL;
         t->after = g->after != NULL && k0 + t->k == g->k ? g->after + n
                                                          : NULL;

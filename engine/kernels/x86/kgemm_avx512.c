@@ -13,7 +13,7 @@
 #define MAAS_ISA  avx512
 
 #define KG_ROWS   12
-#define KG_KC     192
+#define KG_KC     768
 #define KG_THIN2  8
 #define KG_R(F)   F(0) F(1) F(2) F(3) F(4) F(5) F(6) F(7) F(8) F(9) F(10) F(11)
 
