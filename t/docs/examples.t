@@ -88,6 +88,7 @@ sub configuration {
     my $temp = join '', map { "${_}_temp_path $p/temp/$_; " }
                         qw(client_body proxy fastcgi uwsgi scgi);
 
+    $temp .= "access_log $p/logs/access.log; ";
     $text =~ s/http \{/http { $temp/;
 
     return $user . "pid $p/logs/nginx.pid;\nerror_log $p/logs/error.log;\n"
