@@ -123,6 +123,13 @@ qp_init(qp_t *q, const qp_attr_t *at, const maas_tensor_t *a)
     q->mb = q->mblocks != 0 ? (q->m + q->mblocks - 1) / q->mblocks : 1;
     q->nblocks = (at->n + q->nb - 1) / q->nb;
 
+    /* and an even number of them, for two threads */
+    if (q->nblocks > 1 && (q->nblocks & q->mblocks & 1)) {
+        q->nb = (at->n + q->nblocks) / (q->nblocks + 1);
+        q->nb = (q->nb + MAAS_Q16 - 1) / MAAS_Q16 * MAAS_Q16;
+        q->nblocks = (at->n + q->nb - 1) / q->nb;
+    }
+
     q->a = raise ? maas_align((size_t) (q->mb * at->k), MAAS_ALIGN) : 0;
     q->c = maas_align((size_t) (q->mb * q->nb) * 4, MAAS_ALIGN);
     q->sums = maas_align((size_t) q->nb * 4, MAAS_ALIGN);

@@ -21,6 +21,7 @@ typedef struct {
     int64_t        lda, ldc;
     const uint8_t *a;
     const int8_t  *b[2];
+    const int8_t  *next[2];         /* the blocks of B after these */
     int32_t       *c;
     bool           add;
 } kq_tile_t;
@@ -69,6 +70,7 @@ kq_tile(const kq_tile_t *t, const int R, const int W)
     QB              b0, b1;
     int64_t         k, lda = t->lda, whole = t->k / 4 * 4;
     const int8_t   *p0 = t->b[0], *p1 = t->b[1];
+    const int8_t   *f0 = t->next[0], *f1 = t->next[1];
     const uint8_t  *a0, *a3, *a6, *a9;
 
 #define KQ_START(r)                                                           \
@@ -83,6 +85,12 @@ kq_tile(const kq_tile_t *t, const int R, const int W)
     for (k = 0; k < whole; k += 4) {
         b0 = q_load(p0 + k * MAAS_Q16);
         b1 = W > 1 ? q_load(p1 + k * MAAS_Q16) : b0;
+        __builtin_prefetch(f0 + k * MAAS_Q16, 0, 2);
+
+        if (W > 1 && KQ_COLS == MAAS_Q16) {
+            __builtin_prefetch(f1 + k * MAAS_Q16, 0, 2);
+        }
+
         KQ_R(KQ_STEP4)
     }
 
@@ -124,17 +132,39 @@ static void (*const  kq_tiles[2][KQ_ROWS])(const kq_tile_t *t) = {
 };
 
 
-/* All rows of the columns from n on, k [k0, k0 + t->k); half a tile wide. */
+/* Where column n lies from k0 on. */
+static const int8_t *
+kq_at(const maas_qgemm_t *g, int64_t n, int64_t k0)
+{
+    return g->b + n / MAAS_Q16 * maas_q16_panel(g->k) + MAAS_Q16_HEAD
+           + k0 * MAAS_Q16 + n % MAAS_Q16 * 4;
+}
+
+
+/*
+ * All rows of the columns from n on, k [k0, k0 + t->k); half a tile wide.
+ * What comes next is fetched ahead: the next columns, the next k of the
+ * first ones, or behind the last block the panels of the next unit.
+ */
 static void
 kq_rows(const maas_qgemm_t *g, kq_tile_t *t, int64_t n, int64_t k0, bool half)
 {
-    int64_t  i, r, at, left = g->m, tiles = (g->m + KQ_ROWS - 1) / KQ_ROWS;
+    int64_t  i, r, to, k1 = k0, left = g->m;
+    int64_t  tiles = (g->m + KQ_ROWS - 1) / KQ_ROWS;
+
+    to = n + 2 * KQ_COLS;
+
+    if (to >= g->n) {
+        k1 = k0 + t->k < g->k ? k0 + t->k : 0;
+        to = k1 != 0 ? 0 : (g->n + MAAS_Q16 - 1) / MAAS_Q16 * MAAS_Q16;
+    }
 
     for (int w = 0; w < (half ? 1 : 2); w++) {
-        at = n + w * KQ_COLS;
-        t->b[w] = g->b + at / MAAS_Q16 * maas_q16_panel(g->k) + MAAS_Q16_HEAD
-                  + k0 * MAAS_Q16 + at % MAAS_Q16 * 4;
+        t->b[w] = kq_at(g, n + w * KQ_COLS, k0);
     }
+
+    t->next[0] = kq_at(g, to, k1);
+    t->next[1] = kq_at(g, to + KQ_COLS, k1);
 
     for (i = 0; i < g->m; i += r) {
         r = (left + tiles - 1) / tiles;
