@@ -103,4 +103,19 @@ quant_one(float v, int32_t zero, int32_t lo, int32_t hi)
     return r.i - 0x4b400000 + zero;
 }
 
+
+/*
+ * Scale and zero point of values in [lo, hi], which is widened to hold 0: its
+ * image is the zero point.  A range of nothing but 0 has the scale 1.
+ */
+static inline uint8_t
+quant_dynamic(float lo, float hi, float *scale)
+{
+    lo = lo > 0 ? 0 : lo;
+    hi = hi < 0 ? 0 : hi;
+    *scale = hi == lo ? 1 : (hi - lo) / 255;
+
+    return (uint8_t) quant_one(0 - lo / *scale, 0, 0, 255);
+}
+
 #endif

@@ -476,10 +476,6 @@ dynamic_setup(maas_setup_t *u)
 }
 
 
-/*
- * The range is widened to hold 0, whose image is the zero point.  A range
- * of nothing but 0 has the scale 1.
- */
 static maas_status_t
 dynamic_run(const maas_step_t *s, maas_slot_t *slot, int64_t first,
     int64_t last)
@@ -498,12 +494,9 @@ dynamic_run(const maas_step_t *s, maas_slot_t *slot, int64_t first,
     if (n > 0) {
         lo = s->k->reduce[MAAS_R_MIN](x, n);
         hi = s->k->reduce[MAAS_R_MAX](x, n);
-        lo = lo > 0 ? 0 : lo;
-        hi = hi < 0 ? 0 : hi;
     }
 
-    scale = hi == lo ? 1 : (hi - lo) / 255;
-    zero = (uint8_t) quant_one(0 - lo / scale, 0, 0, 255);
+    zero = quant_dynamic(lo, hi, &scale);
 
     if (s->n_out > 1 && s->out[1].dtype != MAAS_NODTYPE) {
         *(float *) s->out[1].data = scale;

@@ -474,6 +474,8 @@ static const spelling_t  spellings[] = {
     { "vector", spell_vector, 0, "MatMul", 2, NULL, true },
     { "vector, two post-ops", spell_vector, 1, "MatMul", 2, NULL, true },
     { "quantised", spell_quantized, 0, "QMatMul", 1, "Cast", true },
+    { "quantised, the range", spell_quantized, 0, "DynamicRange", 1,
+      "DynamicQuantizeLinear", true },
     { "quantised, columns", spell_quantized, 1, "QMatMul", 1, "Cast", true },
     { "quantised, sums in use", spell_quantized, 2, "QMatMul", 1,
       "MatMulInteger", true },

@@ -7,6 +7,11 @@
  *
  * where the scale is one element, or one for each column.  Both round the
  * same numbers, so that no bit of the result differs.
+ *
+ * DynamicQuantizeLinear becomes two nodes whose work threads share:
+ *
+ *   scale, zero = maas.DynamicRange(x)
+ *   y = maas.DynamicQuantize(x, scale, zero)
  */
 
 #include "graph/pass/pass.h"
@@ -192,6 +197,61 @@ qmatmul_node(maas_pass_t *p, uint32_t i, qmatmul_row_t *done,
 
 
 static maas_status_t
+qmatmul_emit(maas_pass_t *p, const char *op, maas_str_t name,
+    const maas_vid_t *in, uint32_t n_in, const maas_vid_t *out,
+    uint32_t n_out)
+{
+    maas_node_t      *n;
+    const maas_op_t  *row;
+
+    row = maas_op_find(maas_str("maas"), (maas_str_t) { op, strlen(op) });
+    if (row == NULL) {
+        return maas_err(p->err, MAAS_EINTERNAL, "a pass needs %s", op);
+    }
+
+    n = maas_graph_node(p->g, row, NULL, 0, in, n_in, out, n_out);
+    if (n == NULL) {
+        return maas_err_nomem(p->err);
+    }
+
+    n->name = name;
+    return MAAS_OK;
+}
+
+
+static maas_status_t
+qmatmul_dynamic(maas_pass_t *p, uint32_t i)
+{
+    maas_vid_t    in[3], out[3];
+    maas_str_t    name;
+    maas_node_t  *n = &p->g->node[i];
+
+    if (!maas_pass_is(n, "DynamicQuantizeLinear") || n->n_out != 3
+        || n->n_post != 0)
+    {
+        return MAAS_OK;
+    }
+
+    for (int j = 0; j < 3; j++) {
+        out[j] = n->out[j];
+
+        if (out[j] == MAAS_NOVAL) {
+            return MAAS_OK;
+        }
+    }
+
+    in[0] = n->in[0];
+    in[1] = out[1];
+    in[2] = out[2];
+    name = n->name;
+    maas_pass_delete(n);
+
+    MAAS_TRY(qmatmul_emit(p, "DynamicRange", name, in, 1, out + 1, 2));
+    return qmatmul_emit(p, "DynamicQuantize", name, in, 3, out, 1);
+}
+
+
+static maas_status_t
 qmatmul_run(maas_pass_t *p)
 {
     uint32_t        n = p->g->n_node, n_done = 0;
@@ -203,6 +263,8 @@ qmatmul_run(maas_pass_t *p)
     }
 
     for (uint32_t i = 0; i < n; i++) {
+        MAAS_TRY(qmatmul_dynamic(p, i));
+
         if (qmatmul_match(p, &p->g->node[i])) {
             MAAS_TRY(qmatmul_node(p, i, done, &n_done));
         }
