@@ -140,49 +140,23 @@ maxpool_blocked_band(const maas_step_t *s, maas_slot_t *slot,
 }
 
 
-/* Taps [*lo, *hi) of n that start at `at` and lie in [0, size). */
-static void
-pb_inside(int64_t at, int64_t n, int64_t d, int64_t size, int64_t *lo,
-    int64_t *hi)
-{
-    for (*lo = 0; *lo < n && at + *lo * d < 0; (*lo)++) { /* void */ }
-    for (*hi = n; *hi > *lo && at + (*hi - 1) * d >= size; (*hi)--) {
-        /* void */
-    }
-}
-
-
-/* Taps of position `at` that count when pads do. */
-static int64_t
-pb_count(int64_t at, int64_t k, int64_t size, int64_t p0, int64_t p1)
-{
-    return maas_min(at + k, size + p1) - maas_max(at, -p0);
-}
-
-
-/* Row oy, which holds sums, to averages; the operator has no dilation. */
+/* Row oy, which holds sums, to averages. */
 static void
 pb_divide(const maas_win16_t *p, const maas_window_t *w, int64_t oy,
     bool pads)
 {
     int      l = w->nd - 1;
     float   *y;
-    int64_t  ox, iy, ix, k0, k1, x0, x1, n;
+    int64_t  rows = l > 0 ? maas_pool_count(w, 0, oy, pads) : 1, ix, n;
 
-    iy = oy * p->sh - p->ph;
-    pb_inside(iy, p->kh, 1, p->ih, &k0, &k1);
-
-    for (ox = 0; ox < p->ow; ox++) {
+    for (int64_t ox = 0; ox < p->ow; ox++) {
         ix = ox * p->sw - p->pw;
-        pb_inside(ix, p->kw, 1, p->iw, &x0, &x1);
-
-        n = pads ? pb_count(ix, p->kw, p->iw, p->pw, w->p1[l])
-                   * (l > 0 ? pb_count(iy, p->kh, p->ih, p->ph, w->p1[0]) : 1)
-                 : (k1 - k0) * (x1 - x0);
+        n = ix >= 0 && ix + (p->kw - 1) * p->dw < p->iw
+            ? p->kw : maas_pool_count(w, l, ox, pads);
         y = p->y + (oy * p->ow + ox) * MAAS_C16;
 
         for (int c = 0; c < MAAS_C16; c++) {
-            y[c] /= (float) n;
+            y[c] /= (float) (rows * n);
         }
     }
 }

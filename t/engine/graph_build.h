@@ -136,7 +136,7 @@ node(build_t *b, const char *op, maas_str_t out, uint32_t n_in, ...)
     n->n_out = 1;
     n->in = maas_arena_array(b->a, n_in + 1, sizeof(maas_str_t));
     n->out = maas_arena_dup(b->a, &out, sizeof(out));
-    n->attr = maas_arena_array(b->a, 4, sizeof(maas_raw_attr_t));
+    n->attr = maas_arena_array(b->a, 8, sizeof(maas_raw_attr_t));
 
     va_start(args, n_in);
 

@@ -216,16 +216,18 @@ static void
 net_pool(net_t *t)
 {
     img_t             x = net_pick(t);
-    int64_t           s = x.half < 2 && rnd(t->b, 2) ? 2 : 1;
+    int64_t           d, s = x.half < 2 && rnd(t->b, 2) ? 2 : 1;
     build_t          *b = t->b;
     maas_str_t        y = net_add(t, x.c, x.half + (s == 2));
     uint32_t          max = rnd(b, 2);
     maas_raw_node_t  *n;
 
     n = node(b, max ? "MaxPool" : "AveragePool", y, 1, x.name);
+    d = rnd(b, 3) == 0 ? 2 : 1;
     attr_ints(b, n, "kernel_shape", 2, 3);
     attr_ints(b, n, "strides", 2, s);
-    attr_ints(b, n, "pads", 4, 1);
+    attr_ints(b, n, "dilations", 2, d);
+    attr_ints(b, n, "pads", 4, d);
 
     if (!max && rnd(b, 2)) {
         attr_int(n, "count_include_pad", 1);
@@ -417,10 +419,11 @@ net_model(maas_arena_t *a, uint64_t seed)
         net_binary, net_binary, net_pool, net_concat, net_norm, net_dense
     };
 
-    net_t       t = { .b = model_begin(a, seed) };
-    build_t    *b = t.b;
-    maas_str_t  name;
-    uint32_t    n_out;
+    net_t              t = { .b = model_begin(a, seed) };
+    build_t           *b = t.b;
+    maas_str_t         name;
+    uint32_t           n_out;
+    maas_raw_model_t  *m;
 
     if (seed == 0) {
         return wide_model(a);
@@ -443,7 +446,9 @@ net_model(maas_arena_t *a, uint64_t seed)
         }
     }
 
-    return model_end(b);
+    m = model_end(b);
+    m->opset->version = 19;             /* dilations of averages */
+    return m;
 }
 
 

@@ -569,8 +569,8 @@ class Operators:
             else [self.int(1, 3) for _ in range(nd)]
         attr = dict(kernel_shape=k, strides=s)
         d = [1] * nd
-        if self.chance(.15) and kind != 'average' \
-                and (kind == 'conv' or self.opset >= 10):
+        if self.chance(.15) and self.opset >= {
+                'conv': 9, 'max': 10, 'average': 19}[kind]:
             attr['dilations'] = d = [self.int(1, 3) for _ in range(nd)]
         span = [(a - 1) * b + 1 for a, b in zip(k, d)]
         if self.chance(.15) and max(d) == 1 and all(
