@@ -86,14 +86,15 @@ class Server:
                                   % (name, name) for name in models)})
 
     def __enter__(self):
+        env = dict(os.environ, PATH=os.environ['PATH'] + ':/usr/sbin:/sbin')
+        if env.get('MAAS_PRELOAD'):     # a sanitizer, of the module
+            env['LD_PRELOAD'] = env['MAAS_PRELOAD']
         p = subprocess.run([os.environ.get('MAAS_NGINX') or 'nginx',
                             '-p', self.prefix + '/',
                             '-c', self.prefix + '/conf/nginx.conf',
                             '-e', 'logs/error.log'],
-                           env=dict(os.environ, PATH=os.environ['PATH']
-                                    + ':/usr/sbin:/sbin'),
-                           stdin=subprocess.DEVNULL, capture_output=True,
-                           text=True)
+                           env=env, stdin=subprocess.DEVNULL,
+                           capture_output=True, text=True)
         if p.returncode != 0:
             shutil.rmtree(self.prefix, ignore_errors=True)
             raise AssertionError('nginx does not start: ' + p.stderr.strip())
