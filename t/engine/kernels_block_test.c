@@ -112,7 +112,8 @@ conv_make(maas_conv16_t *c, const conv_t *t)
         .yrow = t->cols * 16, .yblock = pixels * 16,
         .wa = t->k * t->k * lane * 16, .wblock = nw,
         .ahead = t->add ? w : NULL, .nahead = t->add ? nw : 0,
-        .clip = t->clip, .lo = -0.5f, .hi = 0.75f
+        .clip = t->clip, .lo = t->n % 16 == 0 ? -INFINITY : -0.5f,
+        .hi = t->cols % 3 == 1 ? INFINITY : 0.75f
     };
 
     return ny;
