@@ -178,8 +178,8 @@ typedef struct {
  * each over some of a: `more` leaves the sums in y, `sums` goes on with them.
  *
  * While a piece is computed, `nahead` floats from `ahead` on (and from the
- * places of the further blocks) are fetched into the second cache, evenly,
- * as weights that come in a burst are waited for.
+ * places of the further blocks) are fetched, evenly, as weights that come in
+ * a burst are waited for.
  */
 typedef struct {
     const float  *x;            /* first tap of the first pixel */

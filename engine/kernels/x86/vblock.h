@@ -11,7 +11,7 @@
  *
  * Fetched ahead, a line or two with each weight: during the first run of a
  * tile the places of the next tile's outputs, then the weights of the next
- * channels, which pass from the second cache.
+ * channels.
  *
  * Windows (depthwise, maximum) and sums are in vwindow.h.
  */
@@ -89,10 +89,10 @@ typedef struct {
     KB_STEPS();                                                               \
     b0 = v_load(w + (i) * MAAS_C16);                                          \
     b1 = W > 1 ? v_load(w + vs + (i) * MAAS_C16) : b0;                        \
-    __builtin_prefetch(f, 0, 2);                                              \
+    __builtin_prefetch(f);                                                    \
                                                                               \
     if (W > 1 && VL == MAAS_C16) {                                            \
-        __builtin_prefetch(f + fs, 0, 2);                                     \
+        __builtin_prefetch(f + fs);                                           \
     }                                                                         \
                                                                               \
     f += pace;                                                                \
