@@ -295,6 +295,14 @@ kb_qscale(const kb_t *b)
 
 
 static void
+kb_unpack16(const kb_t *b)
+{
+    b->k->unpack16(b->y, (const int8_t *) b->x, b->w, b->w + MAAS_P16,
+                   KB_ROW / MAAS_P16);
+}
+
+
+static void
 kb_quantize(const kb_t *b)
 {
     b->k->quantize((uint8_t *) b->y, b->x, 0.01f, 128, KB_ROW);
@@ -386,12 +394,10 @@ kb_layer_norm(const kb_t *b)
 static void
 kb_norm_back(const kb_t *b)
 {
-    float  stats[2];
+    float  stats[2 * KB_ROW / 64];
 
-    for (int i = 0; i < KB_ROW; i += (int) b->n) {
-        b->k->layer_norm_back(b->y + i, b->x + KB_ROW + i, b->x + i, b->w,
-                              b->n, 1e-5f, stats);
-    }
+    b->k->layer_norm_back(b->y, b->x + KB_ROW, b->x, b->w, KB_ROW / b->n,
+                          b->n, 1e-5f, stats);
 }
 
 
@@ -519,6 +525,7 @@ static const kb_row_t  kb_rows[] = {
     { "qgemm 16x768x768", kb_qgemm, 0, 16, 768, 768, 0 },
     { "qfix", kb_qfix, 0, 0, 0, 0, 12 },
     { "qscale", kb_qscale, 0, 0, 0, 0, 12 },
+    { "unpack16", kb_unpack16, 0, 0, 0, 0, 5 },
     { "quantize", kb_quantize, 0, 0, 0, 0, 5 },
     { "qsum", kb_qsum, 0, 0, 0, 0, 1 },
     { "pack_p16", kb_pack, 0, 0, 0, 0, 8 },

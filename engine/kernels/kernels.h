@@ -51,6 +51,13 @@ typedef enum {
      * not: no kernel lets them reach a result.
      */
     MAAS_FMT_C16,
+    /*
+     * P16 of a float32 matrix whose columns were 8-bit numbers: of each panel
+     * 16 scales and 16 zero points, float32, then element (k, n) as an int8
+     * at k * 16 + n % 16; unpack16() makes float32 of it.  uint8 is stored
+     * less 128, and so is its zero point.
+     */
+    MAAS_FMT_P16Q8,
     MAAS_FMTS
 } maas_format_t;
 
@@ -74,10 +81,35 @@ maas_q16_panel(int64_t k)           /* bytes; k < 2^56 */
 #define MAAS_P16  16
 #define MAAS_C16  16
 
+#define MAAS_P16Q8_HEAD  128
+
+static inline int64_t
+maas_p16q8_panel(int64_t k)         /* bytes; k < 2^56 */
+{
+    return MAAS_P16Q8_HEAD + k * MAAS_P16;
+}
+
+static inline bool
+maas_format_panels(unsigned format)
+{
+    return format == MAAS_FMT_P16 || format == MAAS_FMT_P16Q8;
+}
+
 static inline size_t
 maas_p16_elems(int64_t k, int64_t n)
 {
     return (size_t) ((n + 15) / 16) * 16 * (size_t) k;
+}
+
+
+/* Bytes of the panels of a k x n matrix. */
+static inline size_t
+maas_format_bytes(unsigned format, int64_t k, int64_t n)
+{
+    return format == MAAS_FMT_P16Q8
+           ? (size_t) ((n + MAAS_P16 - 1) / MAAS_P16)
+             * (size_t) maas_p16q8_panel(k)
+           : maas_p16_elems(k, n) * sizeof(float);
 }
 
 
@@ -97,6 +129,13 @@ typedef enum {
     MAAS_U_AFFINE,                      /* a * x + b */
     MAAS_U_SWISH,                       /* x * sigmoid(a * x + b * x^3) */
     MAAS_U_MISH,                        /* x * tanh(log(1 + exp(x))) */
+    /*
+     * To 8 bits and back: x / a, half to even, within the numbers that with
+     * the zero point b make 0 .. 255, or -128 .. 127; times a.  NaN gives the
+     * least.
+     */
+    MAAS_U_QDQ_U8,
+    MAAS_U_QDQ_I8,
     MAAS_UNARIES
 } maas_unary_t;
 
@@ -330,13 +369,14 @@ typedef struct maas_kernels_s {
         int64_t n, float a, float b);
 
     /*
-     * The gradient of layer_norm by x, of a row: with g = dy * gamma,
-     * h = (x - mean) * inv_std and means over the row,
-     * (g - mean(g) - h * mean(g h)) * inv_std.  stats: mean and inv_std.
-     * dx may be dy or x.
+     * The gradient of layer_norm by x, of rows that follow each other: with
+     * g = dy * gamma, h = (x - mean) * inv_std and means over the row,
+     * (g - mean(g) - h * mean(g h)) * inv_std.  stats: of each row its mean
+     * and inv_std.  dx may be dy or x.
      */
     void (*layer_norm_back)(float *dx, const float *dy, const float *x,
-        const float *gamma, int64_t n, float eps, float *stats);
+        const float *gamma, int64_t rows, int64_t n, float eps,
+        float *stats);
 
     /*
      * Its gradients by gamma and beta, of n columns: sums over rows, each a
@@ -419,6 +459,10 @@ typedef struct maas_kernels_s {
     /* y = x + f * sum[i] [+ r * zero[i]], wrapping; y may be x. */
     void (*qfix)(int32_t *y, const int32_t *x, const int32_t *sum, int32_t f,
         const int32_t *zero, int32_t r, int64_t n);
+
+    /* n rows of a panel of MAAS_FMT_P16Q8: y = (x - zero) * scale. */
+    void (*unpack16)(float *y, const int8_t *x, const float *scale,
+        const float *zero, int64_t n);
 
     /* y = x * scale[i * step], x rounded to float32 first; step 0 or 1. */
     void (*qscale)(float *y, const int32_t *x, const float *scale, int step,

@@ -35,8 +35,9 @@
     X(NEG, neg, l) X(FLOOR, floor, l) X(CEIL, ceil, l) X(ROUND, round, l)     \
     X(RELU, relu, l) X(CLIP, clip, l) X(LEAKY, leaky, l) X(ELU, elu, l)       \
     X(HSIGMOID, hsigmoid, l) X(HSWISH, hswish, l) X(SILU, silu, l)            \
-    X(GELU, gelu, l) X(SOFTPLUS, softplus, l) X(AFFINE, affine, l)      \
-    X(SWISH, swish, l) X(MISH, mish, l)
+    X(GELU, gelu, l) X(SOFTPLUS, softplus, l) X(AFFINE, affine, l)            \
+    X(SWISH, swish, l) X(MISH, mish, l) X(QDQ_U8, qdq_u8, l)                  \
+    X(QDQ_I8, qdq_i8, l)
 
 #define MAAS_K_BINARIES(X, l)                                                 \
     X(ADD, add, l) X(SUB, sub, l) X(MUL, mul, l) X(DIV, div, l)               \
@@ -87,8 +88,8 @@
         const float *gamma, const float *beta, int64_t n, float eps,          \
         float *mean, float *inv_std);                                         \
     void maas_k_f32_layer_norm_back_##l(float *dx, const float *dy,           \
-        const float *x, const float *gamma, int64_t n, float eps,             \
-        float *stats);                                                        \
+        const float *x, const float *gamma, int64_t rows, int64_t n,          \
+        float eps, float *stats);                                             \
     void maas_k_f32_layer_norm_sums_##l(float *dgamma, float *dbeta,          \
         const float *dy, const float *x, int64_t ld, const float *stats,      \
         int64_t rows, int64_t n);                                             \
@@ -128,6 +129,8 @@
         int32_t f, const int32_t *zero, int32_t r, int64_t n);                \
     void maas_k_q8_scale_##l(float *y, const int32_t *x, const float *scale,  \
         int step, int64_t n);                                                 \
+    void maas_k_q8_unpack16_##l(float *y, const int8_t *x,                    \
+        const float *scale, const float *zero, int64_t n);                    \
     void maas_k_q8_quantize_##l(uint8_t *y, const float *x, float scale,      \
         int32_t zero, int64_t n);                                             \
     uint32_t maas_k_q8_sum_##l(const uint8_t *x, int64_t n);                  \

@@ -57,6 +57,7 @@
         .affine16 = maas_k_f32_affine16_##l,                                  \
         .qgemm = maas_k_q8_gemm_##l,                                          \
         .qfix = maas_k_q8_fix_##l,                                            \
+        .unpack16 = maas_k_q8_unpack16_##l,                                   \
         .qscale = maas_k_q8_scale_##l,                                        \
         .quantize = maas_k_q8_quantize_##l,                                   \
         .qsum = maas_k_q8_sum_##l,                                            \
@@ -88,6 +89,7 @@ static const char *const  kt_format_names[MAAS_FMTS] = {
     [MAAS_FMT_PLAIN] = "plain",
     [MAAS_FMT_P16] = "p16",
     [MAAS_FMT_C16] = "c16",
+    [MAAS_FMT_P16Q8] = "p16q8",
 };
 
 

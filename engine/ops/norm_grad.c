@@ -108,17 +108,17 @@ ng_run(const maas_step_t *s, maas_slot_t *slot, int64_t first, int64_t last)
     norm_rows(a, &s->in[1], &rows, &n);
     last = maas_min(last, rows);
 
-    for (int64_t u = first; u < last; u++) {
-        if (s->in[0].dtype == MAAS_F64) {
-            ng_row_f64(s, u, n, (double) a->epsilon);
+    if (s->in[0].dtype == MAAS_F32 && first < last) {
+        s->k->layer_norm_back((float *) s->out[0].data + first * n,
+                              (const float *) s->in[0].data + first * n,
+                              (const float *) s->in[1].data + first * n,
+                              s->in[2].data, last - first, n, a->epsilon,
+                              (float *) s->out[1].data + 2 * first);
+        return MAAS_OK;
+    }
 
-        } else {
-            s->k->layer_norm_back((float *) s->out[0].data + u * n,
-                                  (const float *) s->in[0].data + u * n,
-                                  (const float *) s->in[1].data + u * n,
-                                  s->in[2].data, n, a->epsilon,
-                                  (float *) s->out[1].data + 2 * u);
-        }
+    for (int64_t u = first; u < last; u++) {
+        ng_row_f64(s, u, n, (double) a->epsilon);
     }
 
     return MAAS_OK;

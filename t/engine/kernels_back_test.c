@@ -210,10 +210,10 @@ test_norm_back(void)
         fill(dy, n, n % 11 == 0);
         fill(got, n + GUARD, false);
         memcpy(want, got, sizeof(float) * (size_t) (n + GUARD));
-        kt->layer_norm_back(got, dy, x, w, n, 1e-3f, s1);
+        kt->layer_norm_back(got, dy, x, w, 1, n, 1e-3f, s1);
 
         if (kt->level != MAAS_CPU_V2) {
-            ref->layer_norm_back(want, dy, x, w, n, 1e-3f, s0);
+            ref->layer_norm_back(want, dy, x, w, 1, n, 1e-3f, s0);
             bad += differ(got, want, n + GUARD, "layer_norm_back");
             bad += differ(s1, s0, 2, "its statistics");
         }
@@ -223,14 +223,42 @@ test_norm_back(void)
         }
 
         memcpy(want, dy, sizeof(float) * (size_t) n);
-        kt->layer_norm_back(want, want, x, w, n, 1e-3f, s1);
+        kt->layer_norm_back(want, want, x, w, 1, n, 1e-3f, s1);
         bad += differ(want, got, n, "in place of dy");
         memcpy(want, x, sizeof(float) * (size_t) n);
-        kt->layer_norm_back(want, dy, want, w, n, 1e-3f, s1);
+        kt->layer_norm_back(want, dy, want, w, 1, n, 1e-3f, s1);
         bad += differ(want, got, n, "in place of x");
     }
 
     ok(bad == 0, "%s layer_norm_back", maas_cpu_name(kt->level));
+}
+
+
+/* Rows in one call are the rows one by one. */
+static void
+test_norm_back_rows(void)
+{
+    int    bad = 0;
+    float  s0[2 * 19], s1[2 * 19], *want = b0 + 2000, *got = b1;
+
+    for (int n = 1; n <= 100; n += 9) {
+        for (int rows = 1; rows <= 19; rows += 3) {
+            fill(bx, rows * n, false);
+            fill(bw, n, false);
+            fill(b0, rows * n, false);
+            kt->layer_norm_back(got, b0, bx, bw, rows, n, 1e-3f, s1);
+
+            for (int r = 0; r < rows; r++) {
+                kt->layer_norm_back(want + r * n, b0 + r * n, bx + r * n, bw,
+                                    1, n, 1e-3f, s0 + 2 * r);
+            }
+
+            bad += differ(got, want, rows * n, "rows of layer_norm_back");
+            bad += differ(s1, s0, 2 * rows, "their statistics");
+        }
+    }
+
+    ok(bad == 0, "%s layer_norm_back, rows", maas_cpu_name(kt->level));
 }
 
 
@@ -350,6 +378,7 @@ main(void)
         }
 
         test_norm_back();
+        test_norm_back_rows();
         test_norm_sums();
         test_lstm();
     }

@@ -99,6 +99,8 @@ static const unary_t  unaries[] = {
     { "hsigmoid", MAAS_U_HSIGMOID, NULL, 0, 2.4e-7, 0.2f, 0.5f },
     { "hswish", MAAS_U_HSWISH, NULL, 0, 2.4e-7, 0, 0 },
     { "affine", MAAS_U_AFFINE, NULL, 0, 2.4e-7, 1.7f, -0.3f },
+    { "qdq_u8", MAAS_U_QDQ_U8, NULL, 0, 0, 0.37f, 113 },
+    { "qdq_i8", MAAS_U_QDQ_I8, NULL, 0, 0, 0.037f, -5 },
 };
 
 

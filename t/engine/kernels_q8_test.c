@@ -164,6 +164,40 @@ test_rows(const char *name)
 }
 
 
+/* Beside the formula of DequantizeLinear, in the order of its roundings. */
+static void
+test_unpack(const char *name)
+{
+    int            bad = 0;
+    float          y[MAAS_P16 * 33 + 1], zero[MAAS_P16], scale[MAAS_P16], v;
+    int8_t         x[MAAS_P16 * 33];
+    const int64_t  sizes[] = { 0, 1, 2, 7, 33 };
+
+    for (int i = 0; i < MAAS_P16 * 33; i++) {
+        x[i] = (int8_t) (rnd() * 128);
+    }
+
+    for (int i = 0; i < MAAS_P16; i++) {
+        zero[i] = (float) (int8_t) (rnd() * 128);
+        scale[i] = rnd();
+    }
+
+    for (size_t i = 0; i < maas_nelts(sizes); i++) {
+        y[MAAS_P16 * sizes[i]] = 77;
+        kt->unpack16(y, x, scale, zero, sizes[i]);
+        bad += y[MAAS_P16 * sizes[i]] != 77;
+
+        for (int64_t j = 0; j < MAAS_P16 * sizes[i]; j++) {
+            v = (float) ((int32_t) x[j] - (int32_t) zero[j % MAAS_P16])
+                * scale[j % MAAS_P16];
+            bad += memcmp(&v, &y[j], sizeof(v)) != 0;
+        }
+    }
+
+    ok(bad == 0, "%s: a panel of 8-bit numbers becomes float32", name);
+}
+
+
 int
 main(void)
 {
@@ -196,6 +230,7 @@ main(void)
         if (kt != NULL) {
             test_gemm(&(variant_t) { maas_cpu_name(level), kt->qgemm, true });
             test_rows(maas_cpu_name(level));
+            test_unpack(maas_cpu_name(level));
         }
     }
 

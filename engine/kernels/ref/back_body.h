@@ -104,8 +104,8 @@ BACK(swish, MAAS_K(back_swish1)(d, v, a))
 BACK(mish, MAAS_K(back_mish1)(d, v))
 
 
-void
-MAAS_K(layer_norm_back)(float *dx, const float *dy, const float *x,
+static void
+MAAS_K(layer_norm_back1)(float *dx, const float *dy, const float *x,
     const float *gamma, int64_t n, float eps, float *stats)
 {
     int      j, w;
@@ -138,6 +138,17 @@ MAAS_K(layer_norm_back)(float *dx, const float *dy, const float *x,
 
     stats[0] = mu;
     stats[1] = inv;
+}
+
+
+void
+MAAS_K(layer_norm_back)(float *dx, const float *dy, const float *x,
+    const float *gamma, int64_t rows, int64_t n, float eps, float *stats)
+{
+    for (int64_t r = 0; r < rows; r++) {
+        MAAS_K(layer_norm_back1)(dx + r * n, dy + r * n, x + r * n, gamma, n,
+                                 eps, stats + 2 * r);
+    }
 }
 
 

@@ -56,6 +56,23 @@ MAAS_K(mish1)(float x)
 }
 
 
+/*
+ * The sum with 1.5 * 2^23 rounds half to even, and leaves no -0; lo and hi
+ * are less the zero point.
+ */
+static inline float
+MAAS_K(qdq1)(float x, float a, float lo, float hi)
+{
+    x /= a;
+    x = x > lo ? x : lo;
+    x = x < hi ? x : hi;
+    x += 12582912.0f;
+    x -= 12582912.0f;
+
+    return x * a;
+}
+
+
 #define MAP_UNARY(op, expr)                                                   \
     void                                                                      \
     MAAS_K(op)(float *y, const float *x, int64_t n, float a, float b)         \
@@ -96,6 +113,8 @@ MAP_UNARY(softplus, MAAS_K(softplus1)(v))
 MAP_UNARY(affine, MAAS_MADD(v, a, b))
 MAP_UNARY(swish, v * MAAS_K(swish1)(MAAS_K(clamp)(v, -1e9f, 1e9f), a, b))
 MAP_UNARY(mish, v * MAAS_K(mish1)(v))
+MAP_UNARY(qdq_u8, MAAS_K(qdq1)(v, a, 0.0f - b, 255.0f - b))
+MAP_UNARY(qdq_i8, MAAS_K(qdq1)(v, a, -128.0f - b, 127.0f - b))
 
 
 #define MAP_BINARY(op, expr)                                                  \

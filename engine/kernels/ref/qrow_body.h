@@ -50,6 +50,19 @@ MAAS_KQ(scale)(float *restrict y, const int32_t *restrict x,
 }
 
 
+void
+MAAS_KQ(unpack16)(float *restrict y, const int8_t *restrict x,
+    const float *restrict scale, const float *restrict zero, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++) {
+        for (int l = 0; l < MAAS_P16; l++) {
+            y[i * MAAS_P16 + l] = ((float) x[i * MAAS_P16 + l] - zero[l])
+                                  * scale[l];
+        }
+    }
+}
+
+
 /*
  * x / scale rounded half to even, plus zero, within 0 and 255; NaN gives 0.
  * 1.5 * 2^23 leaves the rounded integer in the low bits of a float.

@@ -170,22 +170,22 @@ vb_norm_sums(const float *dy, const float *x, const float *gamma, int64_t n,
 }
 
 
-void
-MAAS_K(layer_norm_back)(float *dx, const float *dy, const float *x,
-    const float *gamma, int64_t n, float eps, float *stats)
+/* Rows that are in hand together: no row waits for the sums of another. */
+#define VB_ROWS  8
+
+/* One row, from its statistics and the means of g and g h. */
+V_INL void
+vb_norm_row(float *dx, const float *dy, const float *x, const float *gamma,
+    int64_t n, const float *stats, float sg, float sh)
 {
     int      r;
     V        g, h, mu, inv, vg, vh;
-    float    mean, std1, sg, sh;
     int64_t  i;
 
-    mean = MAAS_K(reduce_sum)(x, n) / (float) n;
-    std1 = 1.0f / sqrtf(vr_sum_var(x, n, mean) / (float) n + eps);
-    mu = v_set1(mean);
-    inv = v_set1(std1);
-    vb_norm_sums(dy, x, gamma, n, mu, inv, &sg, &sh);
-    vg = v_set1(sg / (float) n);
-    vh = v_set1(sh / (float) n);
+    mu = v_set1(stats[0]);
+    inv = v_set1(stats[1]);
+    vg = v_set1(sg);
+    vh = v_set1(sh);
 
     for (i = 0; i < n; i += VL) {
         r = (int) maas_min(n - i, VL);
@@ -193,9 +193,53 @@ MAAS_K(layer_norm_back)(float *dx, const float *dy, const float *x,
         h = v_mul(v_sub(v_loads(x + i, r), mu), inv);
         v_stores(dx + i, v_mul(v_fnma(h, vh, v_sub(g, vg)), inv), r);
     }
+}
 
-    stats[0] = mean;
-    stats[1] = std1;
+
+static void
+vb_norm_rows(float *dx, const float *dy, const float *x, const float *gamma,
+    int rows, int64_t n, float eps, float *stats)
+{
+    int    r;
+    float  sg[VB_ROWS], sh[VB_ROWS];
+
+    for (r = 0; r < rows; r++) {
+        stats[2 * r] = MAAS_K(reduce_sum)(x + r * n, n) / (float) n;
+    }
+
+    for (r = 0; r < rows; r++) {
+        sg[r] = vr_sum_var(x + r * n, n, stats[2 * r]) / (float) n + eps;
+    }
+
+    for (r = 0; r < rows; r++) {
+        stats[2 * r + 1] = 1.0f / sqrtf(sg[r]);
+    }
+
+    for (r = 0; r < rows; r++) {
+        vb_norm_sums(dy + r * n, x + r * n, gamma, n, v_set1(stats[2 * r]),
+                     v_set1(stats[2 * r + 1]), &sg[r], &sh[r]);
+    }
+
+    for (r = 0; r < rows; r++) {
+        vb_norm_row(dx + r * n, dy + r * n, x + r * n, gamma, n,
+                    stats + 2 * r, sg[r] / (float) n, sh[r] / (float) n);
+    }
+}
+
+
+void
+MAAS_K(layer_norm_back)(float *dx, const float *dy, const float *x,
+    const float *gamma, int64_t rows, int64_t n, float eps, float *stats)
+{
+    int      some;
+    int64_t  r;
+
+    /* Long rows are read again from the first cache: few at a time. */
+    for (r = 0; r < rows; r += some) {
+        some = (int) maas_min(rows - r, n <= 512 ? VB_ROWS : 1);
+        vb_norm_rows(dx + r * n, dy + r * n, x + r * n, gamma, some, n, eps,
+                     stats + 2 * r);
+    }
 }
 
 

@@ -12,6 +12,18 @@ vm_clamp(V x, V lo, V hi)
 }
 
 
+/* v / a, NaN as lo, rounded half to even without a -0, times a. */
+V_INL V
+vm_qdq(V v, V a, V lo, V hi)
+{
+    const V  round = v_set1(12582912.0f);
+
+    v = v_min(v_max(v_div(v, a), lo), hi);
+
+    return v_mul(v_sub(v_add(v, round), round), a);
+}
+
+
 #define VMAP_UNARY(op, expr)                                                  \
     void                                                                      \
     MAAS_K(op)(float *y, const float *x, int64_t n, float a, float b)         \
@@ -58,6 +70,10 @@ VMAP_UNARY(softplus, vm_softplus(v))
 VMAP_UNARY(affine, v_fma(v, va, vb))
 VMAP_UNARY(swish, vm_swish(v, va, vb))
 VMAP_UNARY(mish, vm_mish(v))
+VMAP_UNARY(qdq_u8, vm_qdq(v, va, v_sub(v_zero(), vb),
+                          v_sub(v_set1(255.0f), vb)))
+VMAP_UNARY(qdq_i8, vm_qdq(v, va, v_sub(v_set1(-128.0f), vb),
+                          v_sub(v_set1(127.0f), vb)))
 
 
 #define VMAP_BINARY(op, expr)                                                 \
