@@ -386,7 +386,8 @@ image_packs_ok(const maas_graph_t *g, const maas_node_t *n)
         if (j >= 64 || n->op->pack == NULL || v->role != MAAS_ROLE_CONST
             || !n->op->pack(n, type, &p) || p.k < 0 || p.n < 0
             || p.groups < 0
-            || !maas_mul_size(maas_p16_elems(p.k, p.n) * sizeof(float),
+            || (v->type.format == MAAS_FMT_P16Q8 && !p.eight)
+            || !maas_mul_size(maas_format_bytes(v->type.format, p.k, p.n),
                               p.groups, &bytes)
             || bytes > v->bytes)
         {

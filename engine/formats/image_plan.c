@@ -61,6 +61,7 @@ iplan_operand(const maas_image_t *im, const maas_plan_t *p,
 
     t.dtype = o->dtype;
     t.rank = o->rank;
+    t.format = o->format;
     memcpy(t.dims, o->dims, sizeof(t.dims));
 
     if (!maas_tensor_size(&t, 0, &bytes) || bytes > o->bytes) {

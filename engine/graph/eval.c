@@ -37,6 +37,12 @@ maas_tensor_size(const maas_tensor_t *t, size_t str_bytes, size_t *bytes)
         return maas_string_bytes(n, str_bytes, bytes);
     }
 
+    /* Of 8-bit panels at least this; an image's are checked by the operator. */
+    if (t->format == MAAS_FMT_P16Q8) {
+        *bytes = (size_t) n;
+        return true;
+    }
+
     return maas_dtype_bytes(t->dtype, n, bytes);
 }
 

@@ -81,12 +81,27 @@ typedef struct {
     maas_dim_t  dims[MAAS_RANK_MAX];
 } maas_type_t;
 
+/*
+ * 8-bit numbers that a float32 constant was made of, while compiling: element
+ * e is (code[e] - zero[c]) * scale[c], c = e / inner % n.
+ */
+typedef struct {
+    const int8_t  *code;        /* uint8 less 128, as its zero point */
+    const float   *scale;
+    const float   *zero;
+    int64_t        n;
+    int64_t        inner;
+    maas_vid_t     in[3];       /* of DequantizeLinear; NOVAL: it is gone */
+    int64_t        axis;
+} maas_codes_t;
+
 typedef struct {
     maas_str_t    name;
     maas_type_t   type;
     uint8_t       role;         /* maas_role_t */
     const void   *data;         /* of a constant */
     size_t        bytes;
+    const maas_codes_t  *codes; /* NULL: none that count */
     /*
      * Maps: the constant 1-D tensor of keys (int64 or string) whose order
      * is the order of the last axis of the values.

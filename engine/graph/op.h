@@ -373,6 +373,8 @@ typedef struct {
      * packed in every run too.
      */
     bool     needed;
+    /* It takes MAAS_FMT_P16Q8 too. */
+    bool     eight;
 } maas_pack_t;
 
 /* type[i]: of input i, NULL when absent.  False: leave it plain. */

@@ -162,6 +162,7 @@ conv_pack(const maas_node_t *n, const maas_type_t *const *type,
     p->gs = p->n * p->k;
     p->ks = 1;
     p->ns = p->k;
+    p->eight = true;
     return p->n > 0 && p->k > 0;
 }
 

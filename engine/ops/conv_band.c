@@ -163,6 +163,7 @@ conv_band_shape(cb_t *g, const void *attr, const maas_tensor_t *x,
     g->icg = back ? w->dims[0] / a->group : w->dims[1];
     g->ocg = back ? w->dims[1] : w->dims[0] / a->group;
     g->planes = x->format == MAAS_FMT_PLAIN;
+    g->eight = w->format == MAAS_FMT_P16Q8;
     g->lane = g->planes ? 1 : MAAS_C16;
     g->parts = g->planes ? g->icg : maas_blocks(g->icg);
     g->copy = g->pw > 0 || (g->ow - 1) * g->sw + (g->kw - 1) * g->dw - g->pw

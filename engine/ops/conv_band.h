@@ -20,6 +20,7 @@ typedef struct {
     bool     flat;              /* a pixel sees itself alone */
     bool     copy;
     bool     normed;            /* the copy is scaled, shifted, limited */
+    bool     eight;             /* weights of 8 bits */
     int64_t  lane;              /* floats of an input pixel: 16 or 1 */
     int64_t  parts;             /* blocks or planes of the input */
     int64_t  rows, cols;        /* of a band */

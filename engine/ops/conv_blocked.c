@@ -14,6 +14,7 @@
 #include <math.h>
 
 #include "ops/conv_band.h"
+#include "ops/panels8.h"
 
 
 #define CB_CHAIN   40960        /* floats of the weights of a set in one go */
@@ -151,6 +152,7 @@ conv_blocked_pack(const maas_node_t *n, const maas_type_t *const *type,
         }
 
         p->taps = type[0]->format == MAAS_FMT_C16 ? taps : 1;
+        p->eight = true;
     }
 
     p->ns = p->k;
@@ -378,13 +380,13 @@ cb_chain(const cb_t *g, const cb_band_t *b, maas_conv16_t *c)
 }
 
 
-/* Parts of the chain of so many pixels. */
+/* Parts of the chain of so many pixels; those of 8-bit weights are unpacked. */
 static int64_t
 cb_splits(const cb_t *g, int64_t pixels)
 {
     int64_t  parts;
 
-    if (g->planes || pixels <= 14) {
+    if (!g->eight && (g->planes || pixels <= 14)) {
         return 1;
     }
 
@@ -451,15 +453,36 @@ cb_set(const maas_step_t *s, const cb_t *g, const cb_band_t *b,
 }
 
 
+/* Rows of a panel that parts [a, a1) of the input have. */
+static int64_t
+cb_weights(const cb_t *g, int64_t a, int64_t a1)
+{
+    return (maas_min(a1 * g->lane, g->icg) - a * g->lane) * g->kh * g->kw;
+}
+
+
+/* Floats for the weights of the longest part of a chain. */
+static size_t
+cb_room(const cb_t *g)
+{
+    int64_t  parts = cb_splits(g, INT64_MAX);
+
+    return (size_t) ((g->parts + parts - 1) / parts * g->lane * g->kh * g->kw)
+           * CB_SET;
+}
+
+
 /*
  * Up to CB_SET channels of one band, c->w theirs.  A long chain is made in
  * parts whose weights stay in the second cache while all pixels meet them.
+ * w8: the weights, 8-bit; a part of them is unpacked into room.
  */
 static void
 cb_parts(const maas_step_t *s, const cb_t *g, const cb_band_t *b,
-    maas_conv16_t *c, float *y, const float *add, bool final)
+    maas_conv16_t *c, float *y, const float *add, bool final,
+    const int8_t *w8, float *room)
 {
-    int64_t        a, a1, parts;
+    int64_t        a, a1, n, parts;
     const float   *w = c->w;
     maas_conv16_t  p = *c;
 
@@ -472,11 +495,23 @@ cb_parts(const maas_step_t *s, const cb_t *g, const cb_band_t *b,
         p.na = a1 - a;
         p.last = a1 < g->parts ? c->run : c->last;
         p.x = b->x + a * c->xa;
-        p.w = w + a * c->wa;
+        if (g->eight) {
+            n = cb_weights(g, a, a1);
+            panels8_unpack(s->k, room, w8, g->icg * g->kh * g->kw,
+                           maas_blocks(c->n), a * c->wa / MAAS_P16, n);
+            p.w = room;
+            p.wblock = n * MAAS_P16;
+
+        } else {
+            p.w = w + a * c->wa;
+        }
+
         p.sums = a > 0;
         p.more = a1 < g->parts;
 
-        if (p.more) {
+        if (g->eight) {
+            cb_set(s, g, b, &p, y, add, NULL, 0);
+        } else if (p.more) {
             cb_set(s, g, b, &p, y, add, w + a1 * c->wa,
                    (g->parts * (i + 2) / parts - a1) * c->wa);
         } else {
@@ -491,21 +526,27 @@ cb_parts(const maas_step_t *s, const cb_t *g, const cb_band_t *b,
 /* n channels from oc on of one band. */
 static void
 cb_channels(const maas_step_t *s, const cb_t *g, const cb_band_t *b,
-    int64_t ig, int64_t oc, int64_t n)
+    int64_t ig, int64_t oc, int64_t n, float *room)
 {
     int             posts;
-    int64_t         plane, at, i;
+    int64_t         plane, at, i, k = g->icg * g->kh * g->kw;
     const float    *bias = conv_bias(s), *add;
+    const int8_t   *w8 = NULL;
     maas_conv16_t   c = { 0 };
 
     plane = ig * maas_blocks(g->ocg) + oc / MAAS_C16;
     posts = conv_blocked_posts(s, &add, &c.clip, &c.lo, &c.hi);
     cb_chain(g, b, &c);
 
-    c.w = (const float *) s->in[1].data
-          + (size_t) (ig % g->group) * maas_p16_elems(g->icg * g->kh * g->kw,
-                                                      g->ocg)
-          + oc / MAAS_C16 * c.wblock;
+    if (g->eight) {
+        w8 = panels8_at(s->in[1].data, ig % g->group, k, g->ocg,
+                        oc / MAAS_P16);
+    } else {
+        c.w = (const float *) s->in[1].data
+              + (size_t) (ig % g->group) * maas_p16_elems(k, g->ocg)
+              + oc / MAAS_C16 * c.wblock;
+    }
+
     c.bias = bias != NULL ? bias + ig % g->group * g->ocg + oc : NULL;
 
     for (i = 0; i < n; i += CB_SET) {
@@ -513,8 +554,9 @@ cb_channels(const maas_step_t *s, const cb_t *g, const cb_band_t *b,
         at = plane + i / MAAS_C16;
         cb_parts(s, g, b, &c, g->y + at * g->yplane,
                  add != NULL ? add + at * g->oh * g->ow * MAAS_C16 : NULL,
-                 oc + i + CB_SET >= g->ocg);
-        c.w += CB_SET / MAAS_C16 * c.wblock;
+                 oc + i + CB_SET >= g->ocg, w8, room);
+        c.w += w8 == NULL ? CB_SET / MAAS_C16 * c.wblock : 0;
+        w8 += w8 != NULL ? CB_SET / MAAS_P16 * maas_p16q8_panel(k) : 0;
         c.bias = c.bias != NULL ? c.bias + CB_SET : NULL;
     }
 
@@ -533,13 +575,24 @@ cb_form(cb_t *g, cb_form_t form, const void *attr, const maas_tensor_t *in,
 }
 
 
+/* Bytes of a band's inputs, where they are copied. */
+static size_t
+cb_copied(const cb_t *g)
+{
+    return !g->copy && !g->normed ? 0
+           : maas_align((size_t) (g->parts * g->lane)
+                        * (size_t) (maas_min(g->in_rows, g->ih) * g->in_cols)
+                        * sizeof(float), MAAS_ALIGN);
+}
+
+
 static bool
 cb_setup(maas_setup_t *u, cb_form_t form)
 {
     cb_t                       g;
     const maas_window_attr_t  *a = u->attr;
 
-    if (u->in[1].format != MAAS_FMT_P16
+    if (!maas_format_panels(u->in[1].format)
         || conv_w_depthwise(a, u->in[1].dims)
         || !conv_w_aligned(a, u->in[1].dims))
     {
@@ -553,9 +606,8 @@ cb_setup(maas_setup_t *u, cb_form_t form)
     }
 
     u->units = g.batch * g.group * g.nrow * g.ncol * g.nset;
-    u->scratch = !g.copy && !g.normed ? 0 : (size_t) (g.parts * g.lane)
-                               * (size_t) (maas_min(g.in_rows, g.ih)
-                                           * g.in_cols) * sizeof(float);
+    u->scratch = cb_copied(&g)
+                 + (g.eight ? cb_room(&g) * sizeof(float) : 0);
     u->cost = 100 + conv_flops(u) / 150;
 
     /* Sums of a chain in parts would overwrite what is added at its end. */
@@ -596,11 +648,13 @@ cb_run(const maas_step_t *s, maas_slot_t *slot, int64_t first, int64_t last,
     cb_form_t form)
 {
     cb_t        g;
+    float      *room;
     int64_t     u, n, oc, have = -1;
     cb_band_t   b = { 0 };
 
     cb_form(&g, form, s->attr, s->in, s->out);
     conv_band_places(&g, s, NULL);
+    room = (float *) (void *) ((char *) slot->scratch + cb_copied(&g));
 
     for (u = first; u < last; u++) {
         n = u / g.nset;
@@ -612,7 +666,7 @@ cb_run(const maas_step_t *s, maas_slot_t *slot, int64_t first, int64_t last,
 
         oc = u % g.nset * g.nb;
         cb_channels(s, &g, &b, n / (g.nrow * g.ncol), oc,
-                    maas_min(g.nb, g.ocg - oc));
+                    maas_min(g.nb, g.ocg - oc), room);
     }
 }
 
@@ -660,6 +714,11 @@ cb_by_rows(const maas_setup_t *u, maas_by_rows_t *r, cb_form_t form)
 {
     cb_t  g;
 
+    /* A few rows would not pay for unpacking 8-bit weights. */
+    if (u->in[1].format == MAAS_FMT_P16Q8) {
+        return false;
+    }
+
     conv_band_shape(&g, u->attr, &u->in[0], &u->in[1], &u->out[0], false);
     g.normed = form == CB_NORMED;
     conv_band_rows(&g, r);
@@ -705,7 +764,7 @@ cb_run_band(const maas_step_t *s, maas_slot_t *slot, const maas_band_t *rows,
     for (int64_t i = 0; i < g.group; i++) {
         ig = rows->image * g.group + i;
         cb_open(&g, s, ig, ig, slot, &b);
-        cb_channels(s, &g, &b, ig, 0, g.ocg);
+        cb_channels(s, &g, &b, ig, 0, g.ocg, NULL);
     }
 }
 

@@ -13,6 +13,7 @@
  */
 
 #include "ops/conv.h"
+#include "ops/panels8.h"
 
 
 #define CONV_CACHE  98304           /* floats of a block of taps */
@@ -336,7 +337,9 @@ conv_setup_gemm(maas_setup_t *u, maas_format_t format)
 {
     conv_geom_t  g;
 
-    if (u->in[0].dtype != MAAS_F32 || u->in[1].format != format) {
+    if (u->in[0].dtype != MAAS_F32
+        || (u->in[1].format == MAAS_FMT_PLAIN) != (format == MAAS_FMT_PLAIN))
+    {
         return false;
     }
 
@@ -345,7 +348,7 @@ conv_setup_gemm(maas_setup_t *u, maas_format_t format)
     u->units = maas_max(g.batch * g.group * g.mblocks * g.nblocks, 1);
     u->scratch = conv_scratch_x(&g);
 
-    if (format == MAAS_FMT_PLAIN) {
+    if (u->in[1].format != MAAS_FMT_P16) {
         u->scratch += maas_p16_elems(g.k, g.nb) * sizeof(float);
     }
 
@@ -412,6 +415,26 @@ conv_block(const maas_step_t *s, const conv_geom_t *g, int64_t ig,
 }
 
 
+/* Float32 panels of the channels from n0 on of a group. */
+static void
+conv_weights(const maas_step_t *s, const conv_geom_t *g, int64_t gi,
+    int64_t n0, float *pack)
+{
+    int64_t       n = maas_min(g->nb, g->ocg - n0);
+    const float  *w = s->in[1].data;
+
+    if (s->in[1].format == MAAS_FMT_P16Q8) {
+        panels8_unpack(s->k, pack, panels8_at(w, gi, g->k, g->ocg,
+                                              n0 / MAAS_P16),
+                       g->k, (n + 15) / 16, 0, g->k);
+        return;
+    }
+
+    s->k->pack_p16(pack, w + (gi * g->ocg + n0) * g->k, 1, g->k, g->k, n, 0,
+                   (n + 15) / 16);
+}
+
+
 maas_status_t
 conv_run_gemm(const maas_step_t *s, maas_slot_t *slot, int64_t first,
     int64_t last)
@@ -461,9 +484,7 @@ conv_run_gemm(const maas_step_t *s, maas_slot_t *slot, int64_t first,
 
         } else {
             if (have_w != gi * g.nblocks + u % g.nblocks) {
-                s->k->pack_p16(pack, w + (gi * g.ocg + n0) * g.k, 1, g.k,
-                               g.k, maas_min(g.nb, g.ocg - n0), 0,
-                               (maas_min(g.nb, g.ocg - n0) + 15) / 16);
+                conv_weights(s, &g, gi, n0, pack);
                 have_w = gi * g.nblocks + u % g.nblocks;
             }
 
@@ -487,7 +508,9 @@ conv_setup_point(maas_setup_t *u)
     int          i;
     conv_geom_t  g;
 
-    if (u->in[0].dtype != MAAS_F32 || u->in[1].format != MAAS_FMT_P16) {
+    if (u->in[0].dtype != MAAS_F32
+        || !maas_format_panels(u->in[1].format))
+    {
         return false;
     }
 
@@ -503,6 +526,8 @@ conv_setup_point(maas_setup_t *u)
 
     u->units = maas_max((g.batch + CONV_POINT_ROWS - 1) / CONV_POINT_ROWS
                         * g.group * ((g.ocg + 63) / 64), 1);
+    u->scratch = u->in[1].format == MAAS_FMT_P16Q8
+                 ? panels8_scratch() : 0;
     u->cost = conv_flops(u) / 100;
     return true;
 }
@@ -512,12 +537,11 @@ maas_status_t
 conv_run_point(const maas_step_t *s, maas_slot_t *slot, int64_t first,
     int64_t last)
 {
+    bool          eight = s->in[1].format == MAAS_FMT_P16Q8;
     int64_t       u, t, i, m0, n0, gi, m, n, oc, row;
     conv_geom_t   g;
     maas_gemm_t   p;
     const float  *x = s->in[0].data, *w = s->in[1].data, *bias;
-
-    (void) slot;
 
     conv_geom(&g, s->attr, &s->in[0], &s->in[1], &s->out[0]);
     bias = conv_bias(s);
@@ -534,11 +558,18 @@ conv_run_point(const maas_step_t *s, maas_slot_t *slot, int64_t first,
 
         p = (maas_gemm_t) {
             m, n, g.k, x + (m0 * g.group + gi) * g.k, g.group * g.k,
-            w + (size_t) gi * maas_p16_elems(g.k, g.ocg) + n0 * g.k,
+            w + (eight ? 0 : (size_t) gi * maas_p16_elems(g.k, g.ocg)
+                             + (size_t) (n0 * g.k)),
             (float *) s->out[0].data + m0 * g.group * g.ocg + oc,
             g.group * g.ocg, bias != NULL ? bias + oc : NULL, false
         };
-        s->k->gemm(&p, 0, m);
+
+        if (eight) {
+            panels8_gemm(s->k, &p, panels8_at(w, gi, g.k, g.ocg,
+                                              n0 / MAAS_P16), slot->scratch);
+        } else {
+            s->k->gemm(&p, 0, m);
+        }
 
         for (i = 0; i < m && s->n_post != 0; i++) {
             conv_post(s, &g, m0 + i, oc, n, 0, 1);

@@ -13,6 +13,7 @@
 
 #include "ops/blocked.h"
 #include "ops/conv.h"
+#include "ops/panels8.h"
 
 
 #define CG_CACHE  16384         /* floats of a band of outputs */
@@ -66,10 +67,10 @@ cg_geom(cg_t *g, const void *attr, const maas_tensor_t *x,
 }
 
 
-/* One group of pixels [p0, p0 + n) of image i into y. */
+/* One group of pixels [p0, p0 + n) of image i into y; room: for weights. */
 static void
 cg_conv(const maas_step_t *s, const cg_t *g, maas_conv16_t *c, int64_t i,
-    int64_t ig, int64_t p0, int64_t n)
+    int64_t ig, int64_t p0, int64_t n, float *room)
 {
     int64_t       at = ig * g->icg, blocks = maas_blocks(g->icg * g->group);
     const float  *bias = conv_bias(s);
@@ -86,8 +87,18 @@ cg_conv(const maas_step_t *s, const cg_t *g, maas_conv16_t *c, int64_t i,
 
     c->wa = MAAS_C16 * MAAS_C16;
     c->wblock = g->icg * MAAS_C16;
-    c->w = (const float *) s->in[1].data
-           + (size_t) ig * maas_p16_elems(g->icg, g->ocg);
+
+    if (s->in[1].format == MAAS_FMT_P16Q8) {
+        panels8_unpack(s->k, room, panels8_at(s->in[1].data, ig, g->icg,
+                                              g->ocg, 0),
+                       g->icg, g->wide, 0, g->icg);
+        c->w = room;
+
+    } else {
+        c->w = (const float *) s->in[1].data
+               + (size_t) ig * maas_p16_elems(g->icg, g->ocg);
+    }
+
     c->bias = bias != NULL ? bias + ig * g->ocg : NULL;
     c->n = g->ocg;
     c->rows = 1;
@@ -158,7 +169,9 @@ cg_setup(maas_setup_t *u, int64_t groups)
 {
     cg_t  g;
 
-    if (u->in[1].format != MAAS_FMT_P16 || u->in[0].format != MAAS_FMT_C16) {
+    if (!maas_format_panels(u->in[1].format)
+        || u->in[0].format != MAAS_FMT_C16)
+    {
         return false;
     }
 
@@ -167,6 +180,8 @@ cg_setup(maas_setup_t *u, int64_t groups)
     u->scratch = (size_t) ((groups == 0 ? g.group : groups) * g.wide
                            * maas_min(g.band, g.pixels) * MAAS_C16)
                  * sizeof(float);
+    u->scratch += u->in[1].format == MAAS_FMT_P16Q8
+                  ? maas_p16_elems(g.icg, g.ocg) * sizeof(float) : 0;
     u->cost = 100 + conv_flops(u) / 110;
     return true;
 }
@@ -191,7 +206,7 @@ cg_unit(const maas_step_t *s, const cg_t *g, float *scratch, int64_t u,
     bool shuffled)
 {
     int             posts;
-    float          *y;
+    float          *y, *room;
     int64_t         i, p0, n, at, blocks;
     maas_conv16_t   c = { 0 };
 
@@ -202,9 +217,11 @@ cg_unit(const maas_step_t *s, const cg_t *g, float *scratch, int64_t u,
     y = (float *) s->out[0].data + (i * blocks * g->pixels + p0) * MAAS_C16;
     posts = conv_blocked_posts(s, NULL, &c.clip, &c.lo, &c.hi);
     c.y = scratch;
+    room = scratch + (shuffled ? g->group : 1) * g->wide
+                     * maas_min(g->band, g->pixels) * MAAS_C16;
 
     for (int64_t ig = 0; ig < g->group; ig++) {
-        cg_conv(s, g, &c, i, ig, p0, n);
+        cg_conv(s, g, &c, i, ig, p0, n, room);
 
         if (shuffled) {
             c.y += g->wide * n * MAAS_C16;

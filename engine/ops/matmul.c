@@ -1,18 +1,19 @@
 /*
  * MatMul-13 and Gemm-13.
  *
- * float32 runs on the packed kernel: constant B arrives as P16 panels, any
- * other B is packed by the unit that reads it, into the scratch of its
- * thread; units of one B block follow each other, so a thread packs it
- * once.  The chain of an output element depends on neither.  B with one
- * column is a dot product a row.  float64: matmul_double.c;
- * integers use plain loops.
+ * float32 runs on the packed kernel: constant B arrives as P16 panels, of 8
+ * bits where it was dequantised (panels8.h); any other B is packed by the
+ * unit that reads it, into the scratch of its thread; units of one B block
+ * follow each other, so a thread packs it once.  The chain of an output
+ * element depends on neither.  B with one column is a dot product a row.
+ * float64: matmul_double.c; integers use plain loops.
  *
  * Ownership: nothing is allocated.  Threads: units are independent.
  */
 
 #include "ops/grads.h"
 #include "ops/matmul.h"
+#include "ops/panels8.h"
 
 
 #define MM_ROWS  192
@@ -154,7 +155,7 @@ mm_init(mm_t *g, const void *attr, const maas_tensor_t *a,
         g->ks = ga->transB ? 1 : g->n;
         g->ns = ga->transB ? g->k : 1;
         g->batch = 1;
-        mm_blocks(g, b->format == MAAS_FMT_P16);
+        mm_blocks(g, maas_format_panels(b->format));
         return;
     }
 
@@ -166,7 +167,7 @@ mm_init(mm_t *g, const void *attr, const maas_tensor_t *a,
     g->ks = g->n;
     g->ns = 1;
     mm_batch(g, a, b, y, yskip);
-    mm_blocks(g, b->format == MAAS_FMT_P16);
+    mm_blocks(g, maas_format_panels(b->format));
 }
 
 
@@ -229,13 +230,15 @@ mm_setup_f32(maas_setup_t *u, const void *attr, bool packed)
     size_t  b;
 
     if (u->in[0].dtype != MAAS_F32 || u->in[0].format != MAAS_FMT_PLAIN
-        || u->in[1].format != (packed ? MAAS_FMT_P16 : MAAS_FMT_PLAIN))
+        || (packed ? !maas_format_panels(u->in[1].format)
+                   : u->in[1].format != MAAS_FMT_PLAIN))
     {
         return false;
     }
 
     mm_init(&g, attr, &u->in[0], &u->in[1], &u->out[0]);
-    b = packed || g.n == 1 ? 0 : maas_p16_elems(g.k, g.nb) * 4;
+    b = u->in[1].format == MAAS_FMT_P16Q8 ? panels8_scratch()
+        : packed || g.n == 1 ? 0 : maas_p16_elems(g.k, g.nb) * 4;
 
     u->units = maas_max(g.batch * g.mblocks * g.nblocks, 1);
     u->scratch = mm_scratch_a(&g) + b;
@@ -273,7 +276,10 @@ gemm_setup_plain(maas_setup_t *u)
 }
 
 
-/* One block of C; b: panels of its columns, or the one plain column. */
+/*
+ * One block of C; b: panels of its columns, or the one plain column; w8: 8-bit
+ * panels.
+ */
 typedef struct {
     int64_t       m0, rows;
     int64_t       n0, cols;
@@ -281,6 +287,7 @@ typedef struct {
     const float  *a;            /* its first row */
     int64_t       lda;
     const float  *b;
+    const int8_t *w8;
 } mm_block_t;
 
 
@@ -404,7 +411,7 @@ mm_posts(const maas_step_t *s, const mm_t *g, const mm_block_t *b, int first)
 
 static void
 mm_block_f32(const maas_step_t *s, const gemm_attr_t *a, const mm_t *g,
-    const mm_block_t *b)
+    const mm_block_t *b, float *room)
 {
     float              *y;
     mm_c_t              mode;
@@ -436,7 +443,12 @@ mm_block_f32(const maas_step_t *s, const gemm_attr_t *a, const mm_t *g,
             mode == MM_C_CHAIN ? c + b->n0 : NULL, mode == MM_C_COPY,
             after != NULL ? after + b->n0 : NULL
         };
-        s->k->gemm(&k, 0, b->rows);
+
+        if (b->w8 != NULL) {
+            panels8_gemm(s->k, &k, b->w8, room);
+        } else {
+            s->k->gemm(&k, 0, b->rows);
+        }
     }
 
     for (i = 0; i < b->rows; i++) {
@@ -481,7 +493,7 @@ mm_run_f32(const maas_step_t *s, const gemm_attr_t *a, maas_slot_t *slot,
     float        *sa, *sb;
     int64_t       u, t, ia, ib, key, packed_key;
     const float  *base;
-    mm_block_t    b;
+    mm_block_t    b = { 0 };
 
     mm_init(&g, a, &s->in[0], &s->in[1], &s->out[0]);
 
@@ -489,7 +501,7 @@ mm_run_f32(const maas_step_t *s, const gemm_attr_t *a, maas_slot_t *slot,
         return MAAS_OK;
     }
 
-    packed = s->in[1].format == MAAS_FMT_P16;
+    packed = s->in[1].format != MAAS_FMT_PLAIN;
     column = g.n == 1 && !packed;
     sa = slot->scratch;
     sb = (float *) ((char *) slot->scratch + mm_scratch_a(&g));
@@ -504,7 +516,10 @@ mm_run_f32(const maas_step_t *s, const gemm_attr_t *a, maas_slot_t *slot,
         b.cols = maas_min(g.nb, g.n - b.n0);
         mm_at(&g, b.at, &ia, &ib);
 
-        if (packed) {
+        if (s->in[1].format == MAAS_FMT_P16Q8) {
+            b.w8 = panels8_at(s->in[1].data, ib, g.k, g.n, b.n0 / MAAS_P16);
+
+        } else if (packed) {
             b.b = (const float *) s->in[1].data
                   + (size_t) ib * maas_p16_elems(g.k, g.n) + b.n0 * g.k;
 
@@ -523,7 +538,7 @@ mm_run_f32(const maas_step_t *s, const gemm_attr_t *a, maas_slot_t *slot,
         }
 
         mm_rows_f32(s, &g, &b, ia, sa);
-        mm_block_f32(s, a, &g, &b);
+        mm_block_f32(s, a, &g, &b, sb);
     }
 
     return MAAS_OK;
@@ -579,6 +594,7 @@ matmul_pack(const maas_node_t *n, const maas_type_t *const *type,
     p->gs = p->k * p->n;
     p->ks = p->n;
     p->ns = 1;
+    p->eight = true;
     return p->n > 1 && p->k > 0 && p->groups > 0;
 }
 
@@ -601,6 +617,7 @@ gemm_pack(const maas_node_t *n, const maas_type_t *const *type,
     p->n = a->transB ? b->dims[0] : b->dims[1];
     p->ks = a->transB ? 1 : p->n;
     p->ns = a->transB ? p->k : 1;
+    p->eight = true;
     return p->n > 1 && p->k > 0;
 }
 

@@ -13,6 +13,7 @@
  */
 
 #include "ops/matmul.h"
+#include "ops/panels8.h"
 
 
 typedef struct {
@@ -119,8 +120,10 @@ parts_setup(maas_setup_t *u)
     most = (p.pairs + p.blocks - 1) / p.blocks * 2 * MAAS_P16;
 
     u->units = maas_max(p.g.mblocks * p.blocks, 1);
-    u->scratch = u->in[PARTS_B].format == MAAS_FMT_P16
-                 ? 0 : maas_p16_elems(p.g.k, most) * sizeof(float);
+    u->scratch = u->in[PARTS_B].format == MAAS_FMT_P16 ? 0
+                 : u->in[PARTS_B].format == MAAS_FMT_P16Q8
+                 ? panels8_scratch()
+                 : maas_p16_elems(p.g.k, most) * sizeof(float);
     u->cost = 100 + (double) p.g.m * (double) p.g.n * (double) p.g.k / 25
               + (double) p.g.m * (double) p.g.n / 2.5;
     return true;
@@ -170,7 +173,7 @@ parts_product(const maas_step_t *s, const mm_t *g, const parts_block_t *b,
     if (s->in[PARTS_B].format == MAAS_FMT_P16) {
         w += from * g->k;
 
-    } else {
+    } else if (s->in[PARTS_B].format == MAAS_FMT_PLAIN) {
         s->k->pack_p16(scratch, w + from, g->ks, g->ns, g->k, to - from, 0,
                        (to - from + 15) / 16);
         w = scratch;
@@ -183,7 +186,13 @@ parts_product(const maas_step_t *s, const mm_t *g, const parts_block_t *b,
         .ldc = ldc, .bias = at->chain ? bias : NULL,
         .after = at->chain ? NULL : bias
     };
-    s->k->gemm(&k, 0, b->rows);
+
+    if (s->in[PARTS_B].format == MAAS_FMT_P16Q8) {
+        panels8_gemm(s->k, &k, panels8_at(w, 0, g->k, g->n, from / MAAS_P16),
+                     scratch);
+    } else {
+        s->k->gemm(&k, 0, b->rows);
+    }
 }
 
 
@@ -233,6 +242,7 @@ parts_pack(const maas_node_t *n, const maas_type_t *const *type,
     p->k = p->gs = b->dims[0];
     p->n = p->ks = b->dims[1];
     p->ns = 1;
+    p->eight = true;
     return p->k > 0;
 }
 

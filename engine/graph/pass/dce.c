@@ -66,6 +66,27 @@ dce_mark(bool *used, const maas_vid_t *list, uint32_t n)
 }
 
 
+/* What the codes of a value name: they may become a node's inputs again. */
+static maas_status_t
+dce_map_codes(maas_pass_t *p, maas_value_t *v, const uint32_t *map)
+{
+    maas_codes_t  *c;
+
+    if (v->codes == NULL) {
+        return MAAS_OK;
+    }
+
+    c = maas_arena_dup(p->g->arena, v->codes, sizeof(*c));
+    if (c == NULL) {
+        return maas_err_nomem(p->err);
+    }
+
+    dce_map(c->in, 3, map);
+    v->codes = c;
+    return MAAS_OK;
+}
+
+
 static maas_status_t
 dce_values(maas_pass_t *p)
 {
@@ -91,6 +112,10 @@ dce_values(maas_pass_t *p)
         if (used[i] && g->value[i].keys != MAAS_NOVAL) {
             used[g->value[i].keys] = true;
         }
+
+        if (used[i] && g->value[i].codes != NULL) {
+            dce_mark(used, g->value[i].codes->in, 3);
+        }
     }
 
     for (uint32_t i = 0; i < g->n_value; i++) {
@@ -107,6 +132,8 @@ dce_values(maas_pass_t *p)
         if (g->value[i].keys != MAAS_NOVAL) {
             g->value[i].keys = map[g->value[i].keys];
         }
+
+        MAAS_TRY(dce_map_codes(p, &g->value[i], map));
     }
 
     dce_map(g->in, g->n_in, map);

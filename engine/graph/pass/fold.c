@@ -2,10 +2,10 @@
  * fold.c: nodes whose inputs are all constants are computed once, here.
  * A result that is much larger than what it is made of stays a node: the
  * image shall not grow by a ConstantOfShape.  Half weights that are computed
- * in float32 may double, and 8-bit ones that are dequantised grow fourfold
- * under `numerics fast` (else the image would be more than twice its source):
- * they are packed then, and not converted and packed in every run.  4-bit
- * ones stay.
+ * in float32 may double, and 8-bit ones that are dequantised grow fourfold:
+ * under `numerics fast` they are float32 in the image, else the value
+ * remembers its 8-bit numbers and is packed as such (codes.c).  4-bit ones
+ * stay.
  */
 
 #include "graph/infer.h"
@@ -103,7 +103,9 @@ fold_limit(const maas_pass_t *p, const maas_node_t *n, const fold_t *f)
     maas_dtype_t  from = f->in[0].dtype;
 
     for (int i = 0; i < n->n_in; i++) {
-        given += f->in[i].bytes;
+        given += n->in[i] != MAAS_NOVAL
+                 && p->g->value[n->in[i]].codes != NULL
+                 ? f->in[i].bytes / 4 : f->in[i].bytes;
     }
 
     if (f->out[0].dtype == MAAS_F32 && maas_pass_is(n, "Cast")
@@ -117,9 +119,10 @@ fold_limit(const maas_pass_t *p, const maas_node_t *n, const fold_t *f)
     {
         given *= 2;
 
-    } else if (f->out[0].dtype == MAAS_F32 && p->fast
+    } else if (f->out[0].dtype == MAAS_F32
                && maas_pass_is(n, "DequantizeLinear")
-               && (from == MAAS_I8 || from == MAAS_U8))
+               && (from == MAAS_I8 || from == MAAS_U8)
+               && (p->fast || maas_codes_wanted(p, n)))
     {
         given *= 4;
     }
@@ -181,9 +184,10 @@ fold_shapes(maas_pass_t *p, const maas_node_t *n, fold_t *f, size_t *total)
 maas_status_t
 maas_pass_fold_node(maas_pass_t *p, maas_node_t *n)
 {
-    fold_t         f;
-    size_t         total;
-    maas_value_t  *v;
+    fold_t               f;
+    size_t               total;
+    maas_value_t        *v;
+    const maas_codes_t  *codes = NULL;
 
     MAAS_TRY(fold_alloc(p, n, &f));
     MAAS_TRY(fold_shapes(p, n, &f, &total));
@@ -191,6 +195,10 @@ maas_pass_fold_node(maas_pass_t *p, maas_node_t *n)
                             p->err));
 
     p->budget -= total;
+
+    if (total > FOLD_GROW && maas_codes_wanted(p, n)) {
+        MAAS_TRY(maas_codes_make(p, n, &f.out[0], &codes));
+    }
 
     for (int i = 0; i < n->n_out; i++) {
         if (n->out[i] == MAAS_NOVAL) {
@@ -202,6 +210,7 @@ maas_pass_fold_node(maas_pass_t *p, maas_node_t *n)
         v->type = f.infer_out[i].type;
         v->data = f.out[i].data;
         v->bytes = f.out[i].bytes;
+        v->codes = codes;
     }
 
     maas_pass_delete(n);

@@ -224,10 +224,12 @@ parts_const(maas_pass_t *p, int64_t k, int64_t n, float **data,
 static maas_status_t
 parts_join(parts_work_t *w, const part_t *part, uint32_t n, maas_vid_t *out)
 {
-    float           *data;
-    int64_t          sum = 0, at = 0;
-    uint32_t         i, j;
-    parts_joined_t  *to;
+    bool                 turned[PARTS_MAX];
+    float               *data;
+    int64_t              sum = 0, at = 0;
+    uint32_t             i, j, eight = 0;
+    parts_joined_t      *to;
+    const maas_codes_t  *codes = NULL;
 
     *out = MAAS_NOVAL;
 
@@ -252,11 +254,23 @@ parts_join(parts_work_t *w, const part_t *part, uint32_t n, maas_vid_t *out)
         }
 
         to->from[i] = part[i].w;
+        turned[i] = part[i].transposed;
+        eight += w->p->g->value[part[i].w].codes != NULL;
         sum += part[i].n;
+    }
+
+    /* What was 8 bits stays so. */
+    if (eight != 0) {
+        MAAS_TRY(maas_codes_join(w->p, to->from, turned, n, &codes));
+
+        if (codes == NULL) {
+            return MAAS_OK;
+        }
     }
 
     MAAS_TRY(parts_const(w->p, part[0].k, sum, &data, out));
     w->p->g->value[*out].name = w->p->g->value[part[0].w].name;
+    w->p->g->value[*out].codes = codes;
 
     for (i = 0; i < n; at += part[i++].n) {
         parts_copy(w->p, &part[i], data + at, sum);

@@ -130,7 +130,21 @@ packing_input(maas_pass_t *p, uint32_t node, int i, packing_row_t *done,
         }
     }
 
-    MAAS_TRY(packing_make(p, &how, from, &to));
+    to = MAAS_NOVAL;
+
+    if (p->g->value[from].codes != NULL && how.eight) {
+        MAAS_TRY(maas_codes_pack(p, &how, from, &to));
+    }
+
+    /* Where it goes back to float32 in every run, a product packs it then. */
+    if (to == MAAS_NOVAL && p->g->value[from].codes != NULL && !how.needed) {
+        return MAAS_OK;
+    }
+
+    if (to == MAAS_NOVAL) {
+        MAAS_TRY(packing_make(p, &how, from, &to));
+    }
+
     p->g->node[node].in[i] = to;
 
     if (*n_done < max_done) {
@@ -186,6 +200,7 @@ packing_run(maas_pass_t *p)
         }
     }
 
+    MAAS_TRY(maas_codes_restore(p));
     return maas_pass_sort(p);
 }
 

@@ -42,7 +42,7 @@ extern const maas_pass_row_t  maas_pass_cse, maas_pass_fuse_norm,
     maas_pass_fuse_gelu, maas_pass_fuse_hswish, maas_pass_fuse_attention,
     maas_pass_fuse_qmatmul,
     maas_pass_fuse_grad, maas_pass_fuse_scale, maas_pass_fuse_normconv,
-    maas_pass_fuse_parts;
+    maas_pass_fuse_parts, maas_pass_fuse_qdq;
 
 extern const maas_pass_row_t  maas_pass_zipmap, maas_pass_half,
     maas_pass_noop, maas_pass_fold, maas_pass_convbn, maas_pass_postop,
@@ -158,6 +158,30 @@ maas_status_t maas_pass_sort(maas_pass_t *p);
  * constants.  MAAS_ELIMIT without text: too large for the budget.
  */
 maas_status_t maas_pass_fold_node(maas_pass_t *p, maas_node_t *n);
+
+/*
+ * codes.c: float32 constants that were 8-bit numbers and are to be so in the
+ * image.  Will this node's result be one?
+ */
+bool maas_codes_wanted(const maas_pass_t *p, const maas_node_t *n);
+
+/* The 8-bit numbers of such a node's result, of this shape. */
+maas_status_t maas_codes_make(maas_pass_t *p, const maas_node_t *n,
+    const maas_tensor_t *out, const maas_codes_t **codes);
+
+/*
+ * The constant in 8-bit panels: a value of its own.  MAAS_NOVAL: a column has
+ * more than one scale, or it can't be packed so.
+ */
+maas_status_t maas_codes_pack(maas_pass_t *p, const maas_pack_t *how,
+    maas_vid_t from, maas_vid_t *to);
+
+/* Those of matrices of `rows` rows side by side: k x n each, or n x k. */
+maas_status_t maas_codes_join(maas_pass_t *p, const maas_vid_t *v,
+    const bool *transposed, uint32_t n, const maas_codes_t **codes);
+
+/* What is still read as float32 gets its DequantizeLinear back. */
+maas_status_t maas_codes_restore(maas_pass_t *p);
 
 /* packing.c: packs the constants of node i that its operator wants packed. */
 maas_status_t maas_pass_pack_node(maas_pass_t *p, uint32_t i);

@@ -11,6 +11,7 @@ const maas_pass_row_t *const  maas_pass_order[] = {
     &maas_pass_dce,             /* frees outputs that upgrades left unread */
     &maas_pass_noop,
     &maas_pass_fold,
+    &maas_pass_fuse_qdq,
     &maas_pass_cse,
     &maas_pass_fuse_norm,
     &maas_pass_fuse_gelu,

@@ -1,0 +1,155 @@
+"""Statically quantised networks beside ONNX Runtime.
+
+    bench_quant.py [NAME...] [--turns N] [--threads 1,2]
+
+Takes networks of bench_models.py, finds the ranges of their activations with
+one run, and writes QuantizeLinear and DequantizeLinear as quantisers export
+them: int8 weights for each channel, uint8 activations, int32 biases; nothing
+between a convolution and the Relu or Clip behind it.  Both engines then take
+turns.  `numerics exact` rounds after every tensor as the graph says, with
+float32 sums between; ONNX Runtime runs integer kernels and sums exactly.
+"""
+
+import argparse
+import os
+import sys
+
+import numpy as np
+import onnx
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, HERE)
+sys.path.insert(0, HERE + '/../t/models')
+sys.dont_write_bytecode = True
+
+import quantise
+from bench_base import MAAS, WORK, middle, ours, run, say, table, theirs
+from bench_cases import CASES
+
+LIMITS = ('Relu', 'Clip')
+
+
+class Static(quantise.Writer):
+    """Every tensor that a quantised operator reads or makes."""
+
+    kinds = quantise.KINDS + ('Add', 'MaxPool', 'GlobalAveragePool')
+
+    def __init__(self, model, ranges):
+        super().__init__(model, ranges, False)
+        self.users = {}
+        for n in model.graph.node:
+            for x in n.input:
+                self.users.setdefault(x, []).append(n)
+
+    def limited(self, name):
+        """A Relu or Clip alone reads it, and is quantised in its place."""
+        users = self.users.get(name, [])
+        return len(users) == 1 and users[0].op_type in LIMITS
+
+    def other(self, n):
+        n.input[:] = [self.activation(x) if x in self.ranges else x
+                      for x in n.input]
+
+
+def wanted(model, text):
+    """Tensors that pass through uint8."""
+    known = quantise.weights(model.graph)
+    kinds = quantise.KINDS if text else Static.kinds
+    names = []
+    for n in model.graph.node:
+        if n.op_type in kinds:
+            names += [x for x in n.input if x not in known]
+            names += n.output
+        elif n.op_type in LIMITS and not text:
+            names += n.output
+    out = {o.name for o in model.graph.output}
+    return [n for n in dict.fromkeys(names) if n not in out]
+
+
+def static(model, ranges):
+    m = quantise.copy(model)
+    w = Static(m, ranges)
+    for n in m.graph.node:
+        if n.op_type in quantise.KINDS:
+            w.node(n)
+        elif n.op_type in Static.kinds and n.input[0] in ranges:
+            w.other(n)
+        elif n.op_type not in LIMITS:
+            n.input[:] = [w.done.get(x, x) if x in ranges else x
+                          for x in n.input]
+        w.nodes.append(n)
+        for x in n.output:
+            if x in ranges and not w.limited(x):
+                w.activation(x)
+    return quantise.rebuilt(m, w.nodes, w.made)
+
+
+def ranges_of(model, names, inputs, folder):
+    path = folder + '/ranges.onnx'
+    onnx.save(quantise.observed(model, names), path)
+    run(MAAS, 'compile', path, '-o', folder + '/ranges.maas')
+    run(MAAS, 'run', folder + '/ranges.maas', '--output-dir', folder + '/got',
+        *sum((['--input', '%s=%s' % x] for x in inputs), []))
+    import json
+    files = json.load(open(folder + '/got/outputs.json'))
+    got = {k: np.load(folder + '/got/' + f) for k, f in files.items()}
+    return {k: (float(v.min()), float(v.max())) for k, v in got.items()}
+
+
+def prepared(case):
+    """The quantised model's path, made at first use."""
+    path = '%s/%s_qdq.onnx' % (WORK, case.name)
+    source = case.path(case.same)
+    inputs = case.inputs(source)
+    if not os.path.exists(path):
+        model = onnx.load(source)
+        folder = '%s/%s_qdq' % (WORK, case.name)
+        os.makedirs(folder, exist_ok=True)
+        text = 'bert' in case.name or 'minilm' in case.name
+        names = wanted(model, text)
+        onnx.save(static(model, ranges_of(model, names, inputs, folder)),
+                  path)
+    return path, inputs
+
+
+def measure(name, threads, turns):
+    case = next(c for c in CASES if c.name == name)
+    path, inputs = prepared(case)
+    rows = []
+    images = {}
+    for numerics in ('exact', 'fast'):
+        images[numerics] = '%s/%s_qdq.%s.maas' % (WORK, name, numerics)
+        run(MAAS, 'compile', path, '-o', images[numerics], '--numerics',
+            numerics)
+    for t in threads:
+        sides = [ours(images['exact'], inputs, t),
+                 theirs(path, inputs, t), ours(images['fast'], inputs, t)]
+        got = [[s.ask()['median_ms'] for s in sides] for _ in range(turns)]
+        for s in sides:
+            s.close()
+        a, b, c = (middle([g[i] for g in got]) for i in range(3))
+        rows.append([name, str(t), '%.2f' % a, '%.2f' % c, '%.2f' % b,
+                     '%.2f' % middle([g[0] / g[1] for g in got]),
+                     '%.2f' % middle([g[2] / g[1] for g in got]),
+                     '%.2f' % (os.path.getsize(images['exact'])
+                               / os.path.getsize(path))])
+    return rows
+
+
+def main():
+    p = argparse.ArgumentParser()
+    p.add_argument('names', nargs='*',
+                   default=['resnet50', 'mobilenetv2', 'bert128', 'bert16'])
+    p.add_argument('--turns', type=int, default=15)
+    p.add_argument('--threads', default='1,2')
+    a = p.parse_args()
+    rows = []
+    for name in a.names:
+        rows += measure(name, [int(t) for t in a.threads.split(',')], a.turns)
+    table(['network', 'threads', 'exact ms', 'fast ms', 'ORT ms', 'exact',
+           'fast', 'image'], rows)
+    say()
+
+
+if __name__ == '__main__':
+    main()
