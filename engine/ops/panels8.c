@@ -6,13 +6,14 @@
 
 
 /*
- * A block of k and columns stays within the first cache until all rows of A
- * have met it: two panels, as the product itself takes them, or for a row or
+ * A block of k and columns stays within the first cache, with the rows of A
+ * that meet it: two panels, as the product itself takes them, or for a row or
  * two as many as keep its sums apart.
  */
-#define P8_FLOATS  8192
 #define P8_COLS    32
+#define P8_STEP    64
 #define P8_THIN    128
+#define P8_SHORT   48
 
 
 void
@@ -34,7 +35,7 @@ panels8_unpack(const maas_kernels_t *t, float *dst, const int8_t *w,
 size_t
 panels8_scratch(void)
 {
-    return P8_FLOATS * sizeof(float);
+    return maas_max(P8_COLS * P8_STEP, P8_THIN * P8_SHORT) * sizeof(float);
 }
 
 
@@ -42,13 +43,14 @@ void
 panels8_gemm(const maas_kernels_t *t, const maas_gemm_t *g, const int8_t *w,
     float *scratch)
 {
-    int64_t      k = 0, n, cols = g->m <= 2 ? P8_THIN : P8_COLS;
+    bool         thin = g->m <= 2;
+    int64_t      k = 0, n, cols = thin ? P8_THIN : P8_COLS;
     maas_gemm_t  part = *g;
 
     part.b = scratch;
 
     do {
-        part.k = maas_min(P8_FLOATS / cols, g->k - k);
+        part.k = maas_min(thin ? P8_SHORT : P8_STEP, g->k - k);
         part.a = g->a + k;
         part.accumulate = k != 0 || g->accumulate;
 
