@@ -17,6 +17,7 @@
 
 #include "ops/grads.h"
 #include "ops/ops_common.h"
+#include "ops/reduce_walk.h"
 
 
 /* -- typed reductions ---------------------------------------------------- */
@@ -158,16 +159,6 @@ red_fill(void *y, int dtype, int fn, int64_t n)
 
 /* -- the walk ------------------------------------------------------------ */
 
-typedef struct {
-    int      n_kept;
-    int      n_red;
-    bool     inner;             /* the last dimension is reduced */
-    int64_t  kept[MAAS_RANK_MAX], kstride[MAAS_RANK_MAX];
-    int64_t  red[MAAS_RANK_MAX], rstride[MAAS_RANK_MAX];
-    int64_t  count;             /* values per output */
-} red_walk_t;
-
-
 /* axes[d] says that dimension d is reduced. */
 static void
 red_walk_init(red_walk_t *w, const maas_tensor_t *x, const bool *axes)
@@ -216,40 +207,6 @@ red_walk_init(red_walk_t *w, const maas_tensor_t *x, const bool *axes)
 
     w->n_kept = nk;
     w->n_red = nr;
-}
-
-
-/* Offset of output i in the input. */
-static int64_t
-red_offset(const red_walk_t *w, int64_t i)
-{
-    int64_t  off = 0;
-
-    for (int d = 0; d < w->n_kept; d++) {
-        off += i % w->kept[d] * w->kstride[d];
-        i /= w->kept[d];
-    }
-
-    return off;
-}
-
-
-/* Steps the index over reduced dimensions from `from` on; false at the end. */
-static bool
-red_next(const red_walk_t *w, int from, int64_t *idx, int64_t *off)
-{
-    for (int d = from; d < w->n_red; d++) {
-        *off += w->rstride[d];
-
-        if (++idx[d] < w->red[d]) {
-            return true;
-        }
-
-        *off -= w->red[d] * w->rstride[d];
-        idx[d] = 0;
-    }
-
-    return false;
 }
 
 
@@ -315,6 +272,13 @@ red_outer(const maas_step_t *s, const red_walk_t *w, int fn, int64_t lo,
     size_t       size = maas_dtype_size(dtype);
     int64_t      n, off, idx[MAAS_RANK_MAX];
     const char  *x = s->in[0].data;
+
+    if (dtype == MAAS_F32 && w->count > RED_BLOCK
+        && (fn == MAAS_R_SUM || fn == MAAS_R_SUMSQ || fn == MAAS_R_SUMABS))
+    {
+        red_outer_sums(s, w, fn, lo, hi);
+        return;
+    }
 
     for (int64_t i = lo; i < hi; i += n) {
         n = maas_min(w->kept[0] - i % w->kept[0], hi - i);
