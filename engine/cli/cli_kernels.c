@@ -146,14 +146,17 @@ kb_phase16(const kb_t *b)
 }
 
 
+/* m x m outputs of n x n taps; op: the stride, 0 for 1. */
 static maas_win16_t
 kb_window(const kb_t *b)
 {
+    int64_t  s = maas_max(b->op, 1);
+
     return (maas_win16_t) { .x = b->x, .w = b->w, .bias = b->w, .y = b->y,
-                            .ih = b->m, .iw = b->m, .oh = b->m, .ow = b->m,
-                            .kh = b->n, .kw = b->n, .sh = 1, .sw = 1,
-                            .ph = b->n / 2, .pw = b->n / 2, .dh = 1, .dw = 1,
-                            .y1 = b->m };
+                            .ih = b->m * s, .iw = b->m * s, .oh = b->m,
+                            .ow = b->m, .kh = b->n, .kw = b->n, .sh = s,
+                            .sw = s, .ph = b->n / 2, .pw = b->n / 2, .dh = 1,
+                            .dw = 1, .y1 = b->m };
 }
 
 
@@ -509,11 +512,16 @@ static const kb_row_t  kb_rows[] = {
     { "conv16 56x56x64, 64", kb_conv16, 0, 56, 64, 64, 0 },
     { "conv16 14x14x256, 256", kb_conv16, 0, 14, 256, 256, 0 },
     { "dwconv16 56x56 3x3", kb_dwconv16, 0, 56, 3, 16, 0 },
+    { "dwconv16 28x28 2x2", kb_dwconv16, 0, 28, 2, 16, 0 },
+    { "dwconv16 28x28 1x1", kb_dwconv16, 0, 28, 1, 16, 0 },
     { "dwgrad16 56x56 3x3", kb_dwgrad16, 0, 56, 3, 16, 0 },
+    { "dwgrad16 28x28/2 3x3", kb_dwgrad16, 2, 28, 3, 16, 0 },
     { "maxpool16 56x56 3x3", kb_maxpool16, 0, 56, 3, 16, 0 },
     { "wgrad16 16x16, 48", kb_wgrad16, 1, 16, 48, 16, 0 },
     { "wgrad16 16x16/2, 48", kb_wgrad16, 2, 16, 48, 16, 0 },
+    { "phase16 28x28x128, 32", kb_phase16, 0, 28, 32, 128, 0 },
     { "phase16 14x14x256, 32", kb_phase16, 0, 14, 32, 256, 0 },
+    { "phase16 7x7x512, 32", kb_phase16, 0, 7, 32, 512, 0 },
     { "maxgrad16 2x2", kb_maxgrad16, 0, 0, 0, 0, 10 },
     { "winoin16 F(4x4)", kb_winoin16, 0, 0, 0, 0, 8 },
     { "winoout16 F(4x4)", kb_winoout16, 0, 0, 0, 0, 6 },
