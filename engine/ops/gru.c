@@ -1,6 +1,11 @@
 /*
  * GRU-14, gates z, r, h; linear_before_reset says which product r gates.
  * The work is in rnn_core.c and rnn_run.c.
+ *
+ * maas.GRUTrain is the same with a fourth output, which the gradient reads:
+ * gates [seq, directions, batch, 4 hidden] after their functions, in the
+ * order of a direction's steps, and behind them what r multiplies, with
+ * linear_before_reset; 0 behind the end of a row.  The third is not made.
  */
 
 #include "ops/grads.h"
@@ -52,6 +57,13 @@ static const maas_formal_t  gru_out[] = {
     { "Y_h", MAAS_D_FLOAT, 'T', MAAS_OPT }
 };
 
+static const maas_formal_t  gru_train_out[] = {
+    { "Y", MAAS_D_FLOAT, 'T', MAAS_OPT },
+    { "Y_h", MAAS_D_FLOAT, 'T', MAAS_OPT },
+    { "none", MAAS_D_FLOAT, 'T', MAAS_OPT },
+    { "gates", MAAS_D_FLOAT, 'T', MAAS_OPT }
+};
+
 static const maas_attr_row_t  gru_attrs[] = {
     RNN_ATTRS,
     { "linear_before_reset", MAAS_ATTR_INT, false,
@@ -73,8 +85,20 @@ static const maas_case_t  gru_cases[] = {
     { "linear_before_reset=1 | f64[3,2,4] f64[1,15,4] f64[1,15,5]", NULL },
     { "direction=bidirectional > 2 | f32[4,3,2] f32[2,9,2] f32[2,9,3] "
       "f32[2,18] i32[3]{4,0,1} f32[2,3,3]", NULL },
+    { "layout=1 direction=reverse > 2 | f32[3,4,2] f32[1,9,2] f32[1,9,3] "
+      "f32[1,18] - f32[3,1,3]", NULL },
     { "direction=bidirectional linear_before_reset=1 > 2 | f32[4,3,2] "
       "f32[2,9,2] f32[2,9,3] f32[2,18] - f32[2,3,3]", NULL },
+    { NULL, NULL }
+};
+
+static const maas_case_t  gru_train_cases[] = {
+    { "hidden_size=5 > 4 | f32[3,2,4] =f32[1,15,4] =f32[1,15,5]", NULL },
+    { "direction=bidirectional linear_before_reset=1 > 4 | f32[7,3,9] "
+      "=f32[2,51,9] =f32[2,51,17] =f32[2,102] i32[3]{7,2,0} f32[2,3,17]",
+      NULL },
+    { "direction=reverse > 4 | f64[5,19,3] f64[1,9,3] f64[1,9,3] f64[1,18]",
+      NULL },
     { NULL, NULL }
 };
 
@@ -98,6 +122,16 @@ const maas_op_t  maas_ops_gru[] = {
         .pack = gru_op_pack, .flops = rnn_flops,
         .grad = maas_grad_rnn,
         .cases = gru_cases, .bad = gru_bad
+    },
+    {
+        .name = "GRUTrain", .domain = "maas", .since = 1,
+        .flags = MAAS_OP_PURE | MAAS_OP_INTERNAL,
+        MAAS_IO(gru_in, gru_train_out),
+        MAAS_ATTRS(gru_attrs, rnn_attr_t),
+        .infer = gru_op_infer,
+        MAAS_KERNELS(gru_kernels),
+        .pack = gru_op_pack, .flops = rnn_flops,
+        .cases = gru_train_cases, .bad = gru_bad
     },
     { .name = NULL }
 };

@@ -5,6 +5,8 @@
  *   RNN(input)(u, m, a, lda, c, ldc): c = bias + a * W, m rows
  *   RNN(recur)(u, gate, n, m, a, c, ldc, bias, add): n gates from `gate` on
  *   RNN(act)(u, act, x, n), RNN(clip)(u, x, n): in place
+ *   RNN(mul), RNN(add)(u, y, a, b, n); RNN(rest)(u, y, a, n): y = 1 - a
+ *   RNN(cell)(u, c, p): c = f * c + i * g, a row of LSTM's gates
  *
  * Batch row b of the unit has its gates of step t at gx + (b * tb + t) *
  * gates, where t counts from the first step of the block; in a reversed
@@ -57,7 +59,9 @@ RNN(cell_rnn)(RNN(unit_t) *u, RNN_T *gates, int64_t ld, int64_t step)
     int64_t  b, n = u->g->hid;
     RNN_T   *p;
 
-    RNN(recur)(u, 0, 1, u->mb, u->h, gates, ld, NULL, true);
+    if (!u->made) {
+        RNN(recur)(u, 0, 1, u->mb, u->h, gates, ld, NULL, true);
+    }
 
     for (b = 0; b < u->mb; b++) {
         if (step >= u->len[b]) {
@@ -72,45 +76,37 @@ RNN(cell_rnn)(RNN(unit_t) *u, RNN_T *gates, int64_t ld, int64_t step)
 }
 
 
-/* Gates z, r, h. */
+/* Gates z, r, h: up to what the last one's product takes; c is room. */
 static void
-RNN(cell_gru)(RNN(unit_t) *u, RNN_T *gates, int64_t ld, int64_t step)
+RNN(gru_reset)(RNN(unit_t) *u, RNN_T *gates, int64_t ld)
 {
-    bool          linear;
-    RNN_T        *p, *h, *t;
-    int64_t       b, i, n = u->g->hid;
+    RNN_T    *p, *t, *c = u->c;
+    int64_t   n = u->g->hid;
 
-    linear = u->a->linear_before_reset != 0;
-    RNN(recur)(u, 0, 1, u->mb, u->h, gates, ld, NULL, true);
-    RNN(recur)(u, 1, 1, u->mb, u->h, gates + n, ld, NULL, true);
-
-    if (linear) {
-        RNN(recur)(u, 2, 1, u->mb, u->h, u->tmp, n, u->bias + u->g->gates,
-                   false);
-    }
-
-    for (b = 0; b < u->mb; b++) {
+    for (int64_t b = 0; b < u->mb; b++) {
         p = gates + b * ld;
-        h = u->h + b * n;
         t = u->tmp + b * n;
         RNN(clip)(u, p, 2 * n);
         RNN(act)(u, 0, p, 2 * n);
 
-        for (i = 0; i < n; i++) {
-            if (linear) {
-                p[2 * n + i] += p[n + i] * t[i];
+        if (u->a->linear_before_reset) {
+            RNN(mul)(u, c, p + n, t, n);
+            RNN(add)(u, p + 2 * n, p + 2 * n, c, n);
 
-            } else {
-                t[i] = p[n + i] * h[i];
-            }
+        } else {
+            RNN(mul)(u, t, p + n, u->h + b * n, n);
         }
     }
+}
 
-    if (!linear) {
-        RNN(recur)(u, 2, 1, u->mb, u->tmp, gates + 2 * n, ld, NULL, true);
-    }
 
-    for (b = 0; b < u->mb; b++) {
+static void
+RNN(gru_state)(RNN(unit_t) *u, RNN_T *gates, int64_t ld, int64_t step)
+{
+    RNN_T    *p, *h, *c = u->c;
+    int64_t   n = u->g->hid;
+
+    for (int64_t b = 0; b < u->mb; b++) {
         if (step >= u->len[b]) {
             continue;
         }
@@ -120,10 +116,45 @@ RNN(cell_gru)(RNN(unit_t) *u, RNN_T *gates, int64_t ld, int64_t step)
         RNN(clip)(u, p + 2 * n, n);
         RNN(act)(u, 1, p + 2 * n, n);
 
-        for (i = 0; i < n; i++) {
-            h[i] = (1 - p[i]) * p[2 * n + i] + p[i] * h[i];
-        }
+        /* (1 - z) * n + z * h */
+        RNN(rest)(u, c, p, n);
+        RNN(mul)(u, c, c, p + 2 * n, n);
+        RNN(mul)(u, h, p, h, n);
+        RNN(add)(u, h, c, h, n);
     }
+}
+
+
+static void
+RNN(cell_gru)(RNN(unit_t) *u, RNN_T *gates, int64_t ld, int64_t step)
+{
+    bool     linear = u->a->linear_before_reset != 0;
+    int64_t  n = u->g->hid;
+
+    /* Whole panels of two gates follow each other. */
+    if (u->made) {
+        /* void */
+
+    } else if (n % MAAS_P16 == 0) {
+        RNN(recur)(u, 0, 2, u->mb, u->h, gates, ld, NULL, true);
+
+    } else {
+        RNN(recur)(u, 0, 1, u->mb, u->h, gates, ld, NULL, true);
+        RNN(recur)(u, 1, 1, u->mb, u->h, gates + n, ld, NULL, true);
+    }
+
+    if (linear && !u->made) {
+        RNN(recur)(u, 2, 1, u->mb, u->h, u->tmp, n, u->bias + u->g->gates,
+                   false);
+    }
+
+    RNN(gru_reset)(u, gates, ld);
+
+    if (!linear) {
+        RNN(recur)(u, 2, 1, u->mb, u->tmp, gates + 2 * n, ld, NULL, true);
+    }
+
+    RNN(gru_state)(u, gates, ld, step);
 }
 
 
@@ -131,12 +162,14 @@ RNN(cell_gru)(RNN(unit_t) *u, RNN_T *gates, int64_t ld, int64_t step)
 static void
 RNN(row_lstm)(RNN(unit_t) *u, RNN_T *p, RNN_T *h, RNN_T *c, RNN_T *t)
 {
-    int64_t       i, n = u->g->hid;
+    int64_t       n = u->g->hid;
     const RNN_T  *q = u->peep;
 
-    for (i = 0; q != NULL && i < n; i++) {
-        p[i] += q[i] * c[i];
-        p[2 * n + i] += q[2 * n + i] * c[i];
+    if (q != NULL) {
+        RNN(mul)(u, t, q, c, n);
+        RNN(add)(u, p, p, t, n);
+        RNN(mul)(u, t, q + 2 * n, c, n);
+        RNN(add)(u, p + 2 * n, p + 2 * n, t, n);
     }
 
     RNN(clip)(u, p, q == NULL ? 4 * n : n);
@@ -152,27 +185,22 @@ RNN(row_lstm)(RNN(unit_t) *u, RNN_T *p, RNN_T *h, RNN_T *c, RNN_T *t)
 
     RNN(act)(u, 1, p + 3 * n, n);
 
-    for (i = 0; i < n; i++) {
-        RNN_T  f = u->a->input_forget ? 1 - p[i] : p[2 * n + i];
-
-        c[i] = f * c[i] + p[i] * p[3 * n + i];
-        t[i] = c[i];
+    if (u->a->input_forget) {
+        RNN(rest)(u, p + 2 * n, p, n);
     }
 
-    for (i = 0; q != NULL && i < n; i++) {
-        p[n + i] += q[n + i] * c[i];
-    }
+    RNN(cell)(u, c, p);
 
     if (q != NULL) {
+        RNN(mul)(u, t, q + n, c, n);
+        RNN(add)(u, p + n, p + n, t, n);
         RNN(clip)(u, p + n, n);
         RNN(act)(u, 0, p + n, n);
     }
 
+    memcpy(t, c, (size_t) n * sizeof(RNN_T));
     RNN(act)(u, 2, t, n);
-
-    for (i = 0; i < n; i++) {
-        h[i] = p[n + i] * t[i];
-    }
+    RNN(mul)(u, h, p + n, t, n);
 }
 
 
@@ -181,7 +209,9 @@ RNN(cell_lstm)(RNN(unit_t) *u, RNN_T *gates, int64_t ld, int64_t step)
 {
     int64_t  b, n = u->g->hid;
 
-    RNN(recur)(u, 0, 4, u->mb, u->h, gates, ld, NULL, true);
+    if (!u->made) {
+        RNN(recur)(u, 0, 4, u->mb, u->h, gates, ld, NULL, true);
+    }
 
     for (b = 0; b < u->mb; b++) {
         if (step < u->len[b]) {
@@ -220,12 +250,18 @@ RNN(store)(RNN(unit_t) *u, int64_t step)
 }
 
 
-/* Gates of a step after their functions; 0 where a row has ended. */
+/*
+ * Gates of a step after their functions; 0 where a row has ended.  Behind
+ * those of GRU what its reset gate multiplies, with linear_before_reset.
+ */
 static void
 RNN(save)(RNN(unit_t) *u, const RNN_T *gates, int64_t ld, int64_t step)
 {
+    bool                 gru = u->g->cell == RNN_CELL_GRU;
     RNN_T               *p;
     size_t               size = (size_t) u->g->gates * sizeof(RNN_T);
+    size_t               rest = (size_t) u->g->hid * sizeof(RNN_T);
+    int64_t              wide = 4 * u->g->hid;
     const rnn_geom_t    *g = u->g;
     const maas_step_t   *s = u->s;
 
@@ -236,14 +272,21 @@ RNN(save)(RNN(unit_t) *u, const RNN_T *gates, int64_t ld, int64_t step)
     }
 
     p = (RNN_T *) s->out[RNN_SAVED].data
-        + ((step * g->dirs + u->dir) * g->batch + u->b0) * g->gates;
+        + ((step * g->dirs + u->dir) * g->batch + u->b0) * wide;
 
-    for (int64_t b = 0; b < u->mb; b++, p += g->gates) {
-        if (step < u->len[b]) {
-            memcpy(p, gates + b * ld, size);
+    for (int64_t b = 0; b < u->mb; b++, p += wide) {
+        if (step >= u->len[b]) {
+            memset(p, 0, (size_t) wide * sizeof(RNN_T));
+            continue;
+        }
 
-        } else {
-            memset(p, 0, size);
+        memcpy(p, gates + b * ld, size);
+
+        if (gru && u->a->linear_before_reset) {
+            memcpy(p + g->gates, u->tmp + b * g->hid, rest);
+
+        } else if (gru) {
+            memset(p + g->gates, 0, rest);
         }
     }
 }
@@ -300,11 +343,8 @@ RNN(state)(RNN(unit_t) *u, const maas_tensor_t *t, bool has, RNN_T *state,
 
 
 static void
-RNN(unit)(RNN(unit_t) *u)
+RNN(begin)(RNN(unit_t) *u)
 {
-    int64_t             s0, i, n;
-    RNN_T              *at;
-    const rnn_geom_t   *g = u->g;
     const maas_step_t  *s = u->s;
 
     RNN(biases)(u);
@@ -312,32 +352,62 @@ RNN(unit)(RNN(unit_t) *u)
                true);
     RNN(state)(u, &s->in[RNN_C0], rnn_has(s->in, s->n_formal, RNN_C0), u->c,
                true);
+}
 
-    for (s0 = 0; s0 < g->seq; s0 += g->tb) {
-        n = maas_min(g->tb, g->seq - s0);
-        RNN(gates)(u, s0, n);
 
-        for (i = 0; i < n; i++) {
-            at = u->gx + (u->reverse ? n - 1 - i : i) * g->gates;
+/* Step s0 + i of a block of n. */
+static void
+RNN(step)(RNN(unit_t) *u, int64_t s0, int64_t i, int64_t n)
+{
+    const rnn_geom_t  *g = u->g;
+    RNN_T             *at = u->gx + (u->reverse ? n - 1 - i : i) * g->gates;
 
-            if (g->cell == RNN_CELL_RNN) {
-                RNN(cell_rnn)(u, at, g->tb * g->gates, s0 + i);
+    if (g->cell == RNN_CELL_RNN) {
+        RNN(cell_rnn)(u, at, g->tb * g->gates, s0 + i);
 
-            } else if (g->cell == RNN_CELL_GRU) {
-                RNN(cell_gru)(u, at, g->tb * g->gates, s0 + i);
+    } else if (g->cell == RNN_CELL_GRU) {
+        RNN(cell_gru)(u, at, g->tb * g->gates, s0 + i);
+        RNN(save)(u, at, g->tb * g->gates, s0 + i);
 
-            } else {
-                RNN(cell_lstm)(u, at, g->tb * g->gates, s0 + i);
-                RNN(save)(u, at, g->tb * g->gates, s0 + i);
-            }
-
-            RNN(store)(u, s0 + i);
-        }
+    } else {
+        RNN(cell_lstm)(u, at, g->tb * g->gates, s0 + i);
+        RNN(save)(u, at, g->tb * g->gates, s0 + i);
     }
 
-    for (i = 1; i < s->n_out && i < 3; i++) {
+    RNN(store)(u, s0 + i);
+}
+
+
+/* The last states, to the outputs. */
+static void
+RNN(end)(RNN(unit_t) *u)
+{
+    const maas_step_t  *s = u->s;
+
+    for (int i = 1; i < s->n_out && i < 3; i++) {
         RNN(state)(u, &s->out[i], s->out[i].dtype != MAAS_NODTYPE
                                   && s->out[i].data != NULL,
                    i == 1 ? u->h : u->c, false);
     }
+}
+
+
+static void
+RNN(unit)(RNN(unit_t) *u)
+{
+    int64_t            n;
+    const rnn_geom_t  *g = u->g;
+
+    RNN(begin)(u);
+
+    for (int64_t s0 = 0; s0 < g->seq; s0 += g->tb) {
+        n = maas_min(g->tb, g->seq - s0);
+        RNN(gates)(u, s0, n);
+
+        for (int64_t i = 0; i < n; i++) {
+            RNN(step)(u, s0, i, n);
+        }
+    }
+
+    RNN(end)(u);
 }

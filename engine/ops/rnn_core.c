@@ -9,7 +9,11 @@
 
 
 #define RNN_ROWS   32                   /* batch rows of a unit */
+#define RNN_HALVES 12                   /* from which on a batch is halved */
 #define RNN_CACHE  65536                /* elements of gates at once */
+#define RNN_SHARED 49152                /* weights of a step that is shared */
+#define RNN_LEAST  200000               /* and over all steps */
+#define RNN_SLICE  128                  /* columns of its least part */
 
 
 const char *const  rnn_directions[] = {
@@ -317,6 +321,32 @@ rnn_layout(rnn_geom_t *g, const maas_tensor_t *in)
 }
 
 
+/*
+ * One unit alone would leave threads idle: its products are cut by columns
+ * where they are large enough, whole panels of weights that are packed, and
+ * rows end together.
+ */
+static void
+rnn_slices(rnn_geom_t *g, const maas_tensor_t *in, uint16_t n_formal)
+{
+    int64_t  cols = g->gates;
+
+    g->slices = 0;
+
+    if (g->dirs * g->blocks != 1 || g->hid % MAAS_P16 != 0
+        || g->hid * cols < RNN_SHARED || g->seq * g->hid * cols < RNN_LEAST
+        || in[RNN_X].dtype != MAAS_F32 || in[RNN_W].format != MAAS_FMT_P16
+        || in[RNN_R].format != MAAS_FMT_P16
+        || rnn_has(in, n_formal, RNN_LENS))
+    {
+        return;
+    }
+
+    g->slices = maas_min(cols / RNN_SLICE, 4);
+    g->slices = g->slices < 2 ? 0 : g->slices;
+}
+
+
 void
 rnn_geom(rnn_geom_t *g, const rnn_attr_t *a, rnn_cell_t cell,
     const maas_tensor_t *in, uint16_t n_formal)
@@ -324,7 +354,6 @@ rnn_geom(rnn_geom_t *g, const rnn_attr_t *a, rnn_cell_t cell,
     bool            batch_first = a->layout != 0;
     const int64_t  *x = in[RNN_X].dims;
 
-    (void) n_formal;
     (void) rnn_acts(a, cell, g->act, NULL);
 
     g->cell = cell;
@@ -345,6 +374,16 @@ rnn_geom(rnn_geom_t *g, const rnn_attr_t *a, rnn_cell_t cell,
 
     g->mb = maas_min(maas_max(g->batch, 1), RNN_ROWS);
     g->blocks = (g->batch + g->mb - 1) / g->mb;
+    rnn_slices(g, in, n_formal);
+
+    /* Two threads find work, where rows enough share the weights. */
+    if (g->slices == 0 && g->dirs * g->blocks == 1
+        && g->batch >= RNN_HALVES)
+    {
+        g->mb = (g->batch + 1) / 2;
+        g->blocks = (g->batch + g->mb - 1) / g->mb;
+    }
+
     g->tb = maas_max(RNN_CACHE / (g->mb * g->gates), 1);
     g->tb = maas_min(g->tb, maas_max(g->seq, 1));
     rnn_layout(g, in);
@@ -368,7 +407,8 @@ rnn_setup(maas_setup_t *u, rnn_cell_t cell)
     rnn_geom_t  g;
 
     rnn_geom(&g, u->attr, cell, u->in, u->n_formal);
-    u->units = maas_max(g.dirs * g.blocks, 1);
+    u->units = maas_max(maas_max(g.dirs * g.blocks, g.slices), 1);
+    u->shared = rnn_shared(&g);
     u->scratch = g.total * maas_dtype_size(u->in[RNN_X].dtype);
     u->cost = rnn_flops(u) / 20;
     return true;

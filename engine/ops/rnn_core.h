@@ -18,7 +18,7 @@ enum { RNN_FORWARD = 0, RNN_REVERSE, RNN_BIDIRECTIONAL };
 
 extern const char *const  rnn_directions[];
 
-#define RNN_SAVED  3            /* the output of maas.LSTMTrain for gates */
+#define RNN_SAVED  3            /* the output of the train forms for gates */
 
 typedef struct {
     float        clip;                  /* 0: none */
@@ -75,6 +75,7 @@ typedef struct {
     int64_t     hb, hd;                 /* of Y_h and initial_h */
     int64_t     mb, blocks;             /* batch rows of a unit */
     int64_t     tb;                     /* steps whose inputs go together */
+    int64_t     slices;                 /* of a step that threads share; 0 */
     int64_t     wsize, rsize;           /* a direction's weights, packed */
     size_t      gx, h, c, tmp, bias, w, r, total;   /* in the scratch */
     rnn_act_t   act[2][3];
@@ -93,6 +94,8 @@ maas_status_t rnn_run(const maas_step_t *s, maas_slot_t *slot, int64_t first,
 /* Between rnn_core.c and rnn_run.c. */
 maas_status_t rnn_acts(const rnn_attr_t *a, rnn_cell_t cell,
     rnn_act_t act[2][3], maas_err_t *err);
+/* rnn_run.c: the shared memory of a step; see there. */
+size_t rnn_shared(const rnn_geom_t *g);
 void rnn_geom(rnn_geom_t *g, const rnn_attr_t *a, rnn_cell_t cell,
     const maas_tensor_t *in, uint16_t n_formal);
 
