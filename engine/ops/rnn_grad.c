@@ -4,12 +4,13 @@
  *
  * For each direction, with G gates and a the gates before their functions:
  *
- *   a = X W^T + H R^T + b     H: states before each step, from Y
- *   da = maas.<cell>Grad(a, R, dY, ...)
+ *   da = maas.<cell>Grad(gates, R, dY, ...)
  *   dX = da W,  dW = da^T X,  dR = da^T H,  db = sum of da
  *
- * so nothing but Y is kept from the forward pass; of LSTM the gates, too,
- * after their functions (maas.LSTMTrain), which spares the first line.
+ * H are the states before each step, from Y.  The gates, after their
+ * functions, are kept from the forward pass (maas.LSTMTrain, maas.GRUTrain);
+ * of RNN they are Y itself.  With layout 1 all is turned to layout 0 before
+ * and back behind.
  */
 
 #include "ops/grads.h"
@@ -23,15 +24,17 @@ typedef struct {
     bool               relu;
     int                dirs;
     maas_vid_t         lens, lens64;            /* or MAAS_NOVAL */
-    maas_vid_t         saved;                   /* LSTM: its gates */
+    maas_vid_t         saved;                   /* the gates, not of RNN */
+    maas_vid_t         xs, ys, h0, c0;          /* in layout 0 */
+    maas_vid_t         dys, dyh, dyc;
     /* of the direction at work */
     int                dir;
     bool               reverse;
-    maas_vid_t         x, y, w, r, b, hprev;    /* b: [2 G] or MAAS_NOVAL */
+    maas_vid_t         x, y, w, r, hprev;
     maas_vid_t         x2, h2;                  /* as matrices */
     bool               before;                  /* GRU: reset, then product */
     maas_vid_t         rh2;                     /* ... of these */
-    maas_vid_t         dx, dw, dr, db, dh0, dc0;
+    maas_vid_t         dx, dw, dr, db, dh0, dc0, dp;
 } rnng_t;
 
 
@@ -99,6 +102,19 @@ rnng_part(const rnng_t *g, maas_vid_t v, int axis)
 }
 
 
+/* Layout 1 to 0 or back, by the order of the axes; layout 0: as it is. */
+static maas_vid_t
+rnng_swap(const rnng_t *g, maas_vid_t v, const int64_t *perm, uint32_t rank)
+{
+    maas_raw_attr_t  attr = { .name = maas_str("perm"),
+                              .type = MAAS_ATTR_INTS, .ints = perm,
+                              .n = rank };
+
+    return g->at->layout == 0 || v == MAAS_NOVAL ? v
+           : maas_grad_emit(g->c, "", "Transpose", &attr, 1, &v, 1);
+}
+
+
 static maas_vid_t
 rnng_join(maas_grad_t *c, maas_vid_t a, maas_vid_t b)
 {
@@ -132,22 +148,7 @@ rnng_gemm(maas_grad_t *c, maas_vid_t a, bool ta, maas_vid_t b, bool tb,
 }
 
 
-/* A matrix of gates as [seq, batch, gates]. */
-static maas_vid_t
-rnng_gates(const rnng_t *g, maas_vid_t v)
-{
-    maas_grad_t  *c = g->c;
-    maas_vid_t    lead, shape;
-
-    lead = maas_grad_op1(c, "Shape", g->y);
-    lead = rnng_slice(c, lead, 0, 2, 1);
-    shape = rnng_join(c, lead, rnng_int(c, -1));
-
-    return maas_grad_op2(c, "Reshape", v, shape);
-}
-
-
-/* -- the forward pass again ---------------------------------------------- */
+/* -- what the forward pass left ------------------------------------------ */
 
 /* The states before each step: the first, then Y without its last. */
 static maas_vid_t
@@ -157,7 +158,7 @@ rnng_before(const rnng_t *g)
     maas_vid_t        h0, shape;
     maas_raw_attr_t   start = maas_pass_int("start", 1);
 
-    h0 = rnng_part(g, maas_grad_in(c, RNN_H0), 0);
+    h0 = rnng_part(g, g->h0, 0);
 
     if (h0 != MAAS_NOVAL) {
         h0 = maas_grad_op2(c, "Unsqueeze", h0, rnng_int(c, 0));
@@ -180,11 +181,10 @@ rnng_load(rnng_t *g, int dir)
 
     g->dir = dir;
     g->reverse = dir == 1 || g->at->direction == RNN_REVERSE;
-    g->x = rnng_turn(g, c->n->in[RNN_X]);
-    g->y = rnng_turn(g, rnng_part(g, maas_grad_out(c, 0), 1));
+    g->x = rnng_turn(g, g->xs);
+    g->y = rnng_turn(g, rnng_part(g, g->ys, 1));
     g->w = rnng_part(g, c->n->in[RNN_W], 0);
     g->r = rnng_part(g, c->n->in[RNN_R], 0);
-    g->b = rnng_part(g, maas_grad_in(c, RNN_B), 0);
     g->hprev = rnng_before(g);
     g->x2 = rnng_flat(c, g->x);
     g->h2 = rnng_flat(c, g->hprev);
@@ -203,65 +203,26 @@ rnng_columns(maas_grad_t *c, maas_vid_t v, int64_t from, int64_t to)
 }
 
 
-/*
- * GRU without linear_before_reset: the gates r first, for all steps; then
- * what they leave of the states goes through the last third of R.  p: the
- * matrix of the part by x.
- */
+/* What enters the direction's steps back; of GRU also r H, where it's used. */
 static maas_vid_t
-rnng_reset(rnng_t *g, maas_vid_t p, maas_vid_t rb)
+rnng_saved(rnng_t *g)
 {
-    int64_t           h = g->at->hidden_size;
-    maas_grad_t      *c = g->c;
-    maas_vid_t        in[2], reset, b0 = rb, b1 = rb;
-    maas_raw_attr_t   axis = maas_pass_int("axis", 1);
-
-    if (rb != MAAS_NOVAL) {
-        b0 = rnng_slice(c, rb, 0, 2 * h, 1);
-        b1 = rnng_slice(c, rb, 2 * h, INT32_MAX, 1);
-    }
-
-    in[0] = rnng_gemm(c, g->h2, false, rnng_slice(c, g->r, 0, 2 * h, 1),
-                      true, b0);
-    reset = maas_grad_op2(c, "Add", rnng_columns(c, p, h, 2 * h),
-                          rnng_columns(c, in[0], h, -1));
-    reset = maas_grad_op1(c, "Sigmoid", reset);
-    g->rh2 = maas_grad_op2(c, "Mul", reset, g->h2);
-    in[1] = rnng_gemm(c, g->rh2, false,
-                      rnng_slice(c, g->r, 2 * h, INT32_MAX, 1), true, b1);
-
-    return maas_grad_emit(c, "", "Concat", &axis, 1, in, 2);
-}
-
-
-/* The gates before their functions; *q: the recurrent part, GRU. */
-static maas_vid_t
-rnng_pre(rnng_t *g, maas_vid_t *q)
-{
+    int64_t       h = g->at->hidden_size;
     maas_grad_t  *c = g->c;
-    int64_t       far = INT32_MAX;
-    maas_vid_t    p, wb = MAAS_NOVAL, rb = MAAS_NOVAL;
-    int64_t       n;
+    maas_vid_t    p, reset;
 
-    if (g->b != MAAS_NOVAL) {
-        n = g->at->hidden_size * (g->cell == RNN_CELL_GRU ? 3 : 1);
-        wb = rnng_slice(c, g->b, 0, n, 1);
-        rb = rnng_slice(c, g->b, n, far, 1);
+    if (g->cell == RNN_CELL_RNN) {
+        return g->y;
     }
 
-    if (g->cell == RNN_CELL_GRU) {
-        p = rnng_gemm(c, g->x2, false, g->w, true, wb);
-        *q = g->before ? rnng_reset(g, p, rb)
-                       : rnng_gemm(c, g->h2, false, g->r, true, rb);
-        *q = rnng_gates(g, *q);
-        return rnng_gates(g, p);
+    p = rnng_part(g, g->saved, 1);
+
+    if (g->before) {
+        reset = rnng_columns(c, rnng_flat(c, p), h, 2 * h);
+        g->rh2 = maas_grad_op2(c, "Mul", reset, g->h2);
     }
 
-    *q = MAAS_NOVAL;
-    wb = wb != MAAS_NOVAL ? maas_grad_op2(c, "Add", wb, rb) : wb;
-    p = rnng_gemm(c, g->x2, false, g->w, true, wb);
-
-    return rnng_gates(g, rnng_gemm(c, g->h2, false, g->r, true, p));
+    return p;
 }
 
 
@@ -320,40 +281,50 @@ rnng_direction(rnng_t *g, int dir)
 {
     static const char *const  op[] = { "RNNGrad", "GRUGrad", "LSTMGrad" };
 
+    bool              peep = maas_grad_in(g->c, RNN_P) != MAAS_NOVAL;
+    uint32_t          n_in = 6, n_out = 3;
     maas_grad_t      *c = g->c;
-    maas_vid_t        in[7], out[3], q;
-    maas_raw_attr_t   relu = maas_pass_int("relu", g->relu);
-    maas_raw_attr_t   before = maas_pass_int("before", g->before);
-    maas_raw_attr_t   saved = maas_pass_int("saved", 1);
+    maas_vid_t        in[8], out[4], sum[2];
+    maas_raw_attr_t   attr = maas_pass_int("relu", g->relu);
+    maas_raw_attr_t   keep = maas_pass_int("keepdims", 0);
 
     rnng_load(g, dir);
 
-    q = MAAS_NOVAL;
-    in[0] = g->cell == RNN_CELL_LSTM ? rnng_part(g, g->saved, 1)
-                                     : rnng_pre(g, &q);
+    in[0] = rnng_saved(g);
     in[1] = g->r;
-    in[2] = rnng_turn(g, rnng_part(g, c->dout[0], 1));
-    in[3] = c->n->n_out > 1 ? rnng_part(g, c->dout[1], 0) : MAAS_NOVAL;
-    in[4] = g->cell == RNN_CELL_GRU ? q
-            : rnng_part(g, maas_grad_in(c, RNN_C0), 0);
-    in[5] = g->cell == RNN_CELL_GRU ? g->hprev
-            : c->n->n_out > 2 ? rnng_part(g, c->dout[2], 0) : MAAS_NOVAL;
-
-    in[6] = g->lens;
+    in[2] = rnng_turn(g, rnng_part(g, g->dys, 1));
+    in[3] = rnng_part(g, g->dyh, 0);
+    in[4] = g->cell == RNN_CELL_GRU ? g->hprev : g->lens;
+    in[5] = g->lens;
+    out[2] = g->dp = MAAS_NOVAL;
 
     if (g->cell == RNN_CELL_RNN) {
-        in[4] = g->lens;
-        maas_grad_emit_n(c, "maas", op[g->cell], &relu, 1, in, 5, out, 2);
-        out[2] = MAAS_NOVAL;
+        n_in = 5;
+        n_out = 2;
+
+    } else if (g->cell == RNN_CELL_GRU) {
+        attr = maas_pass_int("before", g->before);
 
     } else {
-        maas_grad_emit_n(c, "maas", op[g->cell],
-                         g->cell == RNN_CELL_GRU ? &before : &saved, 1, in, 7,
-                         out, 3);
+        in[4] = rnng_part(g, g->c0, 0);
+        in[5] = rnng_part(g, g->dyc, 0);
+        in[6] = g->lens;
+        in[7] = rnng_part(g, maas_grad_in(c, RNN_P), 0);
+        n_in = peep ? 8 : 7;
+        n_out = peep ? 4 : 3;
     }
 
+    maas_grad_emit_n(c, "maas", op[g->cell], &attr,
+                     g->cell == RNN_CELL_LSTM ? 0 : 1, in, n_in, out, n_out);
     g->dh0 = out[1];
     g->dc0 = out[2];
+
+    if (peep) {
+        sum[0] = out[3];
+        sum[1] = rnng_int(c, 0);
+        g->dp = maas_grad_emit(c, "", "ReduceSum", &keep, 1, sum, 2);
+    }
+
     rnng_products(g, out[0], g->cell == RNN_CELL_GRU ? out[2] : MAAS_NOVAL);
 }
 
@@ -424,14 +395,8 @@ rnng_check(const maas_grad_t *c, rnn_cell_t cell, bool *relu)
         return rnng_refuse(c, "clip");
     }
 
-    if (at->layout != 0) {
-        return rnng_refuse(c, "layout 1");
-    }
-
-    if (cell == RNN_CELL_LSTM
-        && (at->input_forget != 0 || maas_grad_in(c, RNN_P) != MAAS_NOVAL))
-    {
-        return rnng_refuse(c, "input_forget or peepholes");
+    if (cell == RNN_CELL_LSTM && at->input_forget != 0) {
+        return rnng_refuse(c, "input_forget");
     }
 
     if (!rnng_default(c, cell, relu)) {
@@ -442,13 +407,72 @@ rnng_check(const maas_grad_t *c, rnn_cell_t cell, bool *relu)
 }
 
 
+static const int64_t  rnng_states[] = { 1, 0, 2 };
+
+
+/* Inputs, outputs and their gradients in layout 0. */
+static void
+rnng_begin(rnng_t *g)
+{
+    uint16_t               n_out = g->c->n->n_out;
+    maas_grad_t           *c = g->c;
+    maas_raw_attr_t        wide = maas_pass_int("to", MAAS_I64);
+    static const int64_t   steps[] = { 1, 2, 0, 3 };
+
+    g->dirs = g->at->direction == RNN_BIDIRECTIONAL ? 2 : 1;
+    g->lens = maas_grad_in(c, RNN_LENS);
+    g->lens64 = MAAS_NOVAL;
+
+    if (g->lens != MAAS_NOVAL && g->at->direction != RNN_FORWARD) {
+        g->lens64 = maas_grad_emit(c, "", "Cast", &wide, 1, &g->lens, 1);
+    }
+
+    if (g->cell != RNN_CELL_RNN) {
+        maas_grad_become(c, g->cell == RNN_CELL_LSTM ? "LSTMTrain"
+                                                     : "GRUTrain",
+                         RNN_SAVED + 1);
+        g->saved = maas_grad_out(c, RNN_SAVED);
+    }
+
+    g->xs = rnng_swap(g, c->n->in[RNN_X], rnng_states, 3);
+    g->ys = rnng_swap(g, maas_grad_out(c, 0), steps, 4);
+    g->h0 = rnng_swap(g, maas_grad_in(c, RNN_H0), rnng_states, 3);
+    g->c0 = g->cell != RNN_CELL_LSTM ? MAAS_NOVAL
+            : rnng_swap(g, maas_grad_in(c, RNN_C0), rnng_states, 3);
+    g->dys = rnng_swap(g, c->dout[0], steps, 4);
+    g->dyh = n_out <= 1 ? MAAS_NOVAL
+             : rnng_swap(g, c->dout[1], rnng_states, 3);
+    g->dyc = n_out <= 2 || g->cell != RNN_CELL_LSTM ? MAAS_NOVAL
+             : rnng_swap(g, c->dout[2], rnng_states, 3);
+}
+
+
+/* Back to the layout of the node. */
+static void
+rnng_end(const rnng_t *g)
+{
+    maas_grad_t  *c = g->c;
+
+    if (c->need[RNN_X]) {
+        c->din[RNN_X] = rnng_swap(g, c->din[RNN_X], rnng_states, 3);
+    }
+
+    if (maas_grad_need(c, RNN_H0)) {
+        c->din[RNN_H0] = rnng_swap(g, c->din[RNN_H0], rnng_states, 3);
+    }
+
+    if (g->cell == RNN_CELL_LSTM && maas_grad_need(c, RNN_C0)) {
+        c->din[RNN_C0] = rnng_swap(g, c->din[RNN_C0], rnng_states, 3);
+    }
+}
+
+
 maas_status_t
 maas_grad_rnn(maas_grad_t *c)
 {
     rnng_t        g = { .c = c };
     rnn_attr_t    at = *(const rnn_attr_t *) c->attr;
     const char   *name = c->n->op->name;
-    maas_raw_attr_t  wide = maas_pass_int("to", MAAS_I64);
 
     g.cell = strcmp(name, "LSTM") == 0 ? RNN_CELL_LSTM
              : strcmp(name, "GRU") == 0 ? RNN_CELL_GRU : RNN_CELL_RNN;
@@ -458,22 +482,12 @@ maas_grad_rnn(maas_grad_t *c)
     at.hidden_size = maas_grad_type(c, c->n->in[RNN_R])->dims[2];
     g.at = &at;
     g.before = g.cell == RNN_CELL_GRU && at.linear_before_reset == 0;
-    g.dirs = at.direction == RNN_BIDIRECTIONAL ? 2 : 1;
-    g.lens = maas_grad_in(c, RNN_LENS);
-    g.lens64 = MAAS_NOVAL;
-
-    if (g.lens != MAAS_NOVAL && at.direction != RNN_FORWARD) {
-        g.lens64 = maas_grad_emit(c, "", "Cast", &wide, 1, &g.lens, 1);
-    }
 
     if (!maas_dim_known(at.hidden_size)) {
         return rnng_refuse(c, "an unknown hidden size");
     }
 
-    if (g.cell == RNN_CELL_LSTM) {
-        maas_grad_become(c, "LSTMTrain", RNN_SAVED + 1);
-        g.saved = maas_grad_out(c, RNN_SAVED);
-    }
+    rnng_begin(&g);
 
     for (int d = 0; d < g.dirs; d++) {
         rnng_direction(&g, d);
@@ -490,8 +504,10 @@ maas_grad_rnn(maas_grad_t *c)
 
         if (g.cell == RNN_CELL_LSTM) {
             rnng_collect(&g, RNN_C0, g.dc0);
+            rnng_collect(&g, RNN_P, g.dp);
         }
     }
 
+    rnng_end(&g);
     return c->rc;
 }

@@ -4,8 +4,10 @@
  *
  *   REAL        the type
  *   RG(name)    the name with the type's suffix
- *   RG(sigmoid), RG(tanh)    in place, n values
- *   RG(add)     y += x, a row
+ *   RG(tanh)    in place, n values
+ *   RG(add)     y += x, a row; RG(mul), RG(sub): y of a and b
+ *   RG(rest)    y = 1 - a
+ *   RG(sigmoid_back), RG(tanh_back), RG(relu_back)  of d, by what came out
  *   RG(cell), RG(cell_back)  a row of LSTM: lstm_cell and lstm_back of the
  *               kernel table
  *   RG(back)    dh = (accumulate ? dh : 0) + da R, for k gates from `from`
@@ -77,34 +79,25 @@ RG(end)(const rg_t *g, REAL *d, const void *from, void *to)
 }
 
 
-/* -- RNN ----------------------------------------------------------------- */
+/* -- RNN: what it makes is all that its gradient wants ------------------- */
 
 static void
 RG(rnn)(const rg_t *g, REAL *dh)
 {
     REAL        *da, *d;
-    const REAL  *pre;
+    const REAL  *y;
 
     for (int64_t t = g->seq - 1; t >= 0; t--) {
         for (int64_t r = 0; r < g->nb; r++) {
             d = dh + r * g->hid;
             da = (REAL *) g->da + RG_AT(g, t, r) * g->hid;
-            pre = (const REAL *) g->pre + RG_AT(g, t, r) * g->hid;
+            y = (const REAL *) g->pre + RG_AT(g, t, r) * g->hid;
             RG(row_dy)(g, d, t, r);
 
             if (g->relu) {
-                for (int64_t j = 0; j < g->hid; j++) {
-                    da[j] = pre[j] > 0 ? d[j] : 0;
-                }
-
-                continue;
-            }
-
-            memcpy(da, pre, (size_t) g->hid * sizeof(REAL));
-            RG(tanh)(g, da, g->hid);
-
-            for (int64_t j = 0; j < g->hid; j++) {
-                da[j] = d[j] * (1 - da[j] * da[j]);
+                RG(relu_back)(g, da, d, y);
+            } else {
+                RG(tanh_back)(g, da, d, y);
             }
         }
 
@@ -130,12 +123,6 @@ RG(lstm_forward)(const rg_t *g)
             a = (REAL *) g->da + RG_AT(g, t, r) * 4 * h;
             memcpy(a, (const REAL *) g->pre + RG_AT(g, t, r) * 4 * h,
                    (size_t) (4 * h) * sizeof(REAL));
-
-            if (!g->saved) {
-                RG(sigmoid)(g, a, 3 * h);
-                RG(tanh)(g, a + 3 * h, h);
-            }
-
             RG(cell)(g, cells + ((t + 1) * g->nb + r) * h, a,
                      cells + (t * g->nb + r) * h);
         }
@@ -143,24 +130,85 @@ RG(lstm_forward)(const rg_t *g)
 }
 
 
+/*
+ * A row with peepholes: i and f have seen the last cell, o the new one, c.
+ * Their gradients add up in dp, over the steps.
+ */
+static void
+RG(peep_row)(const rg_t *g, REAL *a, const REAL *dh, REAL *dc,
+    const REAL *last, const REAL *c, const REAL *th, REAL *dp)
+{
+    REAL         i, o, f, w, d, di, dout, df;
+    int64_t      h = g->hid;
+    const REAL  *q = g->peep;
+
+    for (int64_t j = 0; j < h; j++) {
+        i = a[j];
+        o = a[h + j];
+        f = a[2 * h + j];
+        w = a[3 * h + j];
+
+        dout = dh[j] * th[j] * o * (1 - o);
+        d = dc[j] + dh[j] * o * (1 - th[j] * th[j]) + dout * q[h + j];
+        di = d * w * i * (1 - i);
+        df = d * last[j] * f * (1 - f);
+
+        a[j] = di;
+        a[h + j] = dout;
+        a[2 * h + j] = df;
+        a[3 * h + j] = d * i * (1 - w * w);
+        dc[j] = d * f + di * q[j] + df * q[2 * h + j];
+
+        dp[j] += di * last[j];
+        dp[h + j] += dout * c[j];
+        dp[2 * h + j] += df * last[j];
+    }
+}
+
+
+/* Step t back of row r; dc: of all rows. */
+static void
+RG(lstm_row)(const rg_t *g, REAL *dh, REAL *dc, int64_t t, int64_t r)
+{
+    REAL     *a, *c, *last, *th = dc + g->nb * g->hid, *dp = g->dpeep;
+    int64_t   h = g->hid;
+
+    a = (REAL *) g->da + RG_AT(g, t, r) * 4 * h;
+    last = (REAL *) g->cells + (t * g->nb + r) * h;
+    c = last + g->nb * h;
+
+    if (g->peep == NULL) {
+        RG(tanh)(g, c, h);
+        RG(cell_back)(g, a, dh + r * h, dc + r * h, last, c);
+        return;
+    }
+
+    memcpy(th, c, (size_t) h * sizeof(REAL));
+    RG(tanh)(g, th, h);
+    RG(peep_row)(g, a, dh + r * h, dc + r * h, last, c, th,
+                 dp + (g->n0 + r) * 3 * h);
+}
+
+
 static void
 RG(lstm)(const rg_t *g, REAL *dh)
 {
-    REAL         *cells = g->cells, *dc = dh + g->nb * g->hid, *a, *c;
-    int64_t       h = g->hid;
+    REAL     *dc = dh + g->nb * g->hid;
+    int64_t   h = g->hid;
 
     RG(lstm_forward)(g);
     RG(begin)(g, dc, g->dyc, true);
+
+    if (g->peep != NULL) {
+        memset((REAL *) g->dpeep + g->n0 * 3 * h, 0,
+               (size_t) (g->nb * 3 * h) * sizeof(REAL));
+    }
 
     for (int64_t t = g->seq - 1; t >= 0; t--) {
         for (int64_t r = 0; r < g->nb; r++) {
             RG(row_dy)(g, dh + r * h, t, r);
             RG(row_last)(g, dc + r * h, g->dyc, t + 1, r);
-            a = (REAL *) g->da + RG_AT(g, t, r) * 4 * h;
-            c = cells + ((t + 1) * g->nb + r) * h;
-            RG(tanh)(g, c, h);
-            RG(cell_back)(g, a, dh + r * h, dc + r * h,
-                          cells + (t * g->nb + r) * h, c);
+            RG(lstm_row)(g, dh, dc, t, r);
         }
 
         RG(back)(g, dh, (REAL *) g->da + RG_AT(g, t, 0) * 4 * h, 0,
@@ -171,71 +219,57 @@ RG(lstm)(const rg_t *g, REAL *dh)
 }
 
 
-/* -- GRU: gates z r h, of linear_before_reset ---------------------------- */
+/* -- GRU: gates z r n, and what r multiplies, q -------------------------- */
 
+/* dn and the gradient of z, before their functions: what both forms have. */
+static void
+RG(gru_gates)(const rg_t *g, REAL *x, REAL *room, const REAL *dh,
+    const REAL *p, const REAL *last)
+{
+    int64_t  h = g->hid;
+
+    RG(rest)(g, room, p);
+    RG(mul)(g, room, room, dh);
+    RG(tanh_back)(g, x + 2 * h, room, p + 2 * h);
+
+    RG(sub)(g, room, last, p + 2 * h);
+    RG(mul)(g, room, room, dh);
+    RG(sigmoid_back)(g, x, room, p);
+}
+
+
+/* With linear_before_reset: n = tanh(px + r q), q = R last. */
 static void
 RG(gru_row)(const rg_t *g, REAL *dh, int64_t at)
 {
     REAL         *x = (REAL *) g->da + at * 3 * g->hid;
     REAL         *y = (REAL *) g->dah + at * 3 * g->hid;
-    REAL          z, r, n, dn;
     int64_t       h = g->hid;
-    const REAL   *px = (const REAL *) g->pre + at * 3 * h;
-    const REAL   *ph = (const REAL *) g->rec + at * 3 * h;
+    const REAL   *p = (const REAL *) g->pre + at * 4 * h;
     const REAL   *last = (const REAL *) g->hprev + at * h;
 
-    for (int64_t j = 0; j < 2 * h; j++) {
-        x[j] = px[j] + ph[j];
-    }
+    RG(gru_gates)(g, x, y, dh, p, last);
+    RG(mul)(g, y, x + 2 * h, p + 3 * h);
+    RG(sigmoid_back)(g, x + h, y, p + h);
 
-    RG(sigmoid)(g, x, 2 * h);
-
-    for (int64_t j = 0; j < h; j++) {
-        x[2 * h + j] = px[2 * h + j] + x[h + j] * ph[2 * h + j];
-    }
-
-    RG(tanh)(g, x + 2 * h, h);
-
-    for (int64_t j = 0; j < h; j++) {
-        z = x[j];
-        r = x[h + j];
-        n = x[2 * h + j];
-        dn = dh[j] * (1 - z) * (1 - n * n);
-
-        x[j] = y[j] = dh[j] * (last[j] - n) * z * (1 - z);
-        x[h + j] = y[h + j] = dn * ph[2 * h + j] * r * (1 - r);
-        x[2 * h + j] = dn;
-        y[2 * h + j] = dn * r;
-        dh[j] *= z;
-    }
+    memcpy(y, x, (size_t) (2 * h) * sizeof(REAL));
+    RG(mul)(g, y + 2 * h, x + 2 * h, p + h);
+    RG(mul)(g, dh, dh, p);
 }
 
 
 /*
- * Without linear_before_reset: n = tanh(px + ph), where ph has gone through
- * (r last) R.  First up to dn, then what comes back through that product.
+ * Without: n = tanh(px + R (r last)).  First up to dn, then what comes back
+ * through that product.
  */
 static void
 RG(reset_row)(const rg_t *g, const REAL *dh, int64_t at)
 {
-    REAL         *x = (REAL *) g->da + at * 3 * g->hid;
-    int64_t       h = g->hid;
-    const REAL   *px = (const REAL *) g->pre + at * 3 * h;
-    const REAL   *ph = (const REAL *) g->rec + at * 3 * h;
+    int64_t  h = g->hid;
 
-    for (int64_t j = 0; j < 3 * h; j++) {
-        x[j] = px[j] + ph[j];
-    }
-
-    RG(sigmoid)(g, x, 2 * h);
-    RG(tanh)(g, x + 2 * h, h);
-
-    /* n is needed once more: it waits in the place of dQ. */
-    for (int64_t j = 0; j < h; j++) {
-        ((REAL *) g->dah)[at * 3 * h + j] = x[2 * h + j];
-        x[2 * h + j] = dh[j] * (1 - x[j])
-                       * (1 - x[2 * h + j] * x[2 * h + j]);
-    }
+    RG(gru_gates)(g, (REAL *) g->da + at * 3 * h, (REAL *) g->dah + at * 3 * h,
+                  dh, (const REAL *) g->pre + at * 4 * h,
+                  (const REAL *) g->hprev + at * h);
 }
 
 
@@ -244,17 +278,14 @@ RG(reset_back)(const rg_t *g, REAL *dh, const REAL *drh, int64_t at)
 {
     REAL         *x = (REAL *) g->da + at * 3 * g->hid;
     REAL         *y = (REAL *) g->dah + at * 3 * g->hid;
-    REAL          z, r;
     int64_t       h = g->hid;
-    const REAL   *last = (const REAL *) g->hprev + at * h;
+    const REAL   *p = (const REAL *) g->pre + at * 4 * h;
 
-    for (int64_t j = 0; j < h; j++) {
-        z = x[j];
-        r = x[h + j];
-        x[j] = dh[j] * (last[j] - y[j]) * z * (1 - z);
-        x[h + j] = drh[j] * last[j] * r * (1 - r);
-        dh[j] = dh[j] * z + drh[j] * r;
-    }
+    RG(mul)(g, y, drh, (const REAL *) g->hprev + at * h);
+    RG(sigmoid_back)(g, x + h, y, p + h);
+    RG(mul)(g, y, drh, p + h);
+    RG(mul)(g, dh, dh, p);
+    RG(add)(g, dh, y);
 
     memcpy(y, x, (size_t) (3 * h) * sizeof(REAL));
 }
