@@ -222,32 +222,25 @@ trunk_step(trunk_t *t)
     int64_t   oc = outs[rnd(b, maas_nelts(outs))];
     int64_t   k = rnd(b, 3) ? 3 : 5, d = rnd(b, 5) ? 1 : 2;
     int64_t   s = t->half < 2 && rnd(b, 3) == 0 ? 2 : 1;
+    uint32_t  what = rnd(b, 12);
 
-    switch (rnd(b, 12)) {
-    case 0: case 1: case 2:
+    if (what < 3) {
         conv(t, oc, 1, 1, 1, 1);
-        break;
-    case 3: case 4: case 5:
+    } else if (what < 6) {
         conv(t, oc, k, s, d, t->c > 1 ? 0 : 1);
-        break;
-    case 6:
+    } else if (what == 6) {
         conv(t, oc, 3, s, d, 1);
-        break;
-    case 7:
+    } else if (what == 7) {
         conv(t, 32, 3, s, 1, t->c % 32 == 0 ? 2 : 1);
-        break;
-    case 8:
+    } else if (what == 8) {
         pool(t);
-        break;
-    case 9:
+    } else if (what == 9) {
         dense(t);
-        break;
-    case 10:
+    } else if (what == 10) {
         t->kept = t->x;
         t->kept_c = t->c;
         t->kept_half = t->half;
-        break;
-    default:
+    } else {
         binary(t);
     }
 
@@ -374,10 +367,7 @@ job_notify(void *ctx)
 static maas_status_t
 job_run(maas_team_t *team, job_t *j, maas_model_t *m, const maas_tensor_t *in)
 {
-    memset(j, 0, sizeof(*j));
-    j->task.run = job_task;
-    j->m = m;
-    j->in = in;
+    *j = (job_t) { .task.run = job_task, .m = m, .in = in };
     maas_team_submit(team, &j->task);
 
     while (!atomic_load(&j->done) || maas_team_reap(team) == NULL) {
@@ -766,7 +756,6 @@ test_small(void)
     ok(net_open(&o, &a, model_end(t.b), MAAS_CHAINS_AUTO, &err)
        && plan_chained(o.m, &in, &steps, &arena) == 0,
        "what fits into the cache is no chain");
-
     net_close(&o);
     maas_arena_destroy(&a);
 }
