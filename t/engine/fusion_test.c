@@ -346,10 +346,40 @@ cut_of(build_t *b, maas_str_t x, maas_str_t *part)
 }
 
 
+/* [rows, 3 WIDTH] of a Gemm, reshaped to blocks of SEQ rows, in thirds. */
+static maas_str_t
+cut_apart(build_t *b, maas_str_t x, maas_str_t *part, bool turned)
+{
+    int64_t           flat[2] = { -1, WIDTH }, two = 2, three = 3;
+    int64_t           back[3] = { -1, SEQ, 3 * WIDTH };
+    maas_str_t        y = new_name(b);
+    maas_raw_node_t  *n;
+
+    x = op2(b, "Reshape", x, constant(b, MAAS_I64, 1, &two, flat));
+    n = node(b, "Gemm", y, 3, x,
+             turned ? random_floats(b, 2, 3 * WIDTH, WIDTH)
+                    : random_floats(b, 2, WIDTH, 3 * WIDTH),
+             random_floats(b, 1, 1, 3 * WIDTH));
+    attr_int(n, "transB", turned);
+    x = op2(b, "Reshape", y, constant(b, MAAS_I64, 1, &three, back));
+
+    for (int i = 0; i < 3; i++) {
+        part[i] = new_name(b);
+    }
+
+    n = node(b, "Split", part[0], 1, x);
+    attr_int(n, "axis", -1);
+    n->n_out = 3;
+    n->out = maas_arena_dup(b->a, part, 3 * sizeof(*part));
+    return part[2];
+}
+
+
 /*
  * 0: three products of x; 1: one of them without a bias; 2: two, and one of
  * another input; 3: two matrices, each for two inputs; 4: a Split; 5: what
- * reads them is a post-op; 6: Gemm; 7: one of three has a post-op.
+ * reads them is a post-op; 6: Gemm; 7: one of three has a post-op; 8: a Split
+ * behind the Reshape of a Gemm; 9: B of it lies transposed.
  */
 static maas_str_t
 spell_parts(build_t *b, maas_str_t x, int how)
@@ -381,6 +411,10 @@ spell_parts(build_t *b, maas_str_t x, int how)
     if (how == 4) {
         cut_of(b, x, v);
         v[3] = v[1];
+    }
+
+    if (how >= 8) {
+        v[3] = cut_apart(b, x, v, how == 9);
     }
 
     for (int i = 0; how == 5 && i < 4; i++) {
@@ -464,6 +498,10 @@ static const spelling_t  spellings[] = {
     { "parts, cut", spell_parts, 4, "MatMulParts", 1, "Split", true },
     { "parts, post-ops", spell_parts, 5, "MatMulParts", 0, NULL, true },
     { "parts, Gemm", spell_parts, 6, "MatMulParts", 1, "Gemm", true },
+    { "parts, cut behind a Reshape", spell_parts, 8, "MatMulParts", 1,
+      "Split", true },
+    { "parts, cut, transposed", spell_parts, 9, "MatMulParts", 1, "Split",
+      true },
     { "parts, a post-op", spell_parts, 7, "MatMulParts", 1, NULL, true },
     { "attention, products", spell_attention, 0, "MatMulParts", 1,
       "Transpose" },

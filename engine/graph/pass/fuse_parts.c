@@ -431,55 +431,194 @@ parts_share(parts_work_t *w, uint32_t i, uint32_t n_node)
 }
 
 
-/* A Split that alone reads a product, along the columns. */
-static maas_status_t
-parts_split(parts_work_t *w, uint32_t i)
+/* The node that alone reads v, when it is `op`. */
+static maas_node_t *
+parts_reader(const maas_pass_t *p, maas_vid_t v, const char *op)
 {
-    part_t              part;
-    int64_t             axis, size[PARTS_MAX];
-    uint32_t            n;
-    maas_vid_t          in[3], out[PARTS_MAX];
+    maas_node_t  *n;
+
+    n = maas_pass_is_output(p->g, v) ? NULL : maas_pass_only_user(p, v);
+    return n != NULL && n->n_post == 0 && maas_pass_is(n, op) ? n : NULL;
+}
+
+
+/*
+ * Does Reshape r of a product keep its n columns, so that it may follow a cut
+ * of them?  A 0 of its shape is the product's extent: only that of the rows
+ * stays what it is.
+ */
+static bool
+parts_keeps_columns(const maas_pass_t *p, const maas_node_t *r, int64_t n)
+{
+    int64_t              zero = 0, last;
+    const int64_t       *dims;
+    const maas_type_t   *t = &p->g->value[r->out[0]].type;
+    const maas_value_t  *c = maas_pass_const(p->g, r->in[1]);
+
+    if (c == NULL || c->type.dtype != MAAS_I64 || c->type.rank != 1
+        || t->rank < 1 || c->type.dims[0] != t->rank
+        || t->dims[t->rank - 1] != n
+        || !maas_pass_attr_int(r, "allowzero", &zero) || zero != 0)
+    {
+        return false;
+    }
+
+    dims = c->data;
+    last = dims[t->rank - 1];
+
+    for (int i = 1; i < t->rank; i++) {
+        if (dims[i] == 0) {
+            return false;
+        }
+    }
+
+    return t->rank > 1 && (last == n || last == -1);
+}
+
+
+/* The Split of a product's columns, and the Reshape before it, or NULL. */
+static maas_node_t *
+parts_cut(const maas_pass_t *p, const part_t *part, maas_node_t **reshape)
+{
+    int64_t             axis;
     maas_node_t        *s;
     const maas_type_t  *t;
 
-    if (!parts_match(w->p, i, &part) || part.transposed
-        || maas_pass_is_output(w->p->g, part.out)
-        || (s = maas_pass_only_user(w->p, part.out)) == NULL
-        || !maas_pass_is(s, "Split") || s->n_out > PARTS_MAX
+    *reshape = parts_reader(p, part->out, "Reshape");
+
+    if (*reshape != NULL && !parts_keeps_columns(p, *reshape, part->n)) {
+        return NULL;
+    }
+
+    s = parts_reader(p, *reshape != NULL ? (*reshape)->out[0] : part->out,
+                     "Split");
+    if (s == NULL || s->n_out > PARTS_MAX
         || !maas_pass_attr_int(s, "axis", &axis))
+    {
+        return NULL;
+    }
+
+    t = &p->g->value[s->in[0]].type;
+    return axis == -1 || axis == t->rank - 1 ? s : NULL;
+}
+
+
+/* What comes out of Split s: values and their columns. */
+static bool
+parts_sizes(const maas_pass_t *p, const maas_node_t *s, maas_vid_t *out,
+    int64_t *size)
+{
+    const maas_type_t  *t;
+
+    for (uint32_t j = 0; j < s->n_out; j++) {
+        out[j] = s->out[j];
+
+        if (out[j] == MAAS_NOVAL) {
+            return false;
+        }
+
+        t = &p->g->value[out[j]].type;
+        size[j] = t->rank > 0 ? t->dims[t->rank - 1] : 0;
+
+        if (!maas_dim_known(size[j]) || size[j] < 1
+            || (j + 1 < s->n_out && size[j] % MAAS_P16 != 0))
+        {
+            return false;
+        }
+    }
+
+    return true;
+}
+
+
+/* A part of `size` columns, shaped as value `shape` says, into `out`. */
+static maas_status_t
+parts_shape(maas_pass_t *p, const maas_type_t *product, maas_vid_t shape,
+    int64_t size, maas_vid_t out, maas_vid_t *part)
+{
+    uint32_t              bytes;
+    void                 *a;
+    maas_vid_t            in[2];
+    maas_node_t          *n;
+    maas_tensor_t         t = maas_value_tensor(&p->g->value[shape]);
+    const maas_op_t      *row = maas_op_find(maas_str(""),
+                                             maas_str("Reshape"));
+
+    if (row == NULL) {
+        return maas_err(p->err, MAAS_EINTERNAL, "a pass needs Reshape");
+    }
+
+    t.data = maas_arena_dup(p->g->arena, t.data, t.bytes);
+    *part = maas_graph_value(p->g, maas_str(""));
+
+    if (t.data == NULL || *part == MAAS_NOVAL) {
+        return maas_err_nomem(p->err);
+    }
+
+    ((int64_t *) t.data)[t.dims[0] - 1] = size;
+    p->g->value[*part].type = *product;
+    p->g->value[*part].type.dims[product->rank - 1] = size;
+
+    in[0] = *part;
+    in[1] = maas_graph_const(p->g, maas_str(""), &t);
+    MAAS_TRY(maas_attr_parse(p->g->arena, row, NULL, 0, &a, &bytes, p->err));
+
+    n = in[1] == MAAS_NOVAL
+        ? NULL : maas_graph_node(p->g, row, a, bytes, in, 2, &out, 1);
+    if (n == NULL) {
+        return maas_err_nomem(p->err);
+    }
+
+    n->name = maas_str("Reshape");
+    return MAAS_OK;
+}
+
+
+/* A Split that alone reads a product, or its Reshape, along the columns. */
+static maas_status_t
+parts_split(parts_work_t *w, uint32_t i)
+{
+    part_t        part;
+    int64_t       size[PARTS_MAX];
+    uint32_t      n;
+    maas_vid_t    in[3], out[PARTS_MAX], shape;
+    maas_type_t   product;
+    maas_node_t  *s, *reshape;
+
+    if (!parts_match(w->p, i, &part)
+        || (s = parts_cut(w->p, &part, &reshape)) == NULL
+        || !parts_sizes(w->p, s, out, size))
     {
         return MAAS_OK;
     }
 
-    t = &w->p->g->value[part.out].type;
     n = s->n_out;
+    product = w->p->g->value[part.out].type;
+    in[0] = w->p->g->node[i].in[0];
+    in[1] = part.w;
 
-    if (axis != -1 && axis != t->rank - 1) {
+    if (part.transposed) {
+        MAAS_TRY(parts_join(w, &part, 1, &in[1]));
+    }
+
+    if (in[1] == MAAS_NOVAL) {
         return MAAS_OK;
     }
 
-    for (uint32_t j = 0; j < n; j++) {
-        out[j] = s->out[j];
-
-        if (out[j] == MAAS_NOVAL) {
-            return MAAS_OK;
-        }
-
-        t = &w->p->g->value[out[j]].type;
-        size[j] = t->rank > 0 ? t->dims[t->rank - 1] : 0;
-
-        if (!maas_dim_known(size[j]) || size[j] < 1
-            || (j < n - 1 && size[j] % MAAS_P16 != 0))
-        {
-            return MAAS_OK;
-        }
-    }
-
-    in[0] = w->p->g->node[i].in[0];
-    in[1] = part.w;
     MAAS_TRY(parts_bias(w->p, &part, 1, &in[2]));
+
     maas_pass_delete(s);
     parts_delete(w->p, &part);
+
+    if (reshape != NULL) {
+        shape = reshape->in[1];
+        maas_pass_delete(reshape);
+
+        for (uint32_t j = 0; j < n; j++) {
+            MAAS_TRY(parts_shape(w->p, &product, shape, size[j], out[j],
+                                 &out[j]));
+        }
+    }
 
     return parts_node(w->p, in, part.gemm, out, size, n);
 }
