@@ -127,12 +127,15 @@ newton_part(void *arg, int slot, int64_t part)
     r = score + MAAS_FIT_ROWS * c->kp;
     h = r + MAAS_FIT_ROWS * c->kp;
     back = c->back + part * c->kp * c->ld;
-    pair = c->pair + part * c->pairs * c->ld * c->ld;
+    pair = c->pair != NULL ? c->pair + part * c->pairs * c->ld * c->ld : NULL;
     last = maas_fit_rows_at(&c->rows, part + 1);
 
     memset(back, 0, (size_t) (c->kp * c->ld) * sizeof(double));
-    memset(pair, 0, (size_t) (c->pass == NEWTON_VALUE ? c->pairs : 0)
-                    * (size_t) (c->ld * c->ld) * sizeof(double));
+
+    if (c->pass == NEWTON_VALUE && pair != NULL) {
+        memset(pair, 0, (size_t) (c->pairs * c->ld * c->ld) * sizeof(double));
+    }
+
     c->loss[part] = 0;
 
     for (i = maas_fit_rows_at(&c->rows, part); i < last; i += m) {
