@@ -56,6 +56,11 @@ static const maas_un_t  swish_un = {
     MAAS_U_SWISH, { MAAS_UN_ENTRY(swish, F64, double) }
 };
 
+/* alpha of 1 */
+static const maas_un_t  silu_un = {
+    MAAS_U_SILU, { MAAS_UN_ENTRY(swish, F64, double) }
+};
+
 static const maas_un_t  mish_un = {
     MAAS_U_MISH, { MAAS_UN_ENTRY(mish, F64, double) }
 };
@@ -103,7 +108,9 @@ swish_run(const maas_step_t *s, maas_slot_t *slot, int64_t first,
 {
     const swish_attr_t  *a = s->attr;
 
-    return maas_un_run(s, slot, first, last, &swish_un, (double) a->alpha, 0);
+    return maas_un_run(s, slot, first, last,
+                       a->alpha == 1 ? &silu_un : &swish_un,
+                       (double) a->alpha, 0);
 }
 
 
@@ -115,8 +122,8 @@ swish_post(const maas_node_t *n, int through, const void *const *data,
 
     (void) data;
 
-    *out = (maas_post_t) { .kind = MAAS_POST_UNARY, .fn = MAAS_U_SWISH,
-                           .a = a->alpha };
+    *out = (maas_post_t) { .kind = MAAS_POST_UNARY, .a = a->alpha,
+                           .fn = a->alpha == 1 ? MAAS_U_SILU : MAAS_U_SWISH };
     return through == 0;
 }
 

@@ -21,7 +21,7 @@
 #define HEADS  4
 #define HEAD   8
 #define WIDTH  (HEADS * HEAD)
-#define OFF    "cse,fuse_norm,fuse_gelu,fuse_hswish,fuse_attention,"          \
+#define OFF    "cse,fuse_norm,fuse_gelu,fuse_swish,fuse_attention,"          \
                "fuse_parts,fuse_qmatmul,postop,pack"
 
 typedef maas_str_t (*spell_pt)(build_t *b, maas_str_t x, int how);
@@ -173,6 +173,28 @@ spell_hswish(build_t *b, maas_str_t x, int how)
 
     return how == 1 ? op2(b, "Mul", op2(b, "Mul", number(b, 1.0f / 6), c), x)
                     : op2(b, "Div", op2(b, "Mul", x, c), number(b, 6));
+}
+
+
+/*
+ * 0: x * Sigmoid(x); 1: Sigmoid(1.7 * x) * x; 2: x is a product with a number
+ * itself; near misses: 3: of another value, 4: Sigmoid has another reader.
+ */
+static maas_str_t
+spell_swish(build_t *b, maas_str_t x, int how)
+{
+    maas_str_t  s, y = op1(b, "Relu", x);
+
+    if (how == 1) {
+        s = op1(b, "Sigmoid", op2(b, "Mul", number(b, 1.7f), x));
+        return op2(b, "Mul", s, x);
+    }
+
+    x = how == 2 ? op2(b, "Mul", x, number(b, 2)) : x;
+    s = op1(b, "Sigmoid", how == 3 ? y : x);
+    y = op2(b, "Mul", x, s);
+
+    return how == 4 ? op2(b, "Add", y, s) : y;
 }
 
 
@@ -478,6 +500,11 @@ static const spelling_t  spellings[] = {
     { "hswish, other addend", spell_hswish, 3, "HardSwish", 0 },
     { "hswish, other value", spell_hswish, 4, "HardSwish", 0 },
     { "hswish, other slope", spell_hswish, 5, "HardSwish", 0 },
+    { "swish", spell_swish, 0, "Swish", 1, "Sigmoid" },
+    { "swish, alpha", spell_swish, 1, "Swish", 1, "Sigmoid" },
+    { "swish, of a product", spell_swish, 2, "Swish", 1, "Sigmoid" },
+    { "swish, other value", spell_swish, 3, "Swish", 0 },
+    { "swish, two readers", spell_swish, 4, "Swish", 0 },
     { "gelu, tanh", spell_tanh, 0, "Gelu", 1, "Tanh" },
     { "gelu, tanh, products", spell_tanh, 1, "Gelu", 1, "Tanh" },
     { "gelu, tanh, a square", spell_tanh, 2, "Gelu", 0 },

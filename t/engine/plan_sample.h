@@ -416,7 +416,7 @@ sample_make(sample_t *s, make_pt make, uint64_t seed, int64_t big)
     /* Only what the kernels cannot do without: float16 is lowered. */
     opts.host = maas_host_default();
     opts.k = maas_kernels(maas_cpu_in_use());
-    opts.off = "noop,fold,cse,fuse_norm,fuse_gelu,fuse_hswish,"
+    opts.off = "noop,fold,cse,fuse_norm,fuse_gelu,fuse_swish,"
                "fuse_attention,fuse_scale,convbn,fuse_qmatmul,postop,"
                "layout,pack";
 

@@ -42,6 +42,7 @@ RTOL, ATOL, L2 = 1e-3, 1e-4, 1e-5
 # Those that may be switched off; dce, half and zipmap may not.
 PASSES = ['convbn', 'cse', 'fold', 'fuse_attention', 'fuse_gelu', 'fuse_norm',
           'fuse_normconv', 'fuse_parts', 'fuse_qmatmul', 'fuse_scale',
+          'fuse_swish',
           'layout', 'noop', 'pack', 'postop']
 
 count = 0

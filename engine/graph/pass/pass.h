@@ -39,7 +39,7 @@ typedef struct {
 } maas_pass_row_t;
 
 extern const maas_pass_row_t  maas_pass_cse, maas_pass_fuse_norm,
-    maas_pass_fuse_gelu, maas_pass_fuse_hswish, maas_pass_fuse_attention,
+    maas_pass_fuse_gelu, maas_pass_fuse_swish, maas_pass_fuse_attention,
     maas_pass_fuse_qmatmul,
     maas_pass_fuse_grad, maas_pass_fuse_scale, maas_pass_fuse_normconv,
     maas_pass_fuse_parts, maas_pass_fuse_qdq;

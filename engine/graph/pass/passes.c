@@ -15,7 +15,7 @@ const maas_pass_row_t *const  maas_pass_order[] = {
     &maas_pass_cse,
     &maas_pass_fuse_norm,
     &maas_pass_fuse_gelu,
-    &maas_pass_fuse_hswish,
+    &maas_pass_fuse_swish,
     &maas_pass_fuse_attention,
     &maas_pass_dce,             /* what the fusions left */
     &maas_pass_fuse_scale,
@@ -35,7 +35,7 @@ static const maas_pass_row_t *const  pass_before_grad[] = {
     &maas_pass_fold,
     &maas_pass_fuse_norm,
     &maas_pass_fuse_gelu,
-    &maas_pass_fuse_hswish,
+    &maas_pass_fuse_swish,
     &maas_pass_fuse_attention,
     NULL
 };
