@@ -10,14 +10,13 @@
  */
 
 #include <math.h>
-#include <sched.h>
-#include <stdatomic.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "api/compile.h"
 #include "graph_build.h"
 #include "tap.h"
+#include "team_job.h"
 
 
 /* An image value: C channels, the input's extents halved `half` times. */
@@ -482,49 +481,6 @@ net_close(open_t *o)
 {
     maas_model_release(o->m);
     maas_image_free(o->image);
-}
-
-
-typedef struct {
-    maas_task_t          task;
-    maas_model_t        *m;
-    const maas_tensor_t *in;
-    maas_run_t          *run;
-    maas_status_t        rc;
-    maas_err_t           err;
-    atomic_bool          done;
-} job_t;
-
-
-static void
-job_task(maas_task_t *t, maas_team_t *team)
-{
-    job_t  *j = (job_t *) t;
-
-    j->rc = maas_model_run(j->m, j->in, team, NULL, &j->run, &j->err);
-    atomic_store(&j->done, true);
-}
-
-
-static void
-job_notify(void *ctx)
-{
-    (void) ctx;
-}
-
-
-static void
-job_run(maas_team_t *team, job_t *j, maas_model_t *m, const maas_tensor_t *in)
-{
-    memset(j, 0, sizeof(*j));
-    j->task.run = job_task;
-    j->m = m;
-    j->in = in;
-    maas_team_submit(team, &j->task);
-
-    while (!atomic_load(&j->done) || maas_team_reap(team) == NULL) {
-        sched_yield();
-    }
 }
 
 

@@ -5,14 +5,13 @@
  * process each), again and again, as threads meet differently each time.
  */
 
-#include <sched.h>
-#include <stdatomic.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "api/compile.h"
 #include "graph_build.h"
 #include "tap.h"
+#include "team_job.h"
 
 
 #define TRIES  12
@@ -33,34 +32,6 @@ static const rnn_t  nets[] = {
     { "LSTM", 4, 512, 16, 9, 37, false, true },
     { "GRU", 3, 512, 16, 11, 23, false, false }
 };
-
-typedef struct {
-    maas_task_t           task;
-    maas_model_t         *m;
-    const maas_tensor_t  *in;
-    maas_run_t           *run;
-    maas_status_t         rc;
-    maas_err_t            err;
-    atomic_int            done;
-} job_t;
-
-
-static void
-job_task(maas_task_t *t, maas_team_t *team)
-{
-    job_t  *j = (job_t *) t;
-
-    j->rc = maas_model_run(j->m, j->in, team, NULL, &j->run, &j->err);
-    atomic_store(&j->done, 1);
-}
-
-
-static void
-job_notify(void *ctx)
-{
-    (void) ctx;
-}
-
 
 static maas_str_t
 random_weight(build_t *b, int rank, const int64_t *dims, float scale)
@@ -156,19 +127,13 @@ net_differs(maas_model_t *m, const maas_tensor_t *in, maas_team_t *team,
     const maas_tensor_t *want)
 {
     int            bad;
-    job_t          j = { .m = m, .in = in };
+    job_t          j = { .rc = MAAS_OK };
     maas_tensor_t  t;
 
     if (team == NULL) {
         j.rc = maas_model_run(m, in, NULL, NULL, &j.run, &j.err);
-
     } else {
-        j.task.run = job_task;
-        maas_team_submit(team, &j.task);
-
-        while (!atomic_load(&j.done) || maas_team_reap(team) == NULL) {
-            sched_yield();
-        }
+        (void) job_run(team, &j, m, in);
     }
 
     if (j.rc != MAAS_OK) {
