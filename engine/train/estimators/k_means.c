@@ -615,10 +615,9 @@ km_alloc(km_t *c, maas_arena_t *a)
     c->trial = maas_arena_array(a, n, sizeof(double)
                                 * (2 + (size_t) log((double) k)));
 
-    if (c->x == NULL || c->mean == NULL || c->centre == NULL
+    if (c->x == NULL || c->mean == NULL || c->centre == NULL || c->far == NULL
         || c->panel == NULL || c->square == NULL || c->label == NULL
-        || c->far == NULL || c->norm == NULL || c->product == NULL
-        || c->trial == NULL)
+        || c->norm == NULL || c->product == NULL || c->trial == NULL)
     {
         return maas_err_nomem(c->f->err);
     }
