@@ -7,12 +7,11 @@
  * the passes off, which converts in every run, the same bits again.
  */
 
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include "api/compile.h"
 #include "api/model_priv.h"
 #include "graph_build.h"
+#include "levels.h"
 #include "tap.h"
 
 
@@ -338,21 +337,8 @@ test_level(const char *cpu)
 int
 main(void)
 {
-    int    status;
-    pid_t  pid;
-
-    for (int l = 0; l <= (int) maas_cpu_host(); l++) {
-        fflush(stdout);
-        pid = fork();
-
-        if (pid == 0) {
-            _exit(test_level(maas_cpu_name(l)) != 0);
-        }
-
-        ok(waitpid(pid, &status, 0) == pid && status == 0,
-           "%s: 8-bit weights give the bits of float32 ones",
-           maas_cpu_name(l));
-    }
+    at_levels(test_level,
+              "8-bit weights give the bits of float32 ones");
 
     return done();
 }

@@ -7,13 +7,12 @@
  */
 
 #include <math.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include "api/compile.h"
 #include "api/model_priv.h"
 #include "graph/pass/pass.h"
 #include "graph_build.h"
+#include "levels.h"
 #include "tap.h"
 
 
@@ -707,20 +706,8 @@ test_level(const char *cpu)
 int
 main(void)
 {
-    int    status;
-    pid_t  pid;
-
-    for (int l = 0; l <= (int) maas_cpu_host(); l++) {
-        fflush(stdout);
-        pid = fork();
-
-        if (pid == 0) {
-            _exit(test_level(maas_cpu_name(l)) != 0);
-        }
-
-        ok(waitpid(pid, &status, 0) == pid && status == 0,
-           "%s: the same with the passes and without", maas_cpu_name(l));
-    }
+    at_levels(test_level,
+              "the same with the passes and without");
 
     for (size_t i = 0; i < maas_nelts(spellings); i++) {
         test_found(&spellings[i]);

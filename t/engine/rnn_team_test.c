@@ -5,11 +5,10 @@
  * process each), again and again, as threads meet differently each time.
  */
 
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include "api/compile.h"
 #include "graph_build.h"
+#include "levels.h"
 #include "tap.h"
 #include "team_job.h"
 
@@ -225,21 +224,8 @@ test_level(const char *cpu)
 int
 main(void)
 {
-    int    status;
-    pid_t  pid;
-
-    for (int l = 0; l <= (int) maas_cpu_host(); l++) {
-        fflush(stdout);
-        pid = fork();
-
-        if (pid == 0) {
-            _exit(test_level(maas_cpu_name(l)) != 0);
-        }
-
-        ok(waitpid(pid, &status, 0) == pid && status == 0,
-           "%s: threads that share the steps give the bits of one",
-           maas_cpu_name(l));
-    }
+    at_levels(test_level,
+              "threads that share the steps give the bits of one");
 
     return done();
 }
