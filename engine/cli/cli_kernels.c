@@ -106,19 +106,26 @@ kb_dwconv(const kb_t *b)
 
 
 /* m x m pixels, kk to n channels, one by one, in blocks of 16 */
+static maas_conv16_t
+kb_channels16(const kb_t *b)
+{
+    int64_t  pixels = b->m * b->m;
+
+    return (maas_conv16_t) {
+        .x = b->x, .w = b->w, .y = b->y, .rows = b->m, .cols = b->m,
+        .n = b->n, .na = b->kk / MAAS_C16, .nb = 1, .nc = 1,
+        .run = MAAS_C16, .last = MAAS_C16, .xa = pixels * MAAS_C16,
+        .xrow = b->m * MAAS_C16, .xcol = MAAS_C16, .yrow = b->m * MAAS_C16,
+        .yblock = pixels * MAAS_C16, .wa = MAAS_C16 * MAAS_P16, .wb = 1,
+        .wblock = b->kk * MAAS_P16
+    };
+}
+
+
 static void
 kb_conv16(const kb_t *b)
 {
-    int64_t        pixels = b->m * b->m;
-    maas_conv16_t  c = { .x = b->x, .w = b->w, .y = b->y, .rows = b->m,
-                         .cols = b->m, .n = b->n, .na = b->kk / MAAS_C16,
-                         .nb = 1, .nc = 1, .run = MAAS_C16,
-                         .last = MAAS_C16, .xa = pixels * MAAS_C16,
-                         .xrow = b->m * MAAS_C16, .xcol = MAAS_C16,
-                         .yrow = b->m * MAAS_C16,
-                         .yblock = pixels * MAAS_C16,
-                         .wa = MAAS_C16 * MAAS_P16, .wb = 1,
-                         .wblock = b->kk * MAAS_P16 };
+    maas_conv16_t  c = kb_channels16(b);
 
     b->k->conv16(&c);
 }
@@ -131,17 +138,13 @@ kb_conv16(const kb_t *b)
 static void
 kb_phase16(const kb_t *b)
 {
-    int64_t        pixels = b->m * b->m;
-    maas_conv16_t  c = { .x = b->x, .w = b->w, .y = b->y, .rows = b->m,
-                         .cols = b->m, .n = b->n, .na = b->kk / MAAS_C16,
-                         .nb = 1, .nc = 1, .run = MAAS_C16,
-                         .last = MAAS_C16, .xa = pixels * MAAS_C16,
-                         .xrow = b->m * MAAS_C16, .xcol = MAAS_C16,
-                         .yrow = b->m * MAAS_C16,
-                         .yblock = pixels * MAAS_C16, .b0 = 4,
-                         .wa = 9 * MAAS_C16 * MAAS_P16, .wb = 9,
-                         .wblock = 9 * b->kk * MAAS_P16, .sums = true };
+    maas_conv16_t  c = kb_channels16(b);
 
+    c.b0 = 4;
+    c.wa *= 9;
+    c.wb = 9;
+    c.wblock *= 9;
+    c.sums = true;
     b->k->conv16(&c);
 }
 
