@@ -161,18 +161,15 @@ fuzz-run: engine
 	        t/fuzz/corpus/$${f#fuzz_} || exit 1; \
 	done
 
-$(B)/bench_json: bench/bench_json.c $(B)/libmaas.a
-	@$(SAY) '  BENCH $<'
-	$(Q)$(CC) $(CFLAGS) -MMD -MP -o $@ $< $(B)/libmaas.a $(LIBS)
+BENCH := $(addprefix $(B)/,bench_image bench_json bench_train)
 
-$(B)/bench_train: bench/bench_train.c $(B)/libmaas.a
+$(BENCH): $(B)/%: bench/%.c $(B)/libmaas.a
 	@$(SAY) '  BENCH $<'
 	$(Q)$(CC) $(CFLAGS) -MMD -MP -o $@ $< $(B)/libmaas.a $(LIBS)
 
 bench: deps
 	@$(MAKE) --no-print-directory all
-	@$(MAKE) --no-print-directory $(B)/bench_json $(B)/bench_train \
-	    $(DRIVER)
+	@$(MAKE) --no-print-directory $(BENCH) $(DRIVER)
 	@bench/run.sh $(B) $(if $(filter command,$(origin T)),$(T))
 
 install: all
@@ -184,7 +181,7 @@ clean:
 	@tools/run.sh stop $(B) 2>/dev/null || true
 	rm -rf $(B)
 
--include $(UNIT:=.d) $(REPLAY:=.d) $(DRIVER:=.d) $(B)/bench_json.d $(B)/bench_train.d
+-include $(UNIT:=.d) $(REPLAY:=.d) $(DRIVER:=.d) $(BENCH:=.d)
 
 .PHONY: all engine module tests deps run stop test test-models asan tsan \
         fuzz fuzz-run bench install clean

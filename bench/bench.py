@@ -13,8 +13,8 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from bench_base import (PAIRS, ROOT, SECONDS, SLICE, START, TURNS, Skip,
                         report, say)
 
-PARTS = ['engine', 'start', 'trees', 'json', 'http', 'peers', 'batch',
-         'texts', 'fit', 'train']
+PARTS = ['engine', 'start', 'trees', 'json', 'http', 'image', 'peers',
+         'batch', 'texts', 'fit', 'train']
 
 
 def cpu_name():
@@ -112,6 +112,9 @@ def main():
     if 'http' in what:
         import bench_http
         part('http', bench_http.main)
+    if 'image' in what:
+        import bench_image
+        part('image', bench_image.main)
     if 'peers' in what:
         import bench_peers
         part('peers', bench_peers.main)

@@ -23,6 +23,7 @@ def generated(make):
         to = '%s/%s.onnx' % (WORK, name)
         if not os.path.exists(to):
             note(name + ': making weights')
+            os.makedirs(WORK, exist_ok=True)
             make(to + '.tmp')
             os.rename(to + '.tmp', to)
         return to

@@ -2,8 +2,8 @@
 # Figures of this machine: bench/run.sh [BUILD] [PART|CASE]...
 # Beside ONNX Runtime, and nginx with the model beside nginx without.  Prints
 # tables; when all is asked for, writes them to docs/benchmarks.md.  Parts:
-# engine start trees json http peers batch texts fit train; or how names of
-# networks begin (bench_cases.py).
+# engine start trees json http image peers batch texts fit train; or how names
+# of networks begin (bench_cases.py).
 # Networks run in $BENCH_TURNS (25) pairs of $BENCH_SLICE (0.1) seconds: many
 # short ones, so that a host that slows down for a second spoils few.  Servers
 # run in $BENCH_PAIRS (9) of $BENCH_SECONDS (2); networks that are not begun
