@@ -278,9 +278,9 @@ def main(names):
             'runs a mapped image. Weights are seeded random numbers but for '
             'ocr and silero; those beyond the last cache are cold in every '
             'run on both sides, as a run passes all of them, smaller ones '
-            'are warm on both. ms are medians; the ratio, ours / theirs, is '
-            'the median of %d pairs with its interval at 95 %% (order '
-            'statistics). A gate passes when the upper end does, and is '
+            'are warm on both. A turn has three runs at least; ms are '
+            'medians; the ratio, ours / theirs, is the median of %d pairs '
+            'with its interval at 95 %% (order statistics). A gate passes when the upper end does, and is '
             'shown for both numerics where it names none.'
             % (a['cpu'], b['version'], TURNS))
         say()

@@ -10,6 +10,8 @@
 #ifndef MAAS_CLI_H
 #define MAAS_CLI_H
 
+#include <semaphore.h>
+
 #include "api/model.h"
 #include "base/base.h"
 #include "maas.h"
@@ -124,20 +126,26 @@ maas_status_t cli_model_path(const char *path, char file[1024],
 
 /*
  * n times, on a team of `threads` (1: on this thread); ns (NULL: not
- * wanted) gets the time of each, until `seconds` (0: no end) have passed.
- * Returns the number of runs that it made in *n; the last one in *run.
+ * wanted) gets the time of each, until `seconds` (0: no end) have passed and
+ * `least` runs are made.  Returns the number of runs that it made in n; the
+ * last one in run.  The team stays for the next call, until cli_job_end(),
+ * which also releases the run; a job must not move between.
  */
 typedef struct {
     maas_model_t         *m;
     const maas_tensor_t  *in;
     int                   threads;
     double                seconds;
+    size_t                least;
     uint64_t             *ns;
     size_t                n;
     maas_run_t           *run;
+    maas_team_t          *team;
+    sem_t                 done;         /* a post for each task of the team */
 } cli_job_t;
 
 maas_status_t cli_job_run(cli_job_t *job, maas_err_t *err);
+void cli_job_end(cli_job_t *job);
 
 
 /* -- inputs and outputs -------------------------------------------------- */

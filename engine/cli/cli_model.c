@@ -8,7 +8,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <semaphore.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -256,7 +255,6 @@ typedef struct {
     cli_job_t     *job;
     maas_err_t    *err;
     maas_status_t  rc;
-    sem_t          done;
 } job_task_t;
 
 
@@ -280,7 +278,9 @@ job_loop(cli_job_t *job, maas_team_t *team, maas_err_t *err)
             job->ns[job->n] = now - t;
         }
 
-        if (job->seconds > 0 && (double) (now - start) > job->seconds * 1e9) {
+        if (job->seconds > 0 && job->n + 1 >= job->least
+            && (double) (now - start) > job->seconds * 1e9)
+        {
             job->n++;
             break;
         }
@@ -309,32 +309,45 @@ job_notify(void *ctx)
 maas_status_t
 cli_job_run(cli_job_t *job, maas_err_t *err)
 {
-    job_task_t    task;
-    maas_team_t  *team;
+    job_task_t  task;
 
     if (job->threads <= 1) {
         return job_loop(job, NULL, err);
+    }
+
+    if (job->team == NULL) {
+        sem_init(&job->done, 0, 0);
+        job->team = maas_team_create(maas_host_default(), job->threads,
+                                     job_notify, &job->done);
+        if (job->team == NULL) {
+            return maas_err(err, MAAS_ENOMEM, "cannot make %d threads",
+                            job->threads);
+        }
     }
 
     memset(&task, 0, sizeof(task));
     task.task.run = job_run;
     task.job = job;
     task.err = err;
-    sem_init(&task.done, 0, 0);
 
-    team = maas_team_create(maas_host_default(), job->threads, job_notify,
-                            &task.done);
-    if (team == NULL) {
-        return maas_err(err, MAAS_ENOMEM, "cannot make %d threads",
-                        job->threads);
-    }
+    maas_team_submit(job->team, &task.task);
 
-    maas_team_submit(team, &task.task);
-
-    while (sem_wait(&task.done) != 0 || maas_team_reap(team) == NULL) {
+    while (sem_wait(&job->done) != 0 || maas_team_reap(job->team) == NULL) {
         /* void */
     }
 
-    maas_team_destroy(team);
     return task.rc;
+}
+
+
+void
+cli_job_end(cli_job_t *job)
+{
+    if (job->team != NULL) {
+        maas_team_destroy(job->team);
+        job->team = NULL;
+    }
+
+    maas_run_release(job->run);
+    job->run = NULL;
 }

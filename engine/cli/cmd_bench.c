@@ -16,6 +16,7 @@
 
 #define BENCH_RUNS_MAX  1000000
 #define BENCH_PROFILE   50          /* runs of a profile, at most */
+#define BENCH_LEAST     3           /* runs of a turn, for a median */
 
 
 static const char  bench_help[] =
@@ -29,8 +30,8 @@ static const char  bench_help[] =
     "they index, masks 1; open dimensions are 1 unless --shape says\n"
     "otherwise.  gflops counts 2 per multiply-add of the model as written.\n"
     "first is the time of the first run of the process, with its plan.\n"
-    "--paced measures once for each line of standard input, so that two\n"
-    "programs can take turns.\n"
+    "--paced measures once for each line of standard input, three runs at\n"
+    "least, so that two programs can take turns.\n"
     "--profile shows, after the figures, the time by kernel and the slowest\n"
     "steps, on one thread; with --threads N also on N, what that gains and\n"
     "what it lacks to N times as fast.\n"
@@ -140,14 +141,12 @@ bench_slice(cli_job_t *job, size_t n, double seconds, bench_t *b,
         qsort(job->ns, job->n, sizeof(*job->ns), bench_order);
         b->runs = job->n;
         b->min = (double) job->ns[0] / 1e6;
-        b->median = (double) job->ns[job->n / 2] / 1e6;
+        b->median = (double) job->ns[(job->n - 1) / 2] / 2e6
+                    + (double) job->ns[job->n / 2] / 2e6;
         b->p99 = (double) job->ns[(job->n * 99 - 1) / 100] / 1e6;
     }
 
     free(job->ns);
-    maas_run_release(job->run);
-    job->run = NULL;
-
     return rc;
 }
 
@@ -171,6 +170,8 @@ bench_measure(maas_model_t *m, cli_job_t *job, bench_t *b, maas_err_t *err)
         bench_print(b);
         return MAAS_OK;
     }
+
+    job->least = BENCH_LEAST;
 
     while (fgets(line, sizeof(line), stdin) != NULL) {
         MAAS_TRY(bench_slice(job, BENCH_RUNS_MAX, b->seconds, b, err));
@@ -210,6 +211,7 @@ bench_model(cli_model_t *m, const cli_list_t *inputs,
     if (rc == MAAS_OK) {
         cli_progress_begin("measuring");
         rc = bench_measure(m->m, &job, b, err);
+        cli_job_end(&job);
         cli_progress_end();
     }
 

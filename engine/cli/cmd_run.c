@@ -398,7 +398,7 @@ run_model(cli_model_t *m, const cli_list_t *inputs, const char *dir,
         rc = run_print(m, out, n_out, job.run, json, err);
     }
 
-    maas_run_release(job.run);
+    cli_job_end(&job);
     free(in);
     return rc;
 }
