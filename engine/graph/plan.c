@@ -459,6 +459,35 @@ plan_step_fill(const plan_build_t *b, const plan_frame_t *f,
 }
 
 
+/* The operands of the inputs, which live until the step last. */
+static maas_status_t
+plan_step_inputs(plan_build_t *b, plan_frame_t *f, const maas_node_t *n,
+    bool consume, uint32_t last)
+{
+    for (int i = 0; i < b->flat.n_in; i++) {
+        MAAS_TRY(plan_operand(b, b->val[i]));
+    }
+
+    if (consume) {
+        plan_consume(b, f, n, last);
+    }
+
+    return MAAS_OK;
+}
+
+
+static void
+plan_step_sums(plan_build_t *b, const maas_node_t *n, const maas_setup_t *u)
+{
+    b->plan->scratch = maas_max(b->plan->scratch, u->scratch);
+    b->plan->cost += u->cost;
+
+    if (n->op->flops != NULL) {
+        b->plan->flops += n->op->flops(u);
+    }
+}
+
+
 maas_status_t
 plan_step(plan_build_t *b, plan_frame_t *f, const maas_node_t *n,
     bool consume)
@@ -491,17 +520,8 @@ plan_step(plan_build_t *b, plan_frame_t *f, const maas_node_t *n,
     plan_step_fill(b, f, &u, &s);
     s.kernel = row - n->op->kernel;
 
-    for (int i = 0; i < b->flat.n_in; i++) {
-        MAAS_TRY(plan_operand(b, b->val[i]));
-    }
-
-    /* Inputs live until the last step of the node. */
-    last = b->plan->n_step + (apart ? 1 : 0);
-
-    if (consume) {
-        plan_consume(b, f, n, last);
-    }
-
+    last = b->plan->n_step + (apart ? 1 : 0);   /* of the node */
+    MAAS_TRY(plan_step_inputs(b, f, n, consume, last));
     MAAS_TRY(plan_step_outputs(b, row->inplace | (apart ? 0 : u.inplace),
                                b->plan->n_step, last));
 
@@ -515,13 +535,7 @@ plan_step(plan_build_t *b, plan_frame_t *f, const maas_node_t *n,
         s.shared = shared;
     }
 
-    b->plan->scratch = maas_max(b->plan->scratch, u.scratch);
-    b->plan->cost += u.cost;
-
-    if (n->op->flops != NULL) {
-        b->plan->flops += n->op->flops(&u);
-    }
-
+    plan_step_sums(b, n, &u);
     MAAS_TRY(plan_add_step(b, &s));
     return apart ? plan_post_step(b, n) : MAAS_OK;
 }

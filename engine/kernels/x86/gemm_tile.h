@@ -49,6 +49,39 @@ kg_start(const float *c, const float *bias, bool load, int n)
 }
 
 
+/* What kg_tile() does for row r of R. */
+#define KG_START(r)                                                           \
+    V  x##r, y##r = v_zero();                                                 \
+    if (R > r) {                                                              \
+        x##r = kg_start(c + r * ldc, s, t->load, t->n);                       \
+    }                                                                         \
+    if (R > r && W > 1) {                                                     \
+        y##r = kg_start(c + r * ldc + VL, s1, t->load, t->n - VL);            \
+    }
+
+#define KG_STEP(r)                                                            \
+    if (R > r) {                                                              \
+        v = v_set1(T ? a0[r] : (r < 3 ? a0 : r < 6 ? a3 : r < 9 ? a6          \
+                                : a9)[k + (r % 3) * lda]);                    \
+        x##r = v_fma(v, b0, x##r);                                            \
+        y##r = W > 1 ? v_fma(v, b1, y##r) : y##r;                             \
+    }
+
+#define KG_AFTER(r)                                                           \
+    if (R > r) {                                                              \
+        x##r = v_add(x##r, b0);                                               \
+        y##r = v_add(y##r, b1);                                               \
+    }
+
+#define KG_END(r)                                                             \
+    if (R > r) {                                                              \
+        v_stores(c + r * ldc, x##r, t->n);                                    \
+    }                                                                         \
+    if (R > r && W > 1) {                                                     \
+        v_stores(c + r * ldc + VL, y##r, t->n - VL);                          \
+    }
+
+
 /*
  * R rows by W vectors; R, W and T are constants where this is inlined.  T: A
  * lies transposed, the rows of a k next to each other.
@@ -62,28 +95,12 @@ kg_tile(const kg_tile_t *t, const int R, const int W, const bool T)
     const float  *a0, *a3, *a6, *a9, *b = t->b, *f = t->next;
     const float  *s = t->bias, *s1 = s ? s + VL : NULL;
 
-#define KG_START(r)                                                           \
-    V  x##r, y##r = v_zero();                                                 \
-    if (R > r) {                                                              \
-        x##r = kg_start(c + r * ldc, s, t->load, t->n);                       \
-    }                                                                         \
-    if (R > r && W > 1) {                                                     \
-        y##r = kg_start(c + r * ldc + VL, s1, t->load, t->n - VL);            \
-    }
     KG_R(KG_START)
 
     a0 = t->a;
     a3 = a0 + (T ? 0 : 3 * lda);
     a6 = a0 + (T ? 0 : 6 * lda);
     a9 = a0 + (T ? 0 : 9 * lda);
-
-#define KG_STEP(r)                                                            \
-        if (R > r) {                                                          \
-            v = v_set1(T ? a0[r] : (r < 3 ? a0 : r < 6 ? a3 : r < 9 ? a6      \
-                                    : a9)[k + (r % 3) * lda]);                \
-            x##r = v_fma(v, b0, x##r);                                        \
-            y##r = W > 1 ? v_fma(v, b1, y##r) : y##r;                         \
-        }
 
 #pragma GCC unroll 4
     for (k = 0; k < t->k; k++) {
@@ -105,21 +122,9 @@ kg_tile(const kg_tile_t *t, const int R, const int W, const bool T)
         b0 = v_loads(t->after, t->n);
         b1 = v_loads(t->after + VL, t->n - VL);
 
-#define KG_AFTER(r)                                                           \
-        if (R > r) {                                                          \
-            x##r = v_add(x##r, b0);                                           \
-            y##r = v_add(y##r, b1);                                           \
-        }
         KG_R(KG_AFTER)
     }
 
-#define KG_END(r)                                                             \
-    if (R > r) {                                                              \
-        v_stores(c + r * ldc, x##r, t->n);                                    \
-    }                                                                         \
-    if (R > r && W > 1) {                                                     \
-        v_stores(c + r * ldc + VL, y##r, t->n - VL);                          \
-    }
     KG_R(KG_END)
 }
 
@@ -148,6 +153,45 @@ static void (*const  kg_tiles[2][2][KG_ROWS])(const kg_tile_t *t) = {
 };
 
 
+/* What kg_thin() does for vector j of W, of both rows where R > 1. */
+#define KG_TSTART(j)                                                          \
+    V  x##j, y##j;                                                            \
+    const float  *p##j = NULL;                                                \
+    if (W > j) {                                                              \
+        p##j = p + (j / KG_VPP) * ps + (j % KG_VPP) * VL;                     \
+        x##j = kg_start(c + j * VL, s ? s + j * VL : NULL, g->accumulate,     \
+                        left - j * VL);                                       \
+        if (R > 1) {                                                          \
+            y##j = kg_start(c + g->ldc + j * VL, s ? s + j * VL : NULL,       \
+                            g->accumulate, left - j * VL);                    \
+        }                                                                     \
+    }
+
+#define KG_TSTEP(j)                                                           \
+    if (W > j) {                                                              \
+        b = v_load(p##j + k * MAAS_P16);                                      \
+        x##j = v_fma(v, b, x##j);                                             \
+        if (R > 1) {                                                          \
+            y##j = v_fma(w, b, y##j);                                         \
+        }                                                                     \
+    }
+
+#define KG_TEND(j)                                                            \
+    if (W > j) {                                                              \
+        if (e != NULL) {                                                      \
+            b = v_loads(e + j * VL, left - j * VL);                           \
+            x##j = v_add(x##j, b);                                            \
+            if (R > 1) {                                                      \
+                y##j = v_add(y##j, b);                                        \
+            }                                                                 \
+        }                                                                     \
+        v_stores(c + j * VL, x##j, left - j * VL);                            \
+        if (R > 1) {                                                          \
+            v_stores(c + g->ldc + j * VL, y##j, left - j * VL);               \
+        }                                                                     \
+    }
+
+
 /*
  * One or two rows by eight vectors, the whole of k: the weights pass once,
  * so there is nothing to block, and eight chains hide the latency.
@@ -167,28 +211,7 @@ kg_thin(const maas_gemm_t *g, int64_t i, int64_t n0, const int R, const int W)
     e = e ? e + n0 : NULL;
     p = g->b + n0 * g->k;
 
-#define KG_TSTART(j)                                                          \
-    V  x##j, y##j;                                                            \
-    const float  *p##j = NULL;                                                \
-    if (W > j) {                                                              \
-        p##j = p + (j / KG_VPP) * ps + (j % KG_VPP) * VL;                     \
-        x##j = kg_start(c + j * VL, s ? s + j * VL : NULL, g->accumulate,     \
-                        left - j * VL);                                       \
-        if (R > 1) {                                                          \
-            y##j = kg_start(c + g->ldc + j * VL, s ? s + j * VL : NULL,       \
-                            g->accumulate, left - j * VL);                    \
-        }                                                                     \
-    }
     KG_8(KG_TSTART)
-
-#define KG_TSTEP(j)                                                           \
-        if (W > j) {                                                          \
-            b = v_load(p##j + k * MAAS_P16);                                  \
-            x##j = v_fma(v, b, x##j);                                         \
-            if (R > 1) {                                                      \
-                y##j = v_fma(w, b, y##j);                                     \
-            }                                                                 \
-        }
 
     w = v_zero();
 
@@ -203,20 +226,6 @@ kg_thin(const maas_gemm_t *g, int64_t i, int64_t n0, const int R, const int W)
         KG_8(KG_TSTEP)
     }
 
-#define KG_TEND(j)                                                            \
-    if (W > j) {                                                              \
-        if (e != NULL) {                                                      \
-            b = v_loads(e + j * VL, left - j * VL);                           \
-            x##j = v_add(x##j, b);                                            \
-            if (R > 1) {                                                      \
-                y##j = v_add(y##j, b);                                        \
-            }                                                                 \
-        }                                                                     \
-        v_stores(c + j * VL, x##j, left - j * VL);                            \
-        if (R > 1) {                                                          \
-            v_stores(c + g->ldc + j * VL, y##j, left - j * VL);               \
-        }                                                                     \
-    }
     KG_8(KG_TEND)
 }
 

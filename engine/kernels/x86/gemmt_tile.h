@@ -44,15 +44,7 @@ kt_start(const float *c, const float *bias, bool load, int m)
 }
 
 
-/* C channels by U vectors, both constants where this is inlined. */
-V_INL void
-kt_tile(const kt_tile_t *t, const int C, const int U)
-{
-    V             v, p, q, o;
-    float        *c = t->c;
-    int64_t       k, ldc = t->ldc, xs = t->xs;
-    const float  *x = t->x, *w = t->w, *s = t->bias, *f = t->next;
-
+/* What kt_tile() does for channel r of C. */
 #define KT_START(r)                                                           \
     V  x##r, y##r, z##r;                                                      \
     if (C > r) {                                                              \
@@ -66,19 +58,41 @@ kt_tile(const kt_tile_t *t, const int C, const int U)
                             t->m - 2 * VL);                                   \
         }                                                                     \
     }
-    KT_C(KT_START)
 
 #define KT_STEP(r)                                                            \
-        if (C > r) {                                                          \
-            v = v_set1(w[r]);                                                 \
-            x##r = v_fma(v, p, x##r);                                         \
-            if (U > 1) {                                                      \
-                y##r = v_fma(v, q, y##r);                                     \
-            }                                                                 \
-            if (U > 2) {                                                      \
-                z##r = v_fma(v, o, z##r);                                     \
-            }                                                                 \
-        }
+    if (C > r) {                                                              \
+        v = v_set1(w[r]);                                                     \
+        x##r = v_fma(v, p, x##r);                                             \
+        if (U > 1) {                                                          \
+            y##r = v_fma(v, q, y##r);                                         \
+        }                                                                     \
+        if (U > 2) {                                                          \
+            z##r = v_fma(v, o, z##r);                                         \
+        }                                                                     \
+    }
+
+#define KT_END(r)                                                             \
+    if (C > r) {                                                              \
+        v_stores(c + r * ldc, x##r, t->m);                                    \
+        if (U > 1) {                                                          \
+            v_stores(c + r * ldc + VL, y##r, t->m - VL);                      \
+        }                                                                     \
+        if (U > 2) {                                                          \
+            v_stores(c + r * ldc + 2 * VL, z##r, t->m - 2 * VL);              \
+        }                                                                     \
+    }
+
+
+/* C channels by U vectors, both constants where this is inlined. */
+V_INL void
+kt_tile(const kt_tile_t *t, const int C, const int U)
+{
+    V             v, p, q, o;
+    float        *c = t->c;
+    int64_t       k, ldc = t->ldc, xs = t->xs;
+    const float  *x = t->x, *w = t->w, *s = t->bias, *f = t->next;
+
+    KT_C(KT_START)
 
     q = o = v_zero();
 
@@ -101,16 +115,6 @@ kt_tile(const kt_tile_t *t, const int C, const int U)
         w += MAAS_P16;
     }
 
-#define KT_END(r)                                                             \
-    if (C > r) {                                                              \
-        v_stores(c + r * ldc, x##r, t->m);                                    \
-        if (U > 1) {                                                          \
-            v_stores(c + r * ldc + VL, y##r, t->m - VL);                      \
-        }                                                                     \
-        if (U > 2) {                                                          \
-            v_stores(c + r * ldc + 2 * VL, z##r, t->m - 2 * VL);              \
-        }                                                                     \
-    }
     KT_C(KT_END)
 }
 
