@@ -119,32 +119,25 @@ job_wait(job_t *j, maas_team_t *team)
 
 /* -- tests --------------------------------------------------------------- */
 
-/*
- * Calls of 1 to 4 rows, of two shapes where the model has a second open
- * dimension: every answer together is that of the call alone.
- */
+/* Call i of the tests below: 1 to 4 rows, other values than the others. */
 static void
-test_equal(loaded_t *l, const char *name, maas_team_t *team)
+prepare_nth(request_t *r, const loaded_t *l, int i)
 {
-    job_t                j;
-    request_t            r[CALLS], one;
-    maas_call_t         *call[CALLS];
-    maas_err_t           err = { 0 };
-    maas_call_info_t     info;
-    maas_call_needs_t    needs;
-    uint64_t             kind = 0;
-    int64_t              max = l->m->meta->profile_max;
-    int                  equal = 0, joint = 0, kinds = 0;
+    prepare(r, l, 1 + i % 4, 3, 100 + i, i % 2, 0);
+}
 
-    if (!ok(maas_model_batch_check(l->m, NULL, &err) == MAAS_OK,
-            "%s: rows are independent", name))
-    {
-        printf("# %s\n", err.text);
-        return;
-    }
+
+/* What the calls tell of themselves before they run. */
+static void
+check_needs(request_t *r, maas_call_t **call, const loaded_t *l,
+    const char *name)
+{
+    int                equal = 0, kinds = 0;
+    uint64_t           kind = 0;
+    maas_call_needs_t  needs;
 
     for (int i = 0; i < CALLS; i++) {
-        prepare(&r[i], l, 1 + i % 4, 3, 100 + i, i % 2, 0);
+        prepare_nth(&r[i], l, i);
         call[i] = r[i].call;
         maas_call_needs(call[i], &needs);
         kinds += i == 0 || needs.kind != kind;
@@ -155,6 +148,32 @@ test_equal(loaded_t *l, const char *name, maas_team_t *team)
 
     ok(equal == CALLS, "%s: needs", name);
     ok(kinds == 1, "%s: one kind", name);
+}
+
+
+/*
+ * Calls of 1 to 4 rows, of two shapes where the model has a second open
+ * dimension: every answer together is that of the call alone.
+ */
+static void
+test_equal(loaded_t *l, const char *name, maas_team_t *team)
+{
+    int               equal = 0, joint = 0;
+    job_t             j;
+    int64_t           max = l->m->meta->profile_max;
+    request_t         r[CALLS], one;
+    maas_err_t        err = { 0 };
+    maas_call_t      *call[CALLS];
+    maas_call_info_t  info;
+
+    if (!ok(maas_model_batch_check(l->m, NULL, &err) == MAAS_OK,
+            "%s: rows are independent", name))
+    {
+        printf("# %s\n", err.text);
+        return;
+    }
+
+    check_needs(r, call, l, name);
 
     if (team != NULL) {
         job_start(&j, team, call, CALLS);
@@ -164,14 +183,12 @@ test_equal(loaded_t *l, const char *name, maas_team_t *team)
         maas_calls_run(call, CALLS, NULL);
     }
 
-    equal = 0;
-
     for (int i = 0; i < CALLS; i++) {
         r[i].reply = maas_call_encode(r[i].call);
         maas_call_info(r[i].call, &info);
         joint += max != 0 ? info.batch > 1 : info.batch == CALLS;
 
-        prepare(&one, l, 1 + i % 4, 3, 100 + i, i % 2, 0);
+        prepare_nth(&one, l, i);
         maas_call_run(one.call, NULL);
         one.reply = maas_call_encode(one.call);
         equal += r[i].reply->status == 200
@@ -186,7 +203,8 @@ test_equal(loaded_t *l, const char *name, maas_team_t *team)
         finish(&r[i]);
     }
 
-    ok((int) l->stats.runs == CALLS + (max != 0 ? 30 / max + 1 : 1), "%s: runs are counted", name);
+    ok((int) l->stats.runs == CALLS + (max != 0 ? 30 / max + 1 : 1),
+       "%s: runs are counted", name);
     ok((int) l->stats.rows == 2 * 30, "%s: and rows", name);
 }
 
@@ -323,10 +341,9 @@ test_bad(void)
 
 
 static void
-test_cancelled(maas_team_t *team)
+test_cancelled_before(void)
 {
-    job_t          j;
-    int            good = 0, cancelled = 0;
+    int            good = 0;
     loaded_t       l;
     request_t      r[6];
     maas_call_t   *call[6];
@@ -355,8 +372,23 @@ test_cancelled(maas_team_t *team)
         finish(&r[i]);
     }
 
-    /* While it runs: any outcome of these, none of the others. */
-    good = 0;
+    unload(&l);
+}
+
+
+/* While it runs: any outcome of these, none of the others. */
+static void
+test_cancelled_running(maas_team_t *team)
+{
+    job_t         j;
+    int           good = 0, cancelled = 0;
+    loaded_t      l;
+    request_t     r[6];
+    maas_call_t  *call[6];
+    maas_err_t    err;
+
+    ok(load(&l, "conf/models/digits/model.onnx"), "digits");
+    ok(maas_model_batch_check(l.m, NULL, &err) == MAAS_OK, "rows");
 
     for (int k = 0; k < 100; k++) {
         for (int i = 0; i < 6; i++) {
@@ -423,7 +455,8 @@ main(void)
     test_axis();
     test_refused();
     test_bad();
-    test_cancelled(team);
+    test_cancelled_before();
+    test_cancelled_running(team);
 
     maas_team_destroy(team);
     return done();

@@ -175,11 +175,26 @@ test_shapes(void)
 }
 
 
+/* Runs 20 shapes that were not seen before, each so many times. */
+static void
+run_strangers(maas_model_t *m, int times)
+{
+    maas_err_t  err;
+    static int  n;
+
+    for (int k = 0; k < 20; k++, n++) {
+        for (int i = 0; i < times; i++) {
+            (void) run_shape(m, 10 + n % 50, 10 + n / 50, &err);
+        }
+    }
+}
+
+
 /* A client that keeps its shape, between others that never do. */
 static void
 test_kept(void)
 {
-    int             lost = 0, n = 0;
+    int             lost = 0;
     maas_err_t      err;
     maas_limits_t   limits = { .max_plans = 8 };
     maas_model_t   *m = open_model(plain(), &limits);
@@ -190,11 +205,7 @@ test_kept(void)
     (void) run_shape(m, 6, 6, &err);
 
     for (int i = 0; i < 300; i++) {
-        for (int k = 0; k < 20; k++) {
-            (void) run_shape(m, 10 + n % 50, 10 + n / 50, &err);
-            n++;
-        }
-
+        run_strangers(m, 1);
         lost += !has_plan(m, 5, 5) + !has_plan(m, 6, 6);
         (void) run_shape(m, 5, 5, &err);
         (void) run_shape(m, 6, 6, &err);
@@ -205,12 +216,7 @@ test_kept(void)
     lost = 0;
 
     for (int i = 0; i < 300; i++) {
-        for (int k = 0; k < 20; k++) {
-            (void) run_shape(m, 10 + n % 50, 10 + n / 50, &err);
-            (void) run_shape(m, 10 + n % 50, 10 + n / 50, &err);
-            n++;
-        }
-
+        run_strangers(m, 2);
         lost += !has_plan(m, 5, 5) + !has_plan(m, 6, 6);
 
         for (int k = 0; k < 5; k++) {

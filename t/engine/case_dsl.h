@@ -236,14 +236,12 @@ case_values(case_t *c, maas_tensor_t *t, const char *p, size_t len)
 }
 
 
-/* dtype[dims], then {values} or :fill; *end goes behind it. */
+/* dtype[dims], and memory for such elements; *end goes behind it. */
 static bool
-case_tensor(case_t *c, const char *p, const char **end, maas_tensor_t *t)
+case_shape(case_t *c, const char *p, const char **end, maas_tensor_t *t)
 {
-    char         fill[16] = "";
-    char        *stop;
-    size_t       n = strcspn(p, "[ "), bytes;
-    const char  *close;
+    char    *stop;
+    size_t   n = strcspn(p, "[ "), bytes;
 
     memset(t, 0, sizeof(*t));
     t->dtype = case_dtype(p, n);
@@ -263,7 +261,7 @@ case_tensor(case_t *c, const char *p, const char **end, maas_tensor_t *t)
         }
     }
 
-    p++;
+    *end = p + 1;
 
     if (t->dtype != MAAS_STRING) {
         if (!maas_dtype_bytes(t->dtype, maas_tensor_count(t), &bytes)) {
@@ -273,6 +271,22 @@ case_tensor(case_t *c, const char *p, const char **end, maas_tensor_t *t)
         t->bytes = bytes;
         t->data = maas_arena_alloc(c->arena, bytes + MAAS_ALIGN);
         t->data = (void *) maas_align((uintptr_t) t->data, MAAS_ALIGN);
+    }
+
+    return true;
+}
+
+
+/* dtype[dims], then {values} or :fill; *end goes behind it. */
+static bool
+case_tensor(case_t *c, const char *p, const char **end, maas_tensor_t *t)
+{
+    char         fill[16] = "";
+    size_t       n;
+    const char  *close;
+
+    if (!case_shape(c, p, &p, t)) {
+        return false;
     }
 
     if (*p == '{') {

@@ -28,16 +28,10 @@ spec(const char *name, maas_col_kind_t kind)
 }
 
 
-/* Row r of the sample: every kind, every seventh value missing. */
-static maas_dataset_t *
-sample(int64_t rows, size_t budget)
+/* One column of every kind, and one that changes its kind. */
+static void
+sample_spec(maas_column_spec_t s[7])
 {
-    char                    text[64];
-    float                   item[6];
-    maas_dataset_t         *ds = NULL;
-    maas_column_spec_t      s[7];
-    maas_dataset_writer_t  *w;
-
     s[0] = spec("n", MAAS_COL_NUMBER);
     s[1] = spec("i", MAAS_COL_INTEGER);
     s[2] = spec("b", MAAS_COL_BOOL);
@@ -49,6 +43,47 @@ sample(int64_t rows, size_t budget)
     s[5].rank = 2;
     s[5].dims[0] = 2;
     s[5].dims[1] = 3;
+}
+
+
+static void
+sample_put(maas_dataset_writer_t *w, int64_t r, int64_t rows)
+{
+    char   text[64];
+    float  item[6];
+
+    maas_dataset_put_number(w, 0, (double) r / 3);
+    maas_dataset_put_integer(w, 1, r - 5);
+    maas_dataset_put_bool(w, 2, r % 3 == 0);
+    snprintf(text, sizeof(text), "class %lld", (long long) (r % 5));
+    maas_dataset_put_text(w, 3, STR(text));
+    snprintf(text, sizeof(text), "row %lld%s", (long long) r,
+             r % 11 == 0 ? " with more of it, and more" : "");
+    maas_dataset_put_text(w, 4, STR(text));
+
+    for (int k = 0; k < 6; k++) {
+        item[k] = (float) (r * 6 + k);
+    }
+
+    maas_dataset_put_item(w, 5, item);
+
+    if (r < rows / 2) {
+        maas_dataset_put_integer(w, 6, r);
+    } else {
+        maas_dataset_put_number(w, 6, (double) r + 0.5);
+    }
+}
+
+
+/* Every seventh row is missing. */
+static maas_dataset_t *
+sample(int64_t rows, size_t budget)
+{
+    maas_dataset_t         *ds = NULL;
+    maas_column_spec_t      s[7];
+    maas_dataset_writer_t  *w;
+
+    sample_spec(s);
 
     if (maas_dataset_create(&w, &maas_host_libc, path, s, 7, budget, &err)
         != MAAS_OK)
@@ -59,26 +94,7 @@ sample(int64_t rows, size_t budget)
 
     for (int64_t r = 0; r < rows; r++) {
         if (r % 7 != 3) {
-            maas_dataset_put_number(w, 0, (double) r / 3);
-            maas_dataset_put_integer(w, 1, r - 5);
-            maas_dataset_put_bool(w, 2, r % 3 == 0);
-            snprintf(text, sizeof(text), "class %lld", (long long) (r % 5));
-            maas_dataset_put_text(w, 3, STR(text));
-            snprintf(text, sizeof(text), "row %lld%s", (long long) r,
-                     r % 11 == 0 ? " with more of it, and more" : "");
-            maas_dataset_put_text(w, 4, STR(text));
-
-            for (int k = 0; k < 6; k++) {
-                item[k] = (float) (r * 6 + k);
-            }
-
-            maas_dataset_put_item(w, 5, item);
-
-            if (r < rows / 2) {
-                maas_dataset_put_integer(w, 6, r);
-            } else {
-                maas_dataset_put_number(w, 6, (double) r + 0.5);
-            }
+            sample_put(w, r, rows);
         }
 
         if (maas_dataset_end_row(w, &err) != MAAS_OK) {

@@ -272,11 +272,7 @@ shortest(const char *text, double v, int is_float)
 static void
 test_write(void)
 {
-    int       bad = 0;
-    char      text[MAAS_NUM_TEXT + 1];
-    float     f;
-    double    d;
-    uint64_t  u;
+    char  text[MAAS_NUM_TEXT + 1];
 
     struct {
         double       v;
@@ -297,6 +293,21 @@ test_write(void)
         is_str(text, cases[i].text, "shortest form");
     }
 
+    *maas_num_put_i64(text, INT64_MIN) = '\0';
+    is_str(text, "-9223372036854775808", "INT64_MIN");
+    *maas_num_put_u64(text, UINT64_MAX) = '\0';
+    is_str(text, "18446744073709551615", "UINT64_MAX");
+}
+
+
+/* Patterns of bits all over the range, and around each power of two. */
+static void
+test_write_floats(void)
+{
+    int    bad = 0;
+    char   text[MAAS_NUM_TEXT + 1];
+    float  f;
+
     for (uint64_t i = 0; i < 0x7f800000; i += 15013) {
         uint32_t  w = (uint32_t) i;
 
@@ -316,7 +327,16 @@ test_write(void)
     }
 
     is_int(bad, 0, "floats are the shortest that read back");
-    bad = 0;
+}
+
+
+static void
+test_write_doubles(void)
+{
+    int       bad = 0;
+    char      text[MAAS_NUM_TEXT + 1];
+    double    d;
+    uint64_t  u;
 
     for (int i = 0; i < 100000; i++) {
         u = rnd() & (UINT64_MAX >> 1);
@@ -335,11 +355,6 @@ test_write(void)
     }
 
     is_int(bad, 0, "doubles likewise");
-
-    *maas_num_put_i64(text, INT64_MIN) = '\0';
-    is_str(text, "-9223372036854775808", "INT64_MIN");
-    *maas_num_put_u64(text, UINT64_MAX) = '\0';
-    is_str(text, "18446744073709551615", "UINT64_MAX");
 }
 
 
@@ -375,6 +390,8 @@ main(void)
     test_read_long();
     test_int();
     test_write();
+    test_write_floats();
+    test_write_doubles();
 
     return done();
 }

@@ -206,19 +206,26 @@ want_invert(int64_t i)
 }
 
 
-static void
-test_layouts(void)
+/* The same image in each test of what a preparation may say. */
+static bytes_t
+make_rgb(void)
 {
-    bytes_t        b;
-    maas_prep_t    p;
-    maas_tensor_t  t;
-
     for (int i = 0; i < W * H * 3; i++) {
         ((uint8_t *) rgb)[i] = (uint8_t) (i * 37 + 11);
     }
 
-    b = make_png(W, H, 8, PNG_COLOR_TYPE_RGB, 0, (uint8_t *) rgb, W * 3,
-                 NULL, 0);
+    return make_png(W, H, 8, PNG_COLOR_TYPE_RGB, 0, (uint8_t *) rgb, W * 3,
+                    NULL, 0);
+}
+
+
+static void
+test_layouts(void)
+{
+    bytes_t        b = make_rgb();
+    maas_prep_t    p;
+    maas_tensor_t  t;
+
     ok(strcmp(maas_image_sniff(b.data, b.n), "image/png") == 0, "sniff PNG");
 
     p = prep_of(0, 0, MAAS_FIT_STRETCH, MAAS_LAYOUT_NCHW, MAAS_COLOR_RGB);
@@ -244,8 +251,20 @@ test_layouts(void)
     ok(t.data != NULL && memcmp(t.data, rgb, sizeof(rgb)) == 0, "uint8");
     free(t.data);
 
-    p.layout = MAAS_LAYOUT_NCHW;
-    p.color = MAAS_COLOR_BGR;
+    t = prepare(b, &p, MAAS_F16);
+    ok(t.data == NULL && strstr(err.text, "float16") != NULL, "%s", err.text);
+    free(b.data);
+}
+
+
+static void
+test_colors(void)
+{
+    bytes_t        b = make_rgb();
+    maas_prep_t    p;
+    maas_tensor_t  t;
+
+    p = prep_of(0, 0, MAAS_FIT_STRETCH, MAAS_LAYOUT_NCHW, MAAS_COLOR_BGR);
     t = prepare(b, &p, MAAS_F32);
     ok(worst(&t, want_bgr) == 0, "BGR");
     free(t.data);
@@ -268,9 +287,6 @@ test_layouts(void)
     t = prepare(b, &p, MAAS_F32);
     ok(worst(&t, want_norm) < 1e-6, "scale, mean, std");
     free(t.data);
-
-    t = prepare(b, &p, MAAS_F16);
-    ok(t.data == NULL && strstr(err.text, "float16") != NULL, "%s", err.text);
     free(b.data);
 }
 
@@ -299,9 +315,9 @@ check_const(const char *name, bytes_t b, int color, double tol)
 
 /* Every kind of file; each image is gray 100 everywhere. */
 static void
-test_kinds(void)
+test_png_kinds(void)
 {
-    uint8_t    buf[64 * 64 * 8], cmyk[16 * 16 * 4];
+    uint8_t    buf[64 * 64 * 8];
     png_color  pal[2] = { { 0, 0, 0 }, { 100, 100, 100 } };
 
     memset(buf, 100, sizeof(buf));
@@ -337,6 +353,13 @@ test_kinds(void)
     }
     check_const("PNG gray with alpha",
                 make_png(8, 8, 8, 4, 0, buf, 16, NULL, 0), MAAS_COLOR_GRAY, 0);
+}
+
+
+static void
+test_jpeg_kinds(void)
+{
+    uint8_t  buf[64 * 64 * 8], cmyk[16 * 16 * 4];
 
     memset(buf, 100, sizeof(buf));
     check_const("JPEG", make_jpeg(33, 17, 3, JCS_RGB, false, buf),
@@ -750,7 +773,9 @@ int
 main(void)
 {
     test_layouts();
-    test_kinds();
+    test_colors();
+    test_png_kinds();
+    test_jpeg_kinds();
     test_resize();
     test_fits();
     test_scale();

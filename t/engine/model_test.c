@@ -427,17 +427,14 @@ test_hostile(const char *path)
 
 
 static void
-test_refused_allocations(const char *path)
+test_refused_runs(const char *path)
 {
     int             clean = 0;
-    void           *image;
-    size_t          size;
     loaded_t        l;
     maas_err_t      err;
     maas_run_t     *run;
     maas_model_t   *m;
     maas_tensor_t  *in;
-    maas_compile_t  spec = { .path = path };
 
     if (!ok(load_file(path, NULL, &l), "%s compiles", path)) {
         return;
@@ -468,7 +465,19 @@ test_refused_allocations(const char *path)
     ok(clean > 3, "load and plan: %d refused allocations, each an error",
        clean);
 
-    clean = 0;
+    free_inputs(l.m, in);
+    unload(&l);
+}
+
+
+static void
+test_refused_compiles(const char *path)
+{
+    int             clean = 0;
+    void           *image;
+    size_t          size;
+    maas_err_t      err;
+    maas_compile_t  spec = { .path = path };
 
     for (int k = 1; k < 2000; k += 3) {
         atomic_store(&alloc_fail_at, k);
@@ -485,9 +494,6 @@ test_refused_allocations(const char *path)
     }
 
     ok(clean > 5, "compile: %d refused allocations, each an error", clean);
-
-    free_inputs(l.m, in);
-    unload(&l);
 }
 
 
@@ -630,7 +636,8 @@ main(void)
         test_no_allocation(models[i]);
         test_no_allocation_in_team(models[i]);
         test_hostile(models[i]);
-        test_refused_allocations(models[i]);
+        test_refused_runs(models[i]);
+    test_refused_compiles(models[i]);
         test_passes(models[i]);
     }
 

@@ -301,11 +301,28 @@ test_sparse(void)
 }
 
 
+/* Five elements: those of index 1 and 3 are the two of v. */
+static pb_t
+sparse_model(int dtype, pb_t v)
+{
+    pb_t  s, g;
+
+    s = pb_new();
+    pb_put(&s, 1, v);
+    pb_put(&s, 2, indices(1, (int64_t[]) { 2 }, (int64_t[]) { 1, 3 }, 2));
+    pb_int(&s, 3, 5);
+    g = pb_new();
+    pb_put(&g, 12, pb_port("w", dtype, 1, (int64_t[]) { 5 }));
+    pb_put(&g, 15, s);
+    return pb_model(g, 8, 17);
+}
+
+
 /* Each dtype with the bytes 1, 2, 3, ... as its values; and strings. */
 static void
 test_sparse_dtypes(void)
 {
-    pb_t               s, v, g, m;
+    pb_t               v, m;
     char               bytes[64];
     size_t             size;
     maas_err_t         err;
@@ -333,16 +350,7 @@ test_sparse_dtypes(void)
             pb_bytes(&v, 9, bytes, 2 * size);
         }
 
-        s = pb_new();
-        pb_put(&s, 1, v);
-        pb_put(&s, 2, indices(1, (int64_t[]) { 2 }, (int64_t[]) { 1, 3 },
-                              2));
-        pb_int(&s, 3, 5);
-        g = pb_new();
-        pb_put(&g, 12, pb_port("w", d, 1, (int64_t[]) { 5 }));
-        pb_put(&g, 15, s);
-        m = pb_model(g, 8, 17);
-
+        m = sparse_model(d, v);
         maas_arena_init(&a, &maas_host_libc, 0);
         rc = maas_onnx_read(&raw, &a, m.data, m.len, NULL, &err);
         t = rc == MAAS_OK ? &raw->graph.init[0].t : NULL;

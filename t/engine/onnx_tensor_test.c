@@ -109,6 +109,21 @@ test_tensors(void)
        && maas_str_is(maas_tensor_str(&t, 1), "bc")
        && maas_tensor_str(&t, 2).len == 0, "strings");
 
+    maas_arena_destroy(&a);
+}
+
+
+static void
+test_wrong_tensors(void)
+{
+    pb_t           b;
+    int64_t        dims[] = { 2, 2 };
+    maas_err_t     err;
+    maas_arena_t   a;
+    maas_tensor_t  t;
+
+    maas_arena_init(&a, &maas_host_libc, 0);
+
     b = pb_tensor("v", 1, 2, dims);
     pb_float(&b, 4, 1);
     tensor_of(b, &a, &t, &err);
@@ -251,6 +266,7 @@ main(void)
 {
     test_storage();
     test_tensors();
+    test_wrong_tensors();
     test_attrs();
 
     return done();

@@ -211,6 +211,52 @@ call_infer(call_t *c)
 }
 
 
+#define CALL_GUARD  "\xa5\xa5\xa5\xa5\xa5\xa5\xa5\xa5"
+
+
+/* Outputs as inferred, with a guard behind each. */
+static void
+call_outputs(call_t *c)
+{
+    for (int i = 0; i < c->n_out; i++) {
+        c->out[i].dtype = c->iout[i].type.dtype;
+        c->out[i].rank = (uint8_t) c->iout[i].type.rank;
+        memcpy(c->out[i].dims, c->iout[i].type.dims, sizeof(c->out[i].dims));
+        maas_dtype_bytes(c->out[i].dtype, maas_tensor_count(&c->out[i]),
+                         &c->out[i].bytes);
+        c->out[i].data = maas_arena_alloc(&c->arena, c->out[i].bytes + 8);
+        memset(c->out[i].data, 0xa5, c->out[i].bytes + 8);
+    }
+}
+
+
+/* The first kernel that takes the call. */
+static void
+call_setup(call_t *c, maas_setup_t *u)
+{
+    u->attr = c->attr;
+    u->in = c->in;
+    u->out = c->out;
+    u->n_in = u->n_formal = (uint16_t) c->n_in;
+    u->n_out = (uint16_t) c->n_out;
+
+    for (c->kernel = 0; ; c->kernel++) {
+        if (c->kernel == c->op->n_kernel) {
+            abort();
+        }
+
+        u->units = 1;
+        u->scratch = 0;
+
+        if (c->op->kernel[c->kernel].setup == NULL
+            || c->op->kernel[c->kernel].setup(u))
+        {
+            break;
+        }
+    }
+}
+
+
 /* Infers, then runs the units one by one, the last first. */
 __attribute__((unused))
 static maas_status_t
@@ -226,36 +272,8 @@ call_run(call_t *c)
         return rc;
     }
 
-    for (int i = 0; i < c->n_out; i++) {
-        c->out[i].dtype = c->iout[i].type.dtype;
-        c->out[i].rank = (uint8_t) c->iout[i].type.rank;
-        memcpy(c->out[i].dims, c->iout[i].type.dims, sizeof(c->out[i].dims));
-        maas_dtype_bytes(c->out[i].dtype, maas_tensor_count(&c->out[i]),
-                         &c->out[i].bytes);
-        c->out[i].data = maas_arena_alloc(&c->arena, c->out[i].bytes + 8);
-        memset(c->out[i].data, 0xa5, c->out[i].bytes + 8);
-    }
-
-    u.attr = c->attr;
-    u.in = c->in;
-    u.out = c->out;
-    u.n_in = u.n_formal = (uint16_t) c->n_in;
-    u.n_out = (uint16_t) c->n_out;
-
-    for (c->kernel = 0; ; c->kernel++) {
-        if (c->kernel == c->op->n_kernel) {
-            abort();
-        }
-
-        u.units = 1;
-        u.scratch = 0;
-
-        if (c->op->kernel[c->kernel].setup == NULL
-            || c->op->kernel[c->kernel].setup(&u))
-        {
-            break;
-        }
-    }
+    call_outputs(c);
+    call_setup(c, &u);
 
     s.attr = c->attr;
     s.k = maas_kernels(MAAS_CPU_REF);
@@ -273,8 +291,8 @@ call_run(call_t *c)
     free(slot.scratch);
 
     for (int i = 0; i < c->n_out; i++) {
-        if (memcmp((char *) c->out[i].data + c->out[i].bytes,
-                   "\xa5\xa5\xa5\xa5\xa5\xa5\xa5\xa5", 8) != 0)
+        if (memcmp((char *) c->out[i].data + c->out[i].bytes, CALL_GUARD, 8)
+            != 0)
         {
             printf("# %s wrote behind its output\n", c->op->name);
             rc = MAAS_EINTERNAL;

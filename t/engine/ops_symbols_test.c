@@ -83,20 +83,13 @@ test_symbols(void)
 }
 
 
+/* Each of the next three takes [7, len]. */
 static void
-test_symbolic_extents(void)
+test_symbolic_slice(maas_syms_t *s, maas_dim_t len)
 {
-    call_t        c;
-    int64_t       v[4][1] = { { 1 }, { INT64_MAX }, { 1 }, { 1 } };
-    maas_dim_t    len, x[2], three = 3, shape[3];
-    maas_arena_t  arena;
-    maas_syms_t  *s;
-
-    maas_arena_init(&arena, &maas_host_libc, 0);
-    s = maas_syms_create(&arena);
-    len = maas_dim_symbol(s, maas_str("len"));
-    x[0] = 7;
-    x[1] = len;
+    call_t      c;
+    int64_t     v[4][1] = { { 1 }, { INT64_MAX }, { 1 }, { 1 } };
+    maas_dim_t  x[2] = { 7, len };
 
     call_init(&c, "Slice", 1);
     symbolic(&c, s, MAAS_F32, 2, x, NULL, 0);
@@ -123,6 +116,15 @@ test_symbolic_extents(void)
     ok(call_infer(&c) == MAAS_OK && c.iout[0].type.dims[1] == len,
        "a symbolic axis backwards");
     call_done(&c);
+}
+
+
+static void
+test_symbolic_reshape(maas_syms_t *s, maas_dim_t len)
+{
+    call_t      c;
+    maas_dim_t  x[2] = { 7, len }, three = 3;
+    maas_dim_t  shape[3] = { 0, MAAS_DIM_NONE, 5 };
 
     call_init(&c, "Reshape", 1);
     symbolic(&c, s, MAAS_F32, 2, x, NULL, 0);
@@ -133,15 +135,20 @@ test_symbolic_extents(void)
        "Reshape to unknown contents needs them, its rank is known");
     call_done(&c);
 
-    shape[0] = 0;
-    shape[1] = MAAS_DIM_NONE;
-    shape[2] = 5;
     call_init(&c, "Reshape", 1);
     symbolic(&c, s, MAAS_F32, 2, x, NULL, 0);
     symbolic(&c, s, MAAS_I64, 1, &three, shape, 3);
     ok(call_infer(&c) == MAAS_NEED && c.iout[0].type.dims[0] == 7
        && c.iout[0].type.dims[2] == 5, "what is known of them is used");
     call_done(&c);
+}
+
+
+static void
+test_symbolic_others(maas_syms_t *s, maas_dim_t len)
+{
+    call_t      c;
+    maas_dim_t  x[2] = { 7, len };
 
     call_init(&c, "Squeeze", 1);
     symbolic(&c, s, MAAS_F32, 2, x, NULL, 0);
@@ -156,6 +163,23 @@ test_symbolic_extents(void)
     ok(call_infer(&c) == MAAS_OK && c.iout[0].type.dims[0] == len,
        "Range up to a symbol");
     call_done(&c);
+}
+
+
+static void
+test_symbolic_extents(void)
+{
+    maas_dim_t    len;
+    maas_arena_t  arena;
+    maas_syms_t  *s;
+
+    maas_arena_init(&arena, &maas_host_libc, 0);
+    s = maas_syms_create(&arena);
+    len = maas_dim_symbol(s, maas_str("len"));
+
+    test_symbolic_slice(s, len);
+    test_symbolic_reshape(s, len);
+    test_symbolic_others(s, len);
 
     maas_arena_destroy(&arena);
 }

@@ -260,17 +260,10 @@ test_npy(void)
 {
     char            *p;
     answer_t         a;
-    maas_err_t       err;
     maas_buf_t       b;
-    maas_tensor_t    t;
     maas_request_t   req = request_of("add", "application/x-npy",
                                       "application/x-npy");
-    const float      f[6] = { 1, 2, 3, 4, 5, 6 };
-    const double     d[2] = { 1.5, 1e300 };
-    const int64_t    q[2] = { 127, -129 };
-    const uint64_t   u[2] = { 1, UINT64_MAX };
-    const int16_t    h[2] = { -1, 300 };
-    const uint16_t   half[2] = { 0x3c00, 0x4000 };
+    const float      f[4] = { 1, 2, 3, 4 };
 
     npy(&b, MAAS_F32, f, 16, FAKE_DIMS(2, 2));
     a = ask(&maas_host_libc, &req, b.data, b.len, false);
@@ -287,6 +280,18 @@ test_npy(void)
     has_str(a.body, "[[1.0,3.0],[2.0,4.0]]", "Fortran order");
     free(a.body);
     maas_buf_destroy(&b);
+}
+
+
+static void
+test_npy_values(void)
+{
+    const float     f[6] = { 1, 2, 3, 4, 5, 6 };
+    const double    d[2] = { 1.5, 1e300 };
+    const int64_t   q[2] = { 127, -129 };
+    const uint64_t  u[2] = { 1, UINT64_MAX };
+    const int16_t   h[2] = { -1, 300 };
+    const uint16_t  half[2] = { 0x3c00, 0x4000 };
 
     npy_case("add", MAAS_F32, f, 8, FAKE_DIMS(2), 200, "[[1.0,2.0]]");
     npy_case("add", MAAS_F64, d, 8, FAKE_DIMS(1), 400, "shape [1], but");
@@ -312,9 +317,18 @@ test_npy(void)
     npy_case("add", MAAS_F32, f, 0, FAKE_DIMS(0, 2), 200, "{\"y\":[]}");
     npy_case("add", MAAS_F32, f, 24, FAKE_DIMS(2, 3), 400, "shape [2,3], but "
              "the model takes [?,2]");
+}
 
-    /* Two outputs in an archive: members begin and end where they say. */
-    req = request_of("two", NULL, "application/x-npz");
+
+/* Two outputs in an archive: members begin and end where they say. */
+static void
+test_npz(void)
+{
+    answer_t        a;
+    maas_err_t      err;
+    maas_tensor_t   t;
+    maas_request_t  req = request_of("two", NULL, "application/x-npz");
+
     a = ask(&maas_host_libc, &req, "{\"a\":[1,2],\"b\":3}", 17, false);
     ok(a.status == 200 && memcmp(a.body, "PK\3\4", 4) == 0
        && memcmp(a.body + 30, "s.npy", 5) == 0, "npz");
@@ -468,12 +482,10 @@ test_json_images(void)
 static void
 test_multipart(void)
 {
-    size_t            n = 0;
     maas_err_t        err;
     maas_buf_t        b;
     maas_part_t       part;
     maas_arena_t      a;
-    maas_status_t     rc;
     maas_multipart_t  m;
 
     maas_arena_init(&a, &maas_host_libc, 0);
@@ -497,7 +509,24 @@ test_multipart(void)
     is_int(maas_multipart_next(&m, &a, &part, &err), MAAS_OK, "the end");
     ok(part.data == NULL, "has no part");
 
-    b.len = 0;
+    maas_buf_destroy(&b);
+    maas_arena_destroy(&a);
+}
+
+
+static void
+test_multipart_limits(void)
+{
+    size_t            n = 0;
+    maas_err_t        err;
+    maas_buf_t        b;
+    maas_part_t       part;
+    maas_arena_t      a;
+    maas_status_t     rc;
+    maas_multipart_t  m;
+
+    maas_arena_init(&a, &maas_host_libc, 0);
+    maas_buf_init(&b, &maas_host_libc);
 
     for (int i = 0; i <= MAAS_MULTIPART_PARTS; i++) {
         form_add(&b, "name=x", "", 0);
@@ -687,8 +716,11 @@ main(void)
 
     test_media();
     test_multipart();
+    test_multipart_limits();
     test_cases();
     test_npy();
+    test_npy_values();
+    test_npz();
     test_form_images();
     test_json_images();
     test_etag();
