@@ -334,12 +334,10 @@ maas_stats_t *ngx_maas_stats(ngx_cycle_t *cycle, ngx_maas_main_conf_t *mcf,
 
 /* ngx_maas_vars.c */
 ngx_int_t ngx_maas_add_variables(ngx_conf_t *cf);
-ngx_maas_ctx_t *ngx_maas_ctx(ngx_http_request_t *r);
 ngx_maas_ctx_t *ngx_maas_ctx_create(ngx_http_request_t *r);
 ngx_maas_ctx_t *ngx_maas_ctx_again(ngx_http_request_t *r);
 void ngx_maas_ctx_routed(ngx_maas_ctx_t *ctx, maas_call_t *call);
 void ngx_maas_ctx_result(ngx_maas_ctx_t *ctx, maas_call_t *call);
-const char *ngx_maas_status_name(maas_status_t status);
 
 
 #endif /* _NGX_HTTP_MAAS_MODULE_H_INCLUDED_ */

@@ -79,7 +79,7 @@ ngx_maas_add_variables(ngx_conf_t *cf)
 }
 
 
-const char *
+static const char *
 ngx_maas_status_name(maas_status_t status)
 {
     if ((ngx_uint_t) status < sizeof(ngx_maas_status_names)
@@ -126,7 +126,7 @@ ngx_maas_ctx_create(ngx_http_request_t *r)
 
 /* The context of the request's last run through a maas location. */
 
-ngx_maas_ctx_t *
+static ngx_maas_ctx_t *
 ngx_maas_ctx(ngx_http_request_t *r)
 {
     ngx_maas_ctx_t      *ctx;

@@ -45,8 +45,6 @@ maas_status_t maas_err_prefix(maas_err_t *err, const char *fmt, ...)
         }                                                                     \
     } while (0)
 
-const char *maas_status_name(maas_status_t status);
-
 /* The out-of-memory answer, worded once. */
 maas_status_t maas_err_nomem(maas_err_t *err);
 

@@ -1,7 +1,7 @@
 /*
- * Status codes: their names, and the one place where an error's text is
- * formatted.  The text is cut, never overrun; it is formatted at the origin
- * of the error and may get prefixes on the way up.
+ * The one place where an error's text is formatted, and the two clocks.  The
+ * text is cut, never overrun; it is formatted at the origin of the error and
+ * may get prefixes on the way up.
  *
  * Ownership: the caller owns the maas_err_t.
  * Threads:   reentrant.
@@ -12,37 +12,6 @@
 #include <time.h>
 
 #include "base/base.h"
-
-
-static const char *const  status_names[] = {
-    [MAAS_OK] = "ok",
-    [MAAS_ENOMEM] = "out of memory",
-    [MAAS_EINVAL] = "invalid",
-    [MAAS_ENOENT] = "not found",
-    [MAAS_EUNSUPPORTED] = "unsupported",
-    [MAAS_ETRUNC] = "truncated",
-    [MAAS_ELIMIT] = "limit",
-    [MAAS_ECANCEL] = "cancelled",
-    [MAAS_EDEADLINE] = "deadline",
-    [MAAS_EBUSY] = "busy",
-    [MAAS_EIO] = "input/output error",
-    [MAAS_EMETHOD] = "method not allowed",
-    [MAAS_EMEDIA] = "media type not accepted",
-    [MAAS_EFORBIDDEN] = "forbidden",
-    [MAAS_EUNAVAILABLE] = "unavailable",
-    [MAAS_EINTERNAL] = "internal error"
-};
-
-
-const char *
-maas_status_name(maas_status_t status)
-{
-    if ((size_t) status >= maas_nelts(status_names)) {
-        return "unknown";
-    }
-
-    return status_names[status];
-}
 
 
 maas_status_t

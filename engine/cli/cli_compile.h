@@ -8,9 +8,6 @@
 #include "cli/cli.h"
 
 
-maas_status_t cli_compile(const char *file, const char *name,
-    const char *numerics, void **image, size_t *size, maas_err_t *err);
-
 /*
  * Unless dir/key is there and verifies, compiles into it.  *fd: open for
  * reading; *made: it was compiled now.

@@ -23,7 +23,6 @@ typedef struct {
     const char   *by, *column, *stratify;
 } cli_dataset_t;
 
-int cli_dataset_import(const cli_dataset_t *o);
 int cli_dataset_show(const cli_dataset_t *o);
 int cli_dataset_head(const cli_dataset_t *o);
 int cli_dataset_export(const cli_dataset_t *o);

@@ -106,9 +106,6 @@ maas_status_t cli_table_open(cli_table_t **t, cli_eval_t *e,
     const cli_table_spec_t *spec, maas_err_t *err);
 void cli_table_close(cli_table_t *t);
 
-/* Is there a column of this name? */
-bool cli_table_has(const cli_table_t *t, const char *name);
-
 /* Rows that have a truth; those without are left out and counted. */
 maas_status_t cli_table_rows(cli_table_t *t, const cli_model_t *m,
     cli_rows_t *rows, int64_t *left_out, maas_err_t *err);

@@ -111,6 +111,16 @@ table_columns(const cli_table_t *t, const char *list, int **column, int *n,
 }
 
 
+static bool
+table_has(const cli_table_t *t, const char *name)
+{
+    int  at;
+
+    return maas_dataset_find(t->ds, (maas_str_t) { name, strlen(name) }, &at,
+                             NULL) == MAAS_OK;
+}
+
+
 static maas_status_t
 table_target(cli_table_t *t, maas_err_t *err)
 {
@@ -126,7 +136,7 @@ table_target(cli_table_t *t, maas_err_t *err)
     }
 
     for (size_t i = 0; i < maas_nelts(usual); i++) {
-        if (cli_table_has(t, usual[i])) {
+        if (table_has(t, usual[i])) {
             return table_columns(t, usual[i], &t->target, &t->n_target, err);
         }
     }
@@ -180,16 +190,6 @@ cli_table_close(cli_table_t *t)
     if (t != NULL) {
         maas_dataset_close(t->ds);
     }
-}
-
-
-bool
-cli_table_has(const cli_table_t *t, const char *name)
-{
-    int  at;
-
-    return maas_dataset_find(t->ds, (maas_str_t) { name, strlen(name) }, &at,
-                             NULL) == MAAS_OK;
 }
 
 

@@ -43,8 +43,8 @@ static void    *image_made;
 static size_t   image_size;
 
 
-maas_status_t
-cli_compile(const char *file, const char *name, const char *numerics,
+static maas_status_t
+compile_file(const char *file, const char *name, const char *numerics,
     void **image, size_t *size, maas_err_t *err)
 {
     maas_compile_t  spec = { .path = file, .name = name,
@@ -111,7 +111,7 @@ cli_compile_into(const char *dir, const char *key, const char *file,
         *fd = -1;
     }
 
-    MAAS_TRY(cli_compile(file, name, numerics, &image, &size, err));
+    MAAS_TRY(compile_file(file, name, numerics, &image, &size, err));
 
     *made = true;
     rc = maas_image_write(dir, key, image, size, fd, err);
@@ -247,7 +247,7 @@ compile_one(const char *model, const char *out, const char *name,
     }
 
     cli_progress_begin("compiling");
-    rc = cli_compile(file, name != NULL ? name : own, numerics, &image_made,
+    rc = compile_file(file, name != NULL ? name : own, numerics, &image_made,
                      &image_size, &err);
     cli_progress_end();
 

@@ -197,8 +197,8 @@ import_words(const cli_dataset_t *o, maas_dataset_import_t *im)
 }
 
 
-int
-cli_dataset_import(const cli_dataset_t *o)
+static int
+dataset_import(const cli_dataset_t *o)
 {
     int              rc;
     maas_err_t       err;
@@ -268,7 +268,7 @@ dataset_action(const cli_dataset_t *o, const char *name)
         const char  *name;
         int        (*run)(const cli_dataset_t *o);
     } actions[] = {
-        { "import", cli_dataset_import }, { "show", cli_dataset_show },
+        { "import", dataset_import }, { "show", cli_dataset_show },
         { "head", cli_dataset_head }, { "export", cli_dataset_export },
         { "split", cli_dataset_split }
     };

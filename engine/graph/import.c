@@ -28,7 +28,8 @@ static const struct {
 
 /* -- errors -------------------------------------------------------------- */
 
-int64_t
+/* Of a node's domain; 0: not imported. */
+static int64_t
 imp_opset(const maas_import_t *im, const maas_raw_node_t *n)
 {
     uint32_t                 count = im->model->n_opset;
@@ -67,7 +68,8 @@ imp_node_name(const maas_raw_node_t *n)
 }
 
 
-maas_status_t
+/* Puts "node 'x' (Op, opset N)" before the text. */
+static maas_status_t
 imp_fail(const maas_import_t *im, const maas_raw_node_t *n)
 {
     maas_str_t  name = imp_node_name(n);

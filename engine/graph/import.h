@@ -82,14 +82,8 @@ struct maas_import_s {
 };
 
 
-/* Opset of a node's domain; 0: not imported. */
-int64_t imp_opset(const maas_import_t *im, const maas_raw_node_t *n);
-
 /* The node as errors name it. */
 maas_str_t imp_node_name(const maas_raw_node_t *n);
-
-/* Puts "node 'x' (Op, opset N)" before the text. */
-maas_status_t imp_fail(const maas_import_t *im, const maas_raw_node_t *n);
 
 /* *g without calls of functions: itself when there are none. */
 maas_status_t imp_functions(maas_import_t *im, const maas_raw_graph_t **g);

@@ -425,9 +425,6 @@ maas_sched_item_t *maas_sched_late(maas_sched_t *s, uint64_t now_us,
  */
 void maas_sched_remove(maas_sched_item_t *it, uint64_t now_us, bool measured);
 
-uint32_t maas_sched_queued(const maas_sched_model_t *m);
-uint32_t maas_sched_running(const maas_sched_model_t *m);   /* runs */
-
 
 /* -- calls --------------------------------------------------------------- */
 

@@ -188,8 +188,8 @@ ein_output(ein_equation_t *e, const ein_term_t *t, int dots,
 }
 
 
-maas_status_t
-maas_ein_parse(maas_str_t text, int n, const int *rank, ein_equation_t *e,
+static maas_status_t
+ein_parse(maas_str_t text, int n, const int *rank, ein_equation_t *e,
     maas_err_t *err)
 {
     int         dots = 0, count[EIN_LABELS] = { 0 };
@@ -286,7 +286,7 @@ einsum_infer(maas_infer_t *c)
         rank[i] = c->in[i].type->rank;
     }
 
-    MAAS_TRY(maas_ein_parse(maas_list_string(a, &a->equation), c->n_in, rank,
+    MAAS_TRY(ein_parse(maas_list_string(a, &a->equation), c->n_in, rank,
                             &e, c->err));
 
     for (int i = 0; i < EIN_LABELS; i++) {
@@ -337,7 +337,7 @@ maas_ein_loops(const einsum_attr_t *attr, const maas_tensor_t *in, int n,
         rank[i] = in[i].rank;
     }
 
-    (void) maas_ein_parse(maas_list_string(attr, &attr->equation), n, rank,
+    (void) ein_parse(maas_list_string(attr, &attr->equation), n, rank,
                           &e, NULL);
 
     memset(l, 0, sizeof(*l));

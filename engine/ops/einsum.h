@@ -38,9 +38,6 @@ typedef struct {
     int64_t   out_stride[MAAS_RANK_MAX];
 } ein_loops_t;
 
-maas_status_t maas_ein_parse(maas_str_t text, int n, const int *rank,
-    ein_equation_t *e, maas_err_t *err);
-
 /* Of checked operands; the equation was parsed before. */
 void maas_ein_loops(const einsum_attr_t *attr, const maas_tensor_t *in, int n,
     ein_loops_t *l);

@@ -27,10 +27,6 @@ double nt_mean(const maas_tensor_t *x, int64_t at, int64_t n);
 void nt_apply(const maas_step_t *s, int64_t at, int64_t n,
     const nt_map_t *map);
 
-/* Mean less the shift, variance and 1 / std of n elements. */
-void nt_stats(const double *sum, double n, double epsilon, double *off,
-    double *var, double *inv);
-
 /* Block u of all images: where sums are taken from and their shift. */
 void nt_block(const maas_step_t *s, const maas_tensor_t *x,
     const maas_tensor_t *dy, int64_t u, float *shift,

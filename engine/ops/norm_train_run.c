@@ -140,8 +140,8 @@ nt_apply(const maas_step_t *s, int64_t at, int64_t n, const nt_map_t *map)
 }
 
 
-/* Mean less the shift, and 1 / std, of n elements. */
-void
+/* Mean less the shift, variance and 1 / std of n elements. */
+static void
 nt_stats(const double *sum, double n, double epsilon, double *off,
     double *var, double *inv)
 {

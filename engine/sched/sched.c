@@ -464,17 +464,3 @@ maas_sched_remove(maas_sched_item_t *it, uint64_t now_us, bool measured)
     sched_measure(m, it, now_us, measured);
     it->run_weight = 0;
 }
-
-
-uint32_t
-maas_sched_queued(const maas_sched_model_t *m)
-{
-    return m->queued;
-}
-
-
-uint32_t
-maas_sched_running(const maas_sched_model_t *m)
-{
-    return m->running;
-}

@@ -85,21 +85,6 @@ maas_dtype_by_oip(maas_str_t name)
 }
 
 
-maas_dtype_t
-maas_dtype_by_name(maas_str_t name)
-{
-    for (int i = 0; i < MAAS_DTYPES; i++) {
-        if (maas_dtypes[i].name != NULL
-            && maas_str_is(name, maas_dtypes[i].name))
-        {
-            return i;
-        }
-    }
-
-    return MAAS_NODTYPE;
-}
-
-
 /* "<f4"; for types of one byte any order mark will do: "|u1", "<u1". */
 maas_dtype_t
 maas_dtype_by_npy(maas_str_t descr)

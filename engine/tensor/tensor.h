@@ -83,7 +83,6 @@ maas_dtype_name(maas_dtype_t dtype)
 }
 
 maas_dtype_t maas_dtype_by_oip(maas_str_t name);    /* MAAS_NODTYPE: none */
-maas_dtype_t maas_dtype_by_name(maas_str_t name);
 maas_dtype_t maas_dtype_by_npy(maas_str_t descr);
 
 

@@ -147,8 +147,12 @@ curve_pr(const curve_step_t *s, size_t k, maas_eval_line_t *l)
 }
 
 
-maas_status_t
-maas_eval_binary(const maas_eval_job_t *job, maas_eval_point_t *p, size_t n,
+/*
+ * Of n points in any order, which are sorted: areas, and lines when mem is
+ * not NULL.  one_class: the truth, weights aside, has one class alone.
+ */
+static maas_status_t
+curve_binary(const maas_eval_job_t *job, maas_eval_point_t *p, size_t n,
     bool one_class, maas_arena_t *mem, maas_eval_curve_t *c, maas_err_t *err)
 {
     size_t         k;
@@ -269,7 +273,7 @@ curve_of(const maas_eval_job_t *job, int c, maas_eval_point_t *p,
                    && (r->n_class <= job->max_curves || r->n_curve == 1
                        || c < 0);
 
-    MAAS_TRY(maas_eval_binary(job, p, n, one, keep ? &r->mem : NULL, out,
+    MAAS_TRY(curve_binary(job, p, n, one, keep ? &r->mem : NULL, out,
                               err));
 
     if (keep && c >= 0 && r->probabilities) {
@@ -365,6 +369,139 @@ curve_two(const maas_eval_job_t *job, maas_eval_point_t *p, maas_eval_t *r,
 }
 
 
+/* -- one against one ----------------------------------------------------- */
+
+/* Rows by class; the rows of class c are row[first[c]] to first[c + 1]. */
+static void
+curve_buckets(const maas_eval_job_t *job, int64_t *row, int64_t *first)
+{
+    int  k = job->n_class;
+
+    for (int64_t i = 0; i < job->n; i++) {
+        first[job->truth[i] + 1]++;
+    }
+
+    for (int c = 0; c < k; c++) {
+        first[c + 1] += first[c];
+    }
+
+    for (int64_t i = 0; i < job->n; i++) {
+        row[first[job->truth[i]]++] = i;
+    }
+
+    for (int c = k; c > 0; c--) {
+        first[c] = first[c - 1];
+    }
+
+    first[0] = 0;
+}
+
+
+/* Area of class a against b, by the scores of a. */
+static maas_status_t
+curve_pair(const maas_eval_job_t *job, const int64_t *row,
+    const int64_t *first, int a, int b, maas_eval_point_t *p, double *area,
+    maas_err_t *err)
+{
+    int                cls[2] = { a, b };
+    size_t             n = 0;
+    maas_eval_curve_t  c = { 0 };
+
+    for (int k = 0; k < 2; k++) {
+        for (int64_t i = first[cls[k]]; i < first[cls[k] + 1]; i++) {
+            p[n].score = maas_eval_score(job, row[i], a);
+            p[n].weight = 1;
+            p[n++].positive = k == 0;
+        }
+    }
+
+    MAAS_TRY(curve_binary(job, p, n, false, NULL, &c, err));
+    *area += c.auc / 2;
+
+    return MAAS_OK;
+}
+
+
+static maas_status_t
+curve_pairs(const maas_eval_job_t *job, maas_eval_t *r, int64_t *row,
+    int64_t *first, maas_eval_point_t *p, maas_err_t *err)
+{
+    double   area, sum = 0, by = 0, weight = 0, n = 0;
+    int64_t  na, nb;
+
+    curve_buckets(job, row, first);
+
+    for (int a = 0; a < job->n_class; a++) {
+        na = first[a + 1] - first[a];
+
+        for (int b = a + 1; b < job->n_class && na > 0; b++) {
+            nb = first[b + 1] - first[b];
+
+            if (nb == 0) {
+                continue;
+            }
+
+            area = 0;
+            MAAS_TRY(curve_pair(job, row, first, a, b, p, &area, err));
+            MAAS_TRY(curve_pair(job, row, first, b, a, p, &area, err));
+            sum += area;
+            by += area * (double) (na + nb);
+            weight += (double) (na + nb);
+            n++;
+        }
+    }
+
+    if (n == 0) {
+        maas_eval_undefined(r, MAAS_M_ROC_AUC_OVO, "one class alone occurs");
+        maas_eval_undefined(r, MAAS_M_ROC_AUC_OVO_WEIGHTED,
+                            "one class alone occurs");
+        return MAAS_OK;
+    }
+
+    maas_eval_set(r, MAAS_M_ROC_AUC_OVO, sum / n);
+    maas_eval_set(r, MAAS_M_ROC_AUC_OVO_WEIGHTED, by / weight);
+    return MAAS_OK;
+}
+
+
+static maas_status_t
+curve_ovo(const maas_eval_job_t *job, maas_eval_t *r, maas_err_t *err)
+{
+    int64_t            *row, *first;
+    const char         *why = NULL;
+    maas_status_t       rc;
+    maas_eval_point_t  *p;
+
+    if (job->weight != NULL) {
+        why = "it is not defined with weights";
+
+    } else if (job->n_class > CURVE_OVO_CLASSES) {
+        why = "more than 100 classes";
+    }
+
+    if (why != NULL) {
+        maas_eval_undefined(r, MAAS_M_ROC_AUC_OVO, why);
+        maas_eval_undefined(r, MAAS_M_ROC_AUC_OVO_WEIGHTED, why);
+        return MAAS_OK;
+    }
+
+    row = maas_calloc(job->host, (size_t) job->n, sizeof(*row));
+    first = maas_calloc(job->host, (size_t) job->n_class + 1,
+                        sizeof(*first));
+    p = maas_calloc(job->host, (size_t) job->n, sizeof(*p));
+
+    rc = row == NULL || first == NULL || p == NULL ? maas_err_nomem(err)
+         : curve_pairs(job, r, row, first, p, err);
+
+    maas_free(job->host, row);
+    maas_free(job->host, first);
+    maas_free(job->host, p);
+    return rc;
+}
+
+
+/* -- all of them --------------------------------------------------------- */
+
 maas_status_t
 maas_eval_curves(const maas_eval_job_t *job, maas_eval_t *r, maas_err_t *err)
 {
@@ -414,139 +551,8 @@ maas_eval_curves(const maas_eval_job_t *job, maas_eval_t *r, maas_err_t *err)
     if (rc == MAAS_OK) {
         curve_averages(r);
         curve_micro(r, micro);
-        rc = maas_eval_ovo(job, r, err);
+        rc = curve_ovo(job, r, err);
     }
 
-    return rc;
-}
-
-
-/* -- one against one ----------------------------------------------------- */
-
-/* Rows by class; the rows of class c are row[first[c]] to first[c + 1]. */
-static void
-curve_buckets(const maas_eval_job_t *job, int64_t *row, int64_t *first)
-{
-    int  k = job->n_class;
-
-    for (int64_t i = 0; i < job->n; i++) {
-        first[job->truth[i] + 1]++;
-    }
-
-    for (int c = 0; c < k; c++) {
-        first[c + 1] += first[c];
-    }
-
-    for (int64_t i = 0; i < job->n; i++) {
-        row[first[job->truth[i]]++] = i;
-    }
-
-    for (int c = k; c > 0; c--) {
-        first[c] = first[c - 1];
-    }
-
-    first[0] = 0;
-}
-
-
-/* Area of class a against b, by the scores of a. */
-static maas_status_t
-curve_pair(const maas_eval_job_t *job, const int64_t *row,
-    const int64_t *first, int a, int b, maas_eval_point_t *p, double *area,
-    maas_err_t *err)
-{
-    int                cls[2] = { a, b };
-    size_t             n = 0;
-    maas_eval_curve_t  c = { 0 };
-
-    for (int k = 0; k < 2; k++) {
-        for (int64_t i = first[cls[k]]; i < first[cls[k] + 1]; i++) {
-            p[n].score = maas_eval_score(job, row[i], a);
-            p[n].weight = 1;
-            p[n++].positive = k == 0;
-        }
-    }
-
-    MAAS_TRY(maas_eval_binary(job, p, n, false, NULL, &c, err));
-    *area += c.auc / 2;
-
-    return MAAS_OK;
-}
-
-
-static maas_status_t
-curve_pairs(const maas_eval_job_t *job, maas_eval_t *r, int64_t *row,
-    int64_t *first, maas_eval_point_t *p, maas_err_t *err)
-{
-    double   area, sum = 0, by = 0, weight = 0, n = 0;
-    int64_t  na, nb;
-
-    curve_buckets(job, row, first);
-
-    for (int a = 0; a < job->n_class; a++) {
-        na = first[a + 1] - first[a];
-
-        for (int b = a + 1; b < job->n_class && na > 0; b++) {
-            nb = first[b + 1] - first[b];
-
-            if (nb == 0) {
-                continue;
-            }
-
-            area = 0;
-            MAAS_TRY(curve_pair(job, row, first, a, b, p, &area, err));
-            MAAS_TRY(curve_pair(job, row, first, b, a, p, &area, err));
-            sum += area;
-            by += area * (double) (na + nb);
-            weight += (double) (na + nb);
-            n++;
-        }
-    }
-
-    if (n == 0) {
-        maas_eval_undefined(r, MAAS_M_ROC_AUC_OVO, "one class alone occurs");
-        maas_eval_undefined(r, MAAS_M_ROC_AUC_OVO_WEIGHTED,
-                            "one class alone occurs");
-        return MAAS_OK;
-    }
-
-    maas_eval_set(r, MAAS_M_ROC_AUC_OVO, sum / n);
-    maas_eval_set(r, MAAS_M_ROC_AUC_OVO_WEIGHTED, by / weight);
-    return MAAS_OK;
-}
-
-
-maas_status_t
-maas_eval_ovo(const maas_eval_job_t *job, maas_eval_t *r, maas_err_t *err)
-{
-    int64_t            *row, *first;
-    const char         *why = NULL;
-    maas_status_t       rc;
-    maas_eval_point_t  *p;
-
-    if (job->weight != NULL) {
-        why = "it is not defined with weights";
-
-    } else if (job->n_class > CURVE_OVO_CLASSES) {
-        why = "more than 100 classes";
-    }
-
-    if (why != NULL) {
-        maas_eval_undefined(r, MAAS_M_ROC_AUC_OVO, why);
-        maas_eval_undefined(r, MAAS_M_ROC_AUC_OVO_WEIGHTED, why);
-        return MAAS_OK;
-    }
-
-    row = maas_calloc(job->host, (size_t) job->n, sizeof(*row));
-    first = maas_calloc(job->host, (size_t) job->n_class + 1,
-                        sizeof(*first));
-    p = maas_calloc(job->host, (size_t) job->n, sizeof(*p));
-
-    rc = row == NULL || first == NULL || p == NULL ? maas_err_nomem(err)
-         : curve_pairs(job, r, row, first, p, err);
-
-    maas_free(job->host, row);
-    maas_free(job->host, first);
-    maas_free(job->host, p);
     return rc;
 }

@@ -51,18 +51,6 @@ maas_status_t maas_eval_numbers(const maas_eval_job_t *job, maas_eval_t *r,
 maas_status_t maas_eval_clusters(const maas_eval_job_t *job, maas_eval_t *r,
     maas_err_t *err);
 
-/*
- * Of n points in any order, which are sorted: areas, and lines when mem is
- * not NULL.  one_class: the truth, weights aside, has one class alone.
- */
-maas_status_t maas_eval_binary(const maas_eval_job_t *job,
-    maas_eval_point_t *p, size_t n, bool one_class, maas_arena_t *mem,
-    maas_eval_curve_t *c, maas_err_t *err);
-
-/* One class against one; value NaN: undefined. */
-maas_status_t maas_eval_ovo(const maas_eval_job_t *job, maas_eval_t *r,
-    maas_err_t *err);
-
 /* Score of row i for class c (of the positive one: 1 - s of its rest). */
 static inline double
 maas_eval_score(const maas_eval_job_t *job, int64_t i, int c)

@@ -129,8 +129,9 @@ maas_fit_check(const maas_fit_job_t *f, maas_task_kind_t task, bool missing)
 }
 
 
-const char *
-maas_fit_class_text(const maas_fit_job_t *f, int k, char text[80])
+/* How the name of class k reads; at most 64 bytes of it. */
+static const char *
+fit_class_text(const maas_fit_job_t *f, int k, char text[80])
 {
     if (f->class_name != NULL) {
         snprintf(text, 80, "'%.*s'",
@@ -165,7 +166,7 @@ maas_fit_check_classes(const maas_fit_job_t *f)
     for (int k = 0; k < f->n_class; k++) {
         if (!seen[k] && f->n_class > 1) {
             return maas_err(f->err, MAAS_EINVAL, "class %s has no rows to "
-                            "learn from", maas_fit_class_text(f, k, text));
+                            "learn from", fit_class_text(f, k, text));
         }
 
         found += seen[k];
@@ -174,7 +175,7 @@ maas_fit_check_classes(const maas_fit_job_t *f)
     if (found < 2) {
         return maas_err(f->err, MAAS_EINVAL, "all rows are of one class, %s; "
                         "this model needs at least two",
-                        maas_fit_class_text(f, 0, text));
+                        fit_class_text(f, 0, text));
     }
 
     return MAAS_OK;

@@ -28,10 +28,6 @@ maas_status_t maas_fit_no_weights(const maas_fit_job_t *f);
 /* MAAS_ECANCEL, when somebody asked for it. */
 maas_status_t maas_fit_poll(const maas_fit_job_t *f);
 
-/* How the name of class k reads; at most 64 bytes of it. */
-const char *maas_fit_class_text(const maas_fit_job_t *f, int k,
-    char text[80]);
-
 /*
  * Weights of the rows: those of the job times, when balanced, those of the
  * classes: sum of weights / (classes * weight of the class).  NULL: no

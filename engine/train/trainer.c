@@ -181,8 +181,9 @@ maas_monitor_name(const maas_monitor_t *m, char out[64])
 }
 
 
-double
-maas_trainer_value(const maas_trainer_t *t, const maas_monitor_t *m)
+/* Out of the last epoch's sums. */
+static double
+trainer_value(const maas_trainer_t *t, const maas_monitor_t *m)
 {
     const maas_fit_sums_t  *s = m->validation ? &t->st.validation
                                               : &t->st.train;
@@ -227,7 +228,7 @@ trainer_history(maas_trainer_t *t)
 
             if (m.metric < 0 || (t->o.metrics >> m.metric & 1)) {
                 maas_monitor_name(&m, name);
-                trainer_put(&t->history, name, maas_trainer_value(t, &m));
+                trainer_put(&t->history, name, trainer_value(t, &m));
             }
         }
     }
@@ -572,7 +573,7 @@ static void
 trainer_judge(maas_trainer_t *t)
 {
     int     m = t->o.monitor.metric;
-    double  v = maas_trainer_value(t, &t->o.monitor);
+    double  v = trainer_value(t, &t->o.monitor);
 
     if (trainer_better(t, v)) {
         t->st.best = v;

@@ -151,9 +151,8 @@ maas_status_t maas_trainer_run(maas_trainer_t *t, maas_err_t *err);
 maas_status_t maas_trainer_evaluate(maas_trainer_t *t, const int64_t *row,
     int64_t n, maas_fit_sums_t *sums, maas_err_t *err);
 
-/* "validation_accuracy" and the like; out of the last epoch's sums. */
+/* "validation_accuracy" and the like. */
 void maas_monitor_name(const maas_monitor_t *m, char out[64]);
-double maas_trainer_value(const maas_trainer_t *t, const maas_monitor_t *m);
 
 /* One gradient step from what maas_fitnet_run() left: see trainer_step.c. */
 maas_status_t maas_trainer_begin(maas_trainer_t *t, maas_err_t *err);

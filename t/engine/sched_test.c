@@ -4,6 +4,7 @@
  * argument, so nothing here waits.
  */
 
+#include "sched/sched.h"
 #include "sched_calls.h"
 #include "tap.h"
 
@@ -30,7 +31,7 @@ test_queue(void)
     ok(next(s, 0) == &x[1], "concurrency 2: the second too");
     ok(next(s, 0) == NULL, "nothing waits");
     ok(wake == MAAS_SCHED_NEVER, "nor will");
-    is_int(maas_sched_running(a), 2, "two run");
+    is_int(a->running, 2, "two run");
 
     ok(push(a, &x[2], 0) == MAAS_OK, "room in the queue again");
     ok(next(s, 0) == NULL, "but concurrency is used up");
@@ -49,18 +50,35 @@ test_queue(void)
     maas_sched_remove(&x[2], 8 * SEC, true);
     maas_sched_remove(&y[0], 8 * SEC, true);
     maas_sched_remove(&y[1], 8 * SEC, true);
-    is_int(maas_sched_running(a) + maas_sched_running(b), 0, "all done");
+    is_int(a->running + b->running, 0, "all done");
 
     push(a, &x[3], 8 * SEC);
     push(a, &x[4], 8 * SEC);
     maas_sched_remove(&x[3], 8 * SEC, false);
-    is_int(maas_sched_queued(a), 1, "one left the queue by itself");
+    is_int(a->queued, 1, "one left the queue by itself");
     ok(next(s, 8 * SEC) == &x[4], "the other runs");
     maas_sched_remove(&x[4], 8 * SEC, true);
     maas_sched_remove(&x[4], 8 * SEC, true);
-    is_int(maas_sched_running(a), 0, "removing twice does no harm");
+    is_int(a->running, 0, "removing twice does no harm");
 
-    /* Turns: with both queues full, starts alternate. */
+    maas_sched_destroy(s);
+    maas_sched_destroy(NULL);
+}
+
+
+/* With both queues full, starts alternate. */
+static void
+test_turns(void)
+{
+    maas_sched_t        *s = maas_sched_create(maas_host_default(), 3);
+    maas_sched_model_t  *a, *b;
+    maas_sched_item_t    x[2], y[2], *it;
+
+    a = model(s, (maas_sched_conf_t) { .max_queue = 2, .concurrency = 2 });
+    b = model(s, (maas_sched_conf_t) { .max_queue = 10, .concurrency = 10 });
+    fill(x, 2, 0, 1);
+    fill(y, 2, 0, 1);
+
     for (int i = 0; i < 2; i++) {
         push(a, &x[i], 9 * SEC);
         push(b, &y[i], 9 * SEC);
@@ -71,7 +89,6 @@ test_queue(void)
        "models take turns");
 
     maas_sched_destroy(s);
-    maas_sched_destroy(NULL);
 }
 
 
@@ -156,13 +173,13 @@ test_batch(void)
     it = next(s, 0);
     is_int(run_rows(it), 8, "what waits is taken together, up to max");
     ok(it == &x[1] && it->mate == &x[2], "in order");
-    is_int(maas_sched_running(m), 1, "as one run");
-    is_int(maas_sched_queued(m), 4, "the rest waits");
+    is_int(m->running, 1, "as one run");
+    is_int(m->queued, 4, "the rest waits");
 
     maas_sched_remove(&x[3], 0, true);
-    is_int(maas_sched_running(m), 1, "a mate leaves, the run goes on");
+    is_int(m->running, 1, "a mate leaves, the run goes on");
     end(it, 0);
-    is_int(maas_sched_running(m), 0, "the first member ends it");
+    is_int(m->running, 0, "the first member ends it");
 
     it = next(s, 0);
     is_int(run_rows(it), 3, "then what is left of the kind");
@@ -318,30 +335,42 @@ test_preferred(void)
 }
 
 
-static void
-test_deadlines(void)
+/* Twenty runs of 10 ms each; the time when the last has ended. */
+static uint64_t
+learn_10ms(maas_sched_t *s, maas_sched_model_t *m)
 {
-    maas_sched_t        *s = maas_sched_create(maas_host_default(), 1);
-    maas_sched_model_t  *m;
-    maas_sched_item_t    x[32], *it;
-    uint64_t             now = 0;
+    uint64_t            now = 0;
+    maas_sched_item_t   x, *it;
 
-    m = model(s, (maas_sched_conf_t) { .max_queue = 100 });
-    fill(x, 32, 0, 1);
-
-    x[0].deadline_us = 1;
-    ok(push(m, &x[0], 0) == MAAS_OK, "nothing is known: admitted");
-    maas_sched_remove(&x[0], 0, false);
-
-    /* Each takes 10 ms. */
     for (int i = 0; i < 20; i++) {
-        fill(x, 1, 0, 1);
-        push(m, &x[0], now);
+        fill(&x, 1, 0, 1);
+        push(m, &x, now);
         it = next(s, now);
         now += 10 * MS;
         end(it, now);
     }
 
+    return now;
+}
+
+
+static void
+test_deadlines(void)
+{
+    maas_sched_t        *s = maas_sched_create(maas_host_default(), 1);
+    maas_sched_model_t  *m;
+    maas_sched_item_t    x[8], *it;
+    uint64_t             now;
+
+    m = model(s, (maas_sched_conf_t) { .max_queue = 100 });
+    fill(x, 8, 0, 1);
+
+    x[0].deadline_us = 1;
+    ok(push(m, &x[0], 0) == MAAS_OK, "nothing is known: admitted");
+    maas_sched_remove(&x[0], 0, false);
+
+    now = learn_10ms(s, m);
+    fill(x, 1, 0, 1);
     push(m, &x[0], now);
     it = next(s, now);
 
@@ -370,17 +399,33 @@ test_deadlines(void)
     ok(maas_sched_late(s, now + 20 * MS, &retry) == NULL, "once");
     maas_sched_remove(&x[1], now, false);
     end(it, now + 30 * MS);
-    now += 30 * MS;
 
-    /* An estimate that is too high is mended by those that run. */
-    x[4].deadline_us = now + MS;
-    ok(push(m, &x[4], now) == MAAS_OK, "an idle model refuses none");
+    maas_sched_destroy(s);
+}
+
+
+/* What a run says of those that follow. */
+static void
+test_estimates(void)
+{
+    maas_sched_t        *s = maas_sched_create(maas_host_default(), 1);
+    maas_sched_model_t  *m;
+    maas_sched_item_t    x[2], *it;
+    uint64_t             now;
+
+    m = model(s, (maas_sched_conf_t) { .max_queue = 100 });
+    now = learn_10ms(s, m);
+
+    /* One that is too high is mended by those that run. */
+    fill(x, 2, 0, 1);
+    x[0].deadline_us = now + MS;
+    ok(push(m, &x[0], now) == MAAS_OK, "an idle model refuses none");
     it = next(s, now);
-    ok(it == &x[4], "and runs it");
+    ok(it == &x[0], "and runs it");
     end(it, now + MS);
 
     /* A run that was cut short says nothing. */
-    fill(x, 8, 0, 1);
+    fill(x, 2, 0, 1);
     push(m, &x[0], now);
     it = next(s, now);
     maas_sched_remove(it, now + 1, false);
@@ -484,12 +529,14 @@ int
 main(void)
 {
     test_queue();
+    test_turns();
     test_levels();
     test_batch();
     test_batch_rows();
     test_delay();
     test_preferred();
     test_deadlines();
+    test_estimates();
     test_cold();
     test_lengths();
 

@@ -33,11 +33,9 @@ test_dtype(void)
             continue;
         }
 
-        ok(maas_dtype_by_name((maas_str_t) { r->name, strlen(r->name) })
-           == (maas_dtype_t) i
-           && (r->oip == NULL
-               || maas_dtype_by_oip((maas_str_t) { r->oip, strlen(r->oip) })
-                  == (maas_dtype_t) i), "names of %s", r->name);
+        ok(r->oip == NULL
+           || maas_dtype_by_oip((maas_str_t) { r->oip, strlen(r->oip) })
+              == (maas_dtype_t) i, "names of %s", r->name);
     }
 
     is_int(maas_dtype_by_npy(maas_str("<f4")), MAAS_F32, "<f4");

@@ -122,8 +122,8 @@ refusal_is_good(const char *model, const char *json, long k)
            && (rc == MAAS_OK || err.text[0] != '\0');
 
     if (!good) {
-        printf("# allocation %ld: %s, %ld left, %d strays: %s\n", k,
-               maas_status_name(rc), r.live, strays(model), err.text);
+        printf("# allocation %ld: %d, %ld left, %d strays: %s\n", k, rc,
+               r.live, strays(model), err.text);
     }
 
     return good;

@@ -449,7 +449,7 @@ main(int argc, char **argv)
     fit_all(&d);
 
     if (d.rc != MAAS_OK) {
-        die(maas_status_name(d.rc), d.err.text);
+        die(d.e->name, d.err.text);
     }
 
     outputs(&d);
