@@ -315,6 +315,7 @@ void ngx_maas_refuse(ngx_maas_job_t *job, maas_status_t rc, uint32_t retry);
 void ngx_maas_expire(ngx_maas_job_t *job);
 
 /* ngx_maas_body.c */
+ngx_uint_t ngx_maas_body_gone(ngx_http_request_t *r);
 void ngx_maas_body_first(ngx_http_request_t *r);
 ngx_int_t ngx_maas_body_load(ngx_maas_job_t *job);
 void ngx_maas_body_ready(ngx_maas_job_t *job);

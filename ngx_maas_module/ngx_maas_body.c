@@ -6,7 +6,9 @@
  * team, the event loop does not wait for a disk.
  *
  * What nginx has read stays as it is, for others read it, too.  What is read
- * unbuffered is given back when error_page takes the request elsewhere.
+ * unbuffered is given back when error_page takes the request elsewhere; a
+ * handler before that has read it so (proxy_request_buffering off) gives
+ * nothing back: then it is whole only as long as nothing of it was sent.
  *
  * Received bytes, not announced ones, count against maas_body_memory.
  */
@@ -253,6 +255,47 @@ ngx_maas_body_drain(ngx_http_request_t *r)
 }
 
 
+/*
+ * The body has been read unbuffered by a handler before, and a part of it is
+ * gone: with an upstream server, or with a job whose body came to no end.
+ * Asked before ngx_http_read_client_request_body(), which forgets how the
+ * body is read.
+ */
+
+ngx_uint_t
+ngx_maas_body_gone(ngx_http_request_t *r)
+{
+    off_t         left;
+    ngx_chain_t  *cl;
+
+    if (r != r->main || r->request_body == NULL
+        || !r->request_body_no_buffering)
+    {
+        return 0;
+    }
+
+    if (r->upstream ? r->upstream->request_sent : r->reading_body) {
+        return 1;
+    }
+
+    if (r->headers_in.content_length_n < 0 || r->headers_in.chunked) {
+        return 0;
+    }
+
+    left = r->headers_in.content_length_n;
+
+    if (r->reading_body) {
+        left -= r->request_body->rest;
+    }
+
+    for (cl = r->request_body->bufs; cl; cl = cl->next) {
+        left -= ngx_buf_size(cl->buf);
+    }
+
+    return left != 0;
+}
+
+
 /* The handler of ngx_http_read_client_request_body(). */
 
 void
@@ -278,6 +321,7 @@ ngx_maas_body_first(ngx_http_request_t *r)
 
     if (r->reading_body) {
         job->unbuffered = 1;
+        r->request_body_no_buffering = 1;
         r->read_event_handler = ngx_maas_body_drain;
 
         clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
@@ -304,7 +348,13 @@ ngx_maas_body_give(ngx_maas_job_t *job, ngx_uint_t copy)
 
     r = job->r;
 
-    if (!job->unbuffered || job->len == 0) {
+    if (!job->unbuffered) {
+        return NGX_OK;
+    }
+
+    r->request_body_no_buffering = 0;
+
+    if (job->len == 0) {
         return NGX_OK;
     }
 

@@ -15,6 +15,7 @@ my $mute = IO::Socket::INET->new(Listen => 5, Timeout => 10,
                                  LocalAddr => '127.0.0.1')
     or die "no port: $!";
 my $silent = $mute->sockport;
+my $closed = MaasTest::free_port();
 
 my $t = MaasTest->new(http => <<"EOC");
     maas_model echo { source %MODELS%/echo.onnx; }
@@ -87,6 +88,26 @@ my $t = MaasTest->new(http => <<"EOC");
         location = /ask { internal; proxy_pass http://127.0.0.1:$silent; }
 
         location = /much { error_page 503 = \@other; maas_pass echo; }
+
+        location = /refused {
+            proxy_request_buffering off;
+            proxy_http_version 1.1;
+            error_page 502 = \@echo;
+            proxy_pass http://127.0.0.1:$closed;
+        }
+
+        location = /taken {
+            proxy_request_buffering off;
+            proxy_http_version 1.1;
+            error_page 502 504 = \@echo;
+            proxy_pass http://127.0.0.1:%PORT2%/gone;
+        }
+
+        location = /half {
+            client_max_body_size 64k;
+            error_page 413 = \@echo;
+            maas_pass echo;
+        }
     }
 
     server {
@@ -94,6 +115,7 @@ my $t = MaasTest->new(http => <<"EOC");
         access_log logs/other.log maas;
         client_max_body_size 8m;
         location / { maas_pass echo; }
+        location = /gone { return 444; }
     }
 EOC
 
@@ -142,6 +164,35 @@ for my $n (2000, 30000) {
 $r = $t->post('/decoded', '{"x":[[1,2],[3,4]]}', @json);
 is($r->{status}, 200, 'what one model refuses') or diag($r->{body});
 like($r->{body}, qr/1\.0,2\.0/, 'another takes');
+
+# a body that the handler before has read unbuffered
+
+for my $n (3, 30000) {
+    my $want = $t->post('/echo', $body->($n), @json)->{body};
+
+    ok($t->post('/refused', $body->($n), @json)->{body} eq $want,
+       "proxy_request_buffering off, nothing was sent, $n rows");
+    ok($t->post('/refused', $chunked->($body->($n), 5000), @json,
+                'Transfer-Encoding' => 'chunked')->{body} eq $want,
+       'in chunks');
+}
+
+$r = $t->post('/taken', $body->(30000), @json);
+is($r->{status}, 500, 'a part was sent');
+like($r->{body}, qr/the body is not there any more/, 'why');
+ok($t->wait_log(qr/\[error\].* needs "proxy_request_buffering on"/),
+   'the log names the remedy');
+
+my $part = $t->connect;
+print $part $t->request('POST', '/half', undef, @json,
+                        'Transfer-Encoding' => 'chunked');
+for (1 .. 3) {
+    print $part sprintf("%x\r\n%s\r\n", 30000, '[' . ' ' x 29999);
+    select undef, undef, undef, 0.05;
+}
+$r = $t->answer($part);
+is($r->{status}, 500, 'a part was too much');
+like($r->{body}, qr/the body is not there any more/, 'the rest is no body');
 
 # a full queue
 
