@@ -9,6 +9,8 @@
  * https://github.com/kserve/open-inference-protocol
  */
 
+#include <stdio.h>
+
 #include "proto/kserve.h"
 
 
@@ -22,6 +24,50 @@ kserve_unknown(const maas_proto_call_t *c, maas_err_t *err)
                     "models/NAME[/versions/V][/infer|/ready|/config|/stats], "
                     "models/stats or repository/index",
                     (int) maas_min(c->req.path.len, 128), c->req.path.data);
+}
+
+
+/* A path that another habit leads to: the words, or NULL. */
+static const char *
+kserve_meant(const maas_proto_call_t *c, maas_str_t s)
+{
+    static const char *const  verbs[] = {
+        "predict", "classify", "regress", "infer", "inference", "infers",
+        "explain", "generate"
+    };
+
+    if (maas_str_is(c->req.method, "POST")) {
+        for (size_t i = 0; i < maas_nelts(verbs); i++) {
+            if (maas_str_is(s, verbs[i])) {
+                return "an inference is POST models/NAME[/versions/V]/infer";
+            }
+        }
+    }
+
+    return maas_str_is(s, "version") || maas_str_is(s, "labels")
+               ? "a version or a label goes behind versions/"
+           : maas_str_is(s, "metadata")
+               ? "the metadata are GET models/NAME[/versions/V]"
+           : maas_str_is(s, "models")
+               ? "the list of the models is POST repository/index" : NULL;
+}
+
+
+/* An unknown route, of which s is the segment that nobody knows. */
+static maas_status_t
+kserve_unknown_word(const maas_proto_call_t *c, maas_str_t s, maas_err_t *err)
+{
+    size_t       len;
+    const char  *meant = kserve_meant(c, s);
+
+    (void) kserve_unknown(c, err);
+
+    if (meant != NULL) {
+        len = strlen(err->text);
+        snprintf(err->text + len, sizeof(err->text) - len, "; %s", meant);
+    }
+
+    return MAAS_ENOENT;
 }
 
 
@@ -49,17 +95,65 @@ kserve_post(maas_proto_call_t *c, uint8_t what, uint8_t need, maas_err_t *err)
 }
 
 
+/* models/M[/versions/V]: who posts to it has an inference in mind. */
+static maas_status_t
+kserve_metadata(maas_proto_call_t *c, maas_err_t *err)
+{
+    maas_str_t     path = c->req.path;
+    maas_status_t  rc;
+
+    rc = kserve_get(c, KSERVE_MODEL, MAAS_NEED_MODEL, err);
+
+    if (rc != MAAS_OK && maas_str_is(c->req.method, "POST")) {
+        path.len -= path.len != 0 && path.data[path.len - 1] == '/';
+        rc = maas_err(err, rc, "method POST is not allowed here; use GET, "
+                      "HEAD, or infer with POST %.*s/infer",
+                      (int) maas_min(path.len, 256), path.data);
+    }
+
+    return rc;
+}
+
+
+/* "M[/versions/V]:verb" is another dialect's: the model is M all the same. */
+static maas_status_t
+kserve_route_verb(maas_proto_call_t *c, maas_str_t path, const char *colon,
+    maas_err_t *err)
+{
+    maas_str_t  verb;
+
+    verb.data = colon + 1;
+    verb.len = (size_t) (path.data + path.len - verb.data);
+    path.len = (size_t) (colon - path.data);
+
+    c->route.model = maas_proto_segment(&path);
+
+    return kserve_unknown_word(c, verb, err);
+}
+
+
 /* Behind models/: stats | M[/versions/V][/ready|/config|/stats|/infer] */
 static maas_status_t
 kserve_route_model(maas_proto_call_t *c, maas_str_t path, maas_err_t *err)
 {
     maas_str_t           s;
+    const char          *colon;
     maas_proto_route_t  *r = &c->route;
+
+    colon = path.len != 0 ? memchr(path.data, ':', path.len) : NULL;
+
+    if (colon != NULL) {
+        return kserve_route_verb(c, path, colon, err);
+    }
 
     s = maas_proto_segment(&path);
 
     if (maas_str_is(s, "stats") && path.len == 0) {
         return kserve_get(c, KSERVE_STATS, MAAS_NEED_LIST, err);
+    }
+
+    if (s.len == 0) {
+        return kserve_unknown_word(c, maas_str("models"), err);
     }
 
     r->model = s;
@@ -75,21 +169,21 @@ kserve_route_model(maas_proto_call_t *c, maas_str_t path, maas_err_t *err)
         s = maas_proto_segment(&path);
     }
 
-    if (r->model.len == 0 || path.len != 0) {
-        return kserve_unknown(c, err);
+    if (path.len != 0) {
+        return kserve_unknown_word(c, s, err);
     }
 
     return maas_str_is(s, "infer")
                ? kserve_post(c, KSERVE_INFER, MAAS_NEED_MODEL, err)
            : s.len == 0
-               ? kserve_get(c, KSERVE_MODEL, MAAS_NEED_MODEL, err)
+               ? kserve_metadata(c, err)
            : maas_str_is(s, "ready")
                ? kserve_get(c, KSERVE_MODEL_READY, MAAS_NEED_MODEL, err)
            : maas_str_is(s, "config")
                ? kserve_get(c, KSERVE_CONFIG, MAAS_NEED_MODEL, err)
            : maas_str_is(s, "stats")
                ? kserve_get(c, KSERVE_STATS, MAAS_NEED_NAME, err)
-           : kserve_unknown(c, err);
+           : kserve_unknown_word(c, s, err);
 }
 
 

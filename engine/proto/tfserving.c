@@ -24,10 +24,27 @@
 static maas_status_t
 tfs_unknown(const maas_proto_call_t *c, maas_err_t *err)
 {
-    return maas_err(err, MAAS_ENOENT, "no route \"%.*s\": expected "
+    return maas_err(err, MAAS_ENOENT, "no route \"%.*s\" in TensorFlow "
+                    "Serving's REST: expected "
                     "models/NAME[/versions/N|/labels/L][:predict|:classify|"
                     ":regress|/metadata]",
                     (int) maas_min(c->req.path.len, 128), c->req.path.data);
+}
+
+
+/* As above, and what was meant. */
+static maas_status_t
+tfs_unknown_but(const maas_proto_call_t *c, const char *meant,
+    maas_err_t *err)
+{
+    size_t  len;
+
+    (void) tfs_unknown(c, err);
+
+    len = strlen(err->text);
+    snprintf(err->text + len, sizeof(err->text) - len, "; %s", meant);
+
+    return MAAS_ENOENT;
 }
 
 
@@ -101,6 +118,43 @@ tfs_route_verb(maas_proto_call_t *c, maas_str_t verb, maas_err_t *err)
 }
 
 
+/* models/M[...]/word: the words of other dialects. */
+static maas_status_t
+tfs_unknown_word(const maas_proto_call_t *c, maas_str_t s, maas_err_t *err)
+{
+    if (maas_str_is(c->req.method, "POST") && !tfs_is(s, "metadata")) {
+        return tfs_unknown_but(c, "an inference is POST models/NAME:predict",
+                               err);
+    }
+
+    return tfs_unknown(c, err);
+}
+
+
+/* The status of a model: who posts to it has an inference in mind. */
+static maas_status_t
+tfs_status(maas_proto_call_t *c, maas_err_t *err)
+{
+    maas_str_t     path = c->req.path;
+    maas_status_t  rc;
+
+    if (maas_proto_is_get(c)) {
+        return MAAS_OK;
+    }
+
+    rc = maas_proto_method(c, "GET, HEAD", err);
+
+    if (maas_str_is(c->req.method, "POST") && c->route.what == TFS_STATUS) {
+        path.len -= path.data[path.len - 1] == '/';
+        rc = maas_err(err, rc, "method POST is not allowed here; use GET, "
+                      "HEAD, or infer with POST %.*s:predict",
+                      (int) maas_min(path.len, 256), path.data);
+    }
+
+    return rc;
+}
+
+
 /* Behind models/: M[/versions/N | /labels/L][/metadata] */
 static maas_status_t
 tfs_route_model(maas_proto_call_t *c, maas_str_t path, maas_err_t *err)
@@ -118,10 +172,13 @@ tfs_route_model(maas_proto_call_t *c, maas_str_t path, maas_err_t *err)
     if (tfs_is(s, "versions") || tfs_is(s, "labels")) {
         r->version = maas_proto_segment(&path);
 
-        if (tfs_is_number(r->version) != tfs_is(s, "versions")
-            || r->version.len == 0)
-        {
+        if (r->version.len == 0) {
             return tfs_unknown(c, err);
+        }
+
+        if (tfs_is_number(r->version) != tfs_is(s, "versions")) {
+            return tfs_unknown_but(c, "a number goes behind versions/, "
+                                   "a label behind labels/", err);
         }
 
         s = maas_proto_segment(&path);
@@ -141,11 +198,10 @@ tfs_route_model(maas_proto_call_t *c, maas_str_t path, maas_err_t *err)
         r->need = MAAS_NEED_MODEL;
 
     } else if (s.len != 0) {
-        return tfs_unknown(c, err);
+        return tfs_unknown_word(c, s, err);
     }
 
-    return maas_proto_is_get(c) ? MAAS_OK
-                                : maas_proto_method(c, "GET, HEAD", err);
+    return tfs_status(c, err);
 }
 
 

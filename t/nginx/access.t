@@ -34,6 +34,7 @@ my $t = MaasTest->new(http => <<'EOC');
         location /v2/models/slow/ { maas_api kserve; }
         location = /v1/models/mlp:predict { maas_api tfserving; }
         location /v1/models/echo { maas_api kserve tfserving; }
+        location /two { maas_api kserve tfserving; }
         location ~ /v3 { maas_api kserve; if ($arg_a) { set $y 1; } }
 
         location /basic {
@@ -224,5 +225,11 @@ for my $case (
     is($r->{status}, $status, "$method $uri");
     like($r->{body}, $re, 'of what it names');
 }
+
+$r = $t->post('/two/models/echo:predict', '{"instances":[[0.5,-0.5]]}');
+is($r->{status}, 200, 'two dialects read a path');
+$t->get('/own/models/nobody/ready');
+$logged->(qr/^200 "echo" "1" "ok" .*\n404 "nobody"/m,
+          'the log has the name alone');
 
 done($t);

@@ -234,7 +234,7 @@ post('nobody:predict', '{}', 404, qr/^unknown model "nobody"; this/,
 post('two/versions/9:predict', '{}', 404,
      qr/^model "two" has no version or label "9"; it has 1, 2, "next"/,
      'no version');
-post('mlp:train', '{}', 404, qr/^no route "\/models\/mlp:train": expected /,
+post('mlp:train', '{}', 404, qr{^no route "/models/mlp:train" in TensorFlow Serv},
      'no verb');
 post('mlp:explain', '{}', 501, '":explain" is not supported; use :predict',
      'KServe V1');

@@ -116,6 +116,17 @@ my @rows = (
      qr{no route "/nope"}, $routes],
     ['kserve: a misspelled path', POST => '/v2/models/mlp/infr', $one, [],
      404, qr{no route "/models/mlp/infr"}, $routes],
+    ['kserve: POST of the model', POST => '/v2/models/mlp', $one, [], 405,
+     qr{use GET, HEAD, or infer with POST /models/mlp/infer$}],
+    ['kserve: POST of a version', POST => '/v2/models/mlp/versions/1/', $one,
+     [], 405, qr{infer with POST /models/mlp/versions/1/infer$}],
+    map({ ["kserve: $_", POST => "/v2/models/mlp$_", $one, [], 404, $routes,
+           qr{; an inference is POST models/NAME\[/versions/V\]/infer$}] }
+        ':predict', ':infer', '/predict', '/infer/', '/versions/1:predict'),
+    ['kserve: labels', POST => '/v2/models/small/labels/stable/infer', $one,
+     [], 404, qr{; a version or a label goes behind versions/$}],
+    ['kserve: a list of models', GET => '/v2/models', undef, [], 404,
+     qr{; the list of the models is POST repository/index$}],
     ['kserve: a misspelled model', POST => '/v2/models/mpl/infer', $one, [],
      404, qr/unknown model "mpl"; did you mean "mlp"\?/],
     ['kserve: an unknown model', GET => '/v2/models/zebra', undef, [], 404,
@@ -260,6 +271,14 @@ my @rows = (
      '{}', [], 501, qr/":explain" is not supported; use :predict/],
     ['tfserving: an unknown path', GET => '/v1/nope', undef, [], 404,
      qr{no route "/nope"}, $verbs],
+    ['tfserving: POST of the model', POST => '/v1/models/mlp', $row, [], 405,
+     qr{use GET, HEAD, or infer with POST /models/mlp:predict$}],
+    map({ ["tfserving: $_", POST => "/v1/models/mlp$_", $row, [], 404,
+           $verbs, qr{; an inference is POST models/NAME:predict$}] }
+        '/predict', '/infer', '/versions/1/infer'),
+    ['tfserving: a label for a number',
+     POST => '/v1/models/small/versions/stable:predict', $row, [], 404,
+     qr{; a number goes behind versions/, a label behind labels/$}],
     ['tfserving: a misspelled model', POST => '/v1/models/mpl:predict', $row,
      [], 404, qr/unknown model "mpl"; did you mean "mlp"\?/],
     ['tfserving: an unknown version',
@@ -404,6 +423,8 @@ my @rows = (
 
     # -- two dialects: the failure that is nearer
 
+    ['both: a path of neither', POST => '/both/models/mlp/predict', $row, [],
+     404, qr/an inference is POST models/],
     ['both: GET of predict', GET => '/both/models/mlp:predict', undef, [],
      405, qr/use POST/],
     ['both: PUT of predict', PUT => '/both/models/mlp:predict', $row, [], 405,
