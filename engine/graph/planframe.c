@@ -555,6 +555,24 @@ plan_val_input(plan_val_t *v, uint32_t i, size_t item)
 }
 
 
+/* As of outputs: what is larger has no cost and no place. */
+static maas_status_t
+plan_check_input(plan_build_t *b, uint32_t i, const maas_tensor_t *t)
+{
+    int64_t  count = maas_dims_count(t->dims, t->rank);
+    char     text[MAAS_DIMS_TEXT];
+
+    if (count < 0 || (uint64_t) count > b->src->max_elements) {
+        return maas_err(b->err, MAAS_ELIMIT,
+                        "input %u of shape %s exceeds %llu elements", i,
+                        maas_dims_text(text, t->dims, t->rank),
+                        (unsigned long long) b->src->max_elements);
+    }
+
+    return MAAS_OK;
+}
+
+
 maas_status_t
 plan_inputs(plan_build_t *b, const maas_tensor_t *in)
 {
@@ -579,6 +597,7 @@ plan_inputs(plan_build_t *b, const maas_tensor_t *in)
             continue;
         }
 
+        MAAS_TRY(plan_check_input(b, i, &in[i]));
         plan_val_set(v, &in[i], kind);
         plan_val_input(v, i, 0);
     }

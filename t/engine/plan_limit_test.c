@@ -1,7 +1,7 @@
 /*
  * What clients may ask of a planner: as many iterations as there may be,
- * nests of them, outputs of too many dimensions; and storages that slices
- * of each other share.
+ * nests of them, outputs of too many dimensions, inputs that no machine
+ * holds; and storages that slices of each other share.
  */
 
 #include <stdlib.h>
@@ -301,6 +301,32 @@ test_rank(void)
 }
 
 
+/* The sum of 2^60 elements: the image loads, without a plan. */
+static void
+test_input(void)
+{
+    build_t          *b;
+    served_t          s;
+    maas_str_t        x;
+    maas_plan_t      *p = NULL;
+    maas_status_t     rc;
+
+    b = serve_begin(&s);
+    x = port(&b->g->in[b->g->n_in++], add_val(b, 4, false).name,
+             (int64_t) 1 << 58)->name;
+    b->g->in[0].dims[0] = 4;
+    b->g->in[0].sym[0] = maas_str("");
+    loops_out(b, loops_node(b, "ReduceSum", x, maas_str("")));
+
+    ok(serve(&s, b), "a model of inputs that no machine holds loads %s",
+       s.err.text);
+    rc = s.m != NULL ? model_profile_plan(s.m, &p, &s.err) : MAAS_OK;
+    ok(rc == MAAS_ELIMIT && strstr(s.err.text, "input 0 of shape [4,"),
+       "and has no plan: %s", s.err.text);
+    serve_end(&s);
+}
+
+
 /*
  * s = Neg(x)[0], a row r of s: s + r must not be written over s while r is
  * still read.
@@ -493,6 +519,7 @@ main(void)
     test_dtypes();
     test_kinds();
     test_rank();
+    test_input();
     test_table();
     test_long(1000);
     test_long(65535);
