@@ -12,16 +12,24 @@ typedef void (*bit_row_pt)(void *y, const void *a, int64_t sa, const void *b,
     int64_t sb, int64_t n);
 
 #define BIT_LOOP(name, bits, op)                                              \
+    MAAS_ROW_INLINE                                                           \
+    name##_loop_##bits(uint##bits##_t *y, const uint##bits##_t *a,            \
+        int64_t sa, const uint##bits##_t *b, int64_t sb, int64_t n)           \
+    {                                                                         \
+        const uint##bits##_t  a0 = a[0], b0 = b[0];                           \
+                                                                              \
+        MAAS_ROW_LOOP                                                         \
+        for (int64_t i = 0; i < n; i++) {                                     \
+            y[i] = (uint##bits##_t) (MAAS_ROW_AT(a, a0, sa, i)                \
+                                     op MAAS_ROW_AT(b, b0, sb, i));           \
+        }                                                                     \
+    }                                                                         \
+                                                                              \
     static void                                                               \
     name##_##bits(void *y, const void *a, int64_t sa, const void *b,          \
         int64_t sb, int64_t n)                                                \
     {                                                                         \
-        uint##bits##_t        *q = y;                                         \
-        const uint##bits##_t  *u = a, *v = b;                                 \
-                                                                              \
-        for (int64_t i = 0; i < n; i++) {                                     \
-            q[i] = (uint##bits##_t) (u[i * sa] op v[i * sb]);                 \
-        }                                                                     \
+        MAAS_ROWS_2(name##_loop_##bits, y, a, sa, b, sb, n);                  \
     }
 
 #define BIT_LOOPS(name, op)                                                   \

@@ -37,6 +37,14 @@ cast_i32(double v)
 }
 
 
+/* The same of a float32, which has no value between these limits and its. */
+static inline int32_t
+cast_i32f(float v)
+{
+    return v >= -0x1p31f && v < 0x1p31f ? (int32_t) v : INT32_MIN;
+}
+
+
 static inline uint64_t
 cast_u64(double v)
 {
@@ -71,6 +79,7 @@ typedef void (*cast_row_pt)(void *y, const void *x, int64_t n);
         dt        *q = y;                                                     \
         const st  *p = x;                                                     \
                                                                               \
+        MAAS_ROW_LOOP                                                         \
         for (int64_t i = 0; i < n; i++) {                                     \
             const st  v = p[i];                                               \
                                                                               \
@@ -89,13 +98,17 @@ typedef void (*cast_row_pt)(void *y, const void *x, int64_t n);
     CAST_PLAIN(S, st, U32, uint32_t) CAST_PLAIN(S, st, U64, uint64_t)         \
     CAST_LOOP(S, st, BOOL, uint8_t, v != 0)
 
-#define CAST_FROM_REAL(a, S, st)                                              \
+/*
+ * i32: to int32; low: what has the low 8 bits.  A float32 outside int32 is a
+ * multiple of 256, so that they are 0, as those of the least int32.
+ */
+#define CAST_FROM_REAL(i32, low, S, st)                                       \
     CAST_PLAIN(S, st, F32, float)   CAST_PLAIN(S, st, F64, double)            \
-    CAST_LOOP(S, st, I8, int8_t, cast_i64(v))                                 \
+    CAST_LOOP(S, st, I8, int8_t, low(v))                                      \
     CAST_LOOP(S, st, I16, int16_t, cast_i64(v))                               \
-    CAST_LOOP(S, st, I32, int32_t, cast_i32(v))                               \
+    CAST_LOOP(S, st, I32, int32_t, i32(v))                                    \
     CAST_LOOP(S, st, I64, int64_t, cast_i64(v))                               \
-    CAST_LOOP(S, st, U8, uint8_t, cast_i64(v))                                \
+    CAST_LOOP(S, st, U8, uint8_t, low(v))                                     \
     CAST_LOOP(S, st, U16, uint16_t, cast_i64(v))                              \
     CAST_LOOP(S, st, U32, uint32_t, cast_i64(v))                              \
     CAST_LOOP(S, st, U64, uint64_t, cast_u64(v))                              \
@@ -103,7 +116,8 @@ typedef void (*cast_row_pt)(void *y, const void *x, int64_t n);
 
 MAAS_T_INT(CAST_FROM_INT, -)
 CAST_FROM_INT(-, BOOL, uint8_t)
-MAAS_T_FLOAT(CAST_FROM_REAL, -)
+CAST_FROM_REAL(cast_i32f, cast_i32f, F32, float)
+CAST_FROM_REAL(cast_i32, cast_i64, F64, double)
 
 #define CAST_ENTRY(S, D)  [MAAS_##D] = cast_##S##_##D
 
@@ -132,8 +146,16 @@ cast_is_half(int dtype)
 static void
 cast_from_half(float *y, const uint16_t *x, int xt, int64_t n)
 {
+    if (xt == MAAS_BF16) {
+        for (int64_t i = 0; i < n; i++) {
+            y[i] = maas_bf16_to_f32(x[i]);
+        }
+
+        return;
+    }
+
     for (int64_t i = 0; i < n; i++) {
-        y[i] = xt == MAAS_F16 ? maas_f16_to_f32(x[i]) : maas_bf16_to_f32(x[i]);
+        y[i] = maas_f16_to_f32(x[i]);
     }
 }
 
@@ -141,7 +163,16 @@ cast_from_half(float *y, const uint16_t *x, int xt, int64_t n)
 static void
 cast_to_half(uint16_t *y, int yt, const void *x, int xt, int64_t n)
 {
-    float  v;
+    float         v;
+    const float  *p = x;
+
+    if (xt == MAAS_F32 && yt == MAAS_BF16) {
+        for (int64_t i = 0; i < n; i++) {
+            y[i] = maas_f32_to_bf16(p[i]);
+        }
+
+        return;
+    }
 
     for (int64_t i = 0; i < n; i++) {
         v = xt == MAAS_F32 ? ((const float *) x)[i]

@@ -18,17 +18,26 @@ typedef void (*cmp_row_pt)(uint8_t *y, const void *a, int64_t sa,
     const void *b, int64_t sb, int64_t n);
 
 #define CMP_LOOP(name, D, type, expr)                                         \
+    MAAS_ROW_INLINE                                                           \
+    name##_##D##_loop(uint8_t *y, const type *a, int64_t sa, const type *b,   \
+        int64_t sb, int64_t n)                                                \
+    {                                                                         \
+        const type  a0 = a[0], b0 = b[0];                                     \
+                                                                              \
+        MAAS_ROW_LOOP                                                         \
+        for (int64_t i = 0; i < n; i++) {                                     \
+            const type  v = MAAS_ROW_AT(a, a0, sa, i);                        \
+            const type  w = MAAS_ROW_AT(b, b0, sb, i);                        \
+                                                                              \
+            y[i] = (expr);                                                    \
+        }                                                                     \
+    }                                                                         \
+                                                                              \
     static void                                                               \
     name##_##D(uint8_t *y, const void *a, int64_t sa, const void *b,          \
         int64_t sb, int64_t n)                                                \
     {                                                                         \
-        const type  *p = a, *r = b;                                           \
-                                                                              \
-        for (int64_t i = 0; i < n; i++) {                                     \
-            const type  v = p[i * sa], w = r[i * sb];                         \
-                                                                              \
-            y[i] = (expr);                                                    \
-        }                                                                     \
+        MAAS_ROWS_2(name##_##D##_loop, y, a, sa, b, sb, n);                   \
     }
 
 #define CMP_EQ(name, D, type)  CMP_LOOP(name, D, type, v == w)
@@ -43,8 +52,8 @@ MAAS_T_NUM(CMP_GT, greater)
 MAAS_T_NUM(CMP_LT, less)
 MAAS_T_NUM(CMP_GE, greater_equal)
 MAAS_T_NUM(CMP_LE, less_equal)
-CMP_LOOP(and, BOOL, uint8_t, v && w)
-CMP_LOOP(or, BOOL, uint8_t, v || w)
+CMP_LOOP(and, BOOL, uint8_t, (v != 0) & (w != 0))
+CMP_LOOP(or, BOOL, uint8_t, (v | w) != 0)
 CMP_LOOP(xor, BOOL, uint8_t, !v != !w)
 
 
@@ -211,6 +220,7 @@ static const maas_attr_row_t  isinf_attrs[] = {
         (void) A;                                                             \
         (void) B;                                                             \
                                                                               \
+        MAAS_ROW_LOOP                                                         \
         for (int64_t i = 0; i < n; i++) {                                     \
             const type  v = p[i];                                             \
                                                                               \
@@ -283,7 +293,40 @@ typedef struct {
     const maas_step_t  *s;
 } where_ctx_t;
 
+/* One condition for the row takes all of a or of b. */
 #define WHERE_ROW(bits)                                                       \
+    MAAS_ROW_INLINE                                                           \
+    where_loop_##bits(uint##bits##_t *y, const uint##bits##_t *a, int64_t sa, \
+        const uint##bits##_t *b, int64_t sb, const uint8_t *c, int64_t n)     \
+    {                                                                         \
+        const uint##bits##_t  a0 = a[0], b0 = b[0];                           \
+                                                                              \
+        MAAS_ROW_LOOP                                                         \
+        for (int64_t i = 0; i < n; i++) {                                     \
+            const uint##bits##_t  v = MAAS_ROW_AT(a, a0, sa, i);              \
+            const uint##bits##_t  w = MAAS_ROW_AT(b, b0, sb, i);              \
+            const uint##bits##_t  m = (uint##bits##_t) -(c[i] != 0);          \
+                                                                              \
+            y[i] = w ^ ((v ^ w) & m);                                         \
+        }                                                                     \
+    }                                                                         \
+                                                                              \
+    static void                                                               \
+    where_copy_##bits(uint##bits##_t *y, const uint##bits##_t *a, int64_t sa, \
+        int64_t n)                                                            \
+    {                                                                         \
+        const uint##bits##_t  a0 = a[0];                                      \
+                                                                              \
+        if (sa != 0) {                                                        \
+            memmove(y, a, (size_t) n * sizeof(*y));                           \
+            return;                                                           \
+        }                                                                     \
+                                                                              \
+        for (int64_t i = 0; i < n; i++) {                                     \
+            y[i] = a0;                                                        \
+        }                                                                     \
+    }                                                                         \
+                                                                              \
     static void                                                               \
     where_##bits(void *ctx, int64_t at, int64_t n, const int64_t *off,        \
         const int64_t *stride)                                                \
@@ -296,8 +339,20 @@ typedef struct {
                                    + off[2];                                  \
         uint##bits##_t        *y = (uint##bits##_t *) s->out[0].data + at;    \
                                                                               \
-        for (int64_t i = 0; i < n; i++) {                                     \
-            y[i] = c[i * stride[0]] ? a[i * stride[1]] : b[i * stride[2]];    \
+        if (stride[0] == 0) {                                                 \
+            where_copy_##bits(y, *c ? a : b, *c ? stride[1] : stride[2], n);  \
+                                                                              \
+        } else if (stride[1] == 1 && stride[2] == 1) {                        \
+            where_loop_##bits(y, a, 1, b, 1, c, n);                           \
+                                                                              \
+        } else if (stride[1] == 1) {                                          \
+            where_loop_##bits(y, a, 1, b, 0, c, n);                           \
+                                                                              \
+        } else if (stride[2] == 1) {                                          \
+            where_loop_##bits(y, a, 0, b, 1, c, n);                           \
+                                                                              \
+        } else {                                                              \
+            where_loop_##bits(y, a, 0, b, 0, c, n);                           \
         }                                                                     \
     }
 

@@ -28,18 +28,26 @@ typedef struct {
 /* -- rows ---------------------------------------------------------------- */
 
 #define BIN_LOOP(name, D, type, expr)                                         \
+    MAAS_ROW_INLINE                                                           \
+    name##_##D##_loop(type *y, const type *a, int64_t sa, const type *b,      \
+        int64_t sb, int64_t n)                                                \
+    {                                                                         \
+        const type  a0 = a[0], b0 = b[0];                                     \
+                                                                              \
+        MAAS_ROW_LOOP                                                         \
+        for (int64_t i = 0; i < n; i++) {                                     \
+            const type  v = MAAS_ROW_AT(a, a0, sa, i);                        \
+            const type  w = MAAS_ROW_AT(b, b0, sb, i);                        \
+                                                                              \
+            y[i] = (type) (expr);                                             \
+        }                                                                     \
+    }                                                                         \
+                                                                              \
     static void                                                               \
     name##_##D(void *y, const void *a, int64_t sa, const void *b, int64_t sb, \
         int64_t n)                                                            \
     {                                                                         \
-        type        *q = y;                                                   \
-        const type  *p = a, *r = b;                                           \
-                                                                              \
-        for (int64_t i = 0; i < n; i++) {                                     \
-            const type  v = p[i * sa], w = r[i * sb];                         \
-                                                                              \
-            q[i] = (type) (expr);                                             \
-        }                                                                     \
+        MAAS_ROWS_2(name##_##D##_loop, y, a, sa, b, sb, n);                   \
     }
 
 #define BIN_ENTRY(name, D, type)  [MAAS_##D] = name##_##D,
@@ -441,6 +449,15 @@ pow_mixed(void *y, const void *a, int at, int64_t sa, const void *b, int bt,
 }
 
 
+static void
+pow_cube(float *y, const float *x, int64_t stride, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++) {
+        y[i] = x[i * stride] * x[i * stride] * x[i * stride];
+    }
+}
+
+
 typedef struct {
     const maas_step_t  *s;
 } pow_ctx_t;
@@ -465,6 +482,11 @@ pow_row(void *ctx, int64_t at, int64_t n, const int64_t *off,
         if (stride[1] == 0 && *w == 2) {
             c->s->k->binary[MAAS_B_MUL](q, v, (int) stride[0], v,
                                         (int) stride[0], n);
+            return;
+        }
+
+        if (stride[1] == 0 && *w == 3) {
+            pow_cube(q, v, stride[0], n);
             return;
         }
 

@@ -98,6 +98,36 @@ bool maas_setup_math(maas_setup_t *u);      /* exp, division */
 bool maas_setup_libm(maas_setup_t *u);      /* a libm call an element */
 
 
+/*
+ * Rows that follow each other: the compiler makes vector code of a loop whose
+ * strides it knows.  MAAS_ROWS_2(loop, ...) calls loop(y, a, sa, b, sb, n), an
+ * inline function, with strides of 0 and 1 as constants.  Before the loop
+ * itself MAAS_ROW_LOOP says that no element is read after another was
+ * written: y is one of the inputs, element by element, or none.
+ */
+#define MAAS_ROW_INLINE  static inline __attribute__((always_inline)) void
+#define MAAS_ROW_LOOP    _Pragma("GCC ivdep")
+
+#define MAAS_ROWS_2(loop, y, a, sa, b, sb, n)                                 \
+    do {                                                                      \
+        if ((sa) == 1 && (sb) == 1) {                                         \
+            loop(y, a, 1, b, 1, n);                                           \
+                                                                              \
+        } else if ((sa) == 1 && (sb) == 0) {                                  \
+            loop(y, a, 1, b, 0, n);                                           \
+                                                                              \
+        } else if ((sa) == 0 && (sb) == 1) {                                  \
+            loop(y, a, 0, b, 1, n);                                           \
+                                                                              \
+        } else {                                                              \
+            loop(y, a, sa, b, sb, n);                                         \
+        }                                                                     \
+    } while (0)
+
+/* Element i of a row that is there once for all i when its stride is 0. */
+#define MAAS_ROW_AT(p, p0, stride, i)                                         \
+    ((stride) == 0 ? (p0) : (p)[(i) * (stride)])
+
 /* n elements of x to y (which may be x), with two parameters. */
 typedef void (*maas_un_row_pt)(void *y, const void *x, int64_t n, double a,
     double b);
@@ -125,6 +155,7 @@ maas_status_t maas_un_run(const maas_step_t *s, maas_slot_t *slot,
         (void) A;                                                             \
         (void) B;                                                             \
                                                                               \
+        MAAS_ROW_LOOP                                                         \
         for (int64_t i = 0; i < n; i++) {                                     \
             const type  v = p[i];                                             \
                                                                               \

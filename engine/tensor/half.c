@@ -80,29 +80,3 @@ maas_f32_to_f16(float f)
 
     return (uint16_t) (sign | half);
 }
-
-
-float
-maas_bf16_to_f32(uint16_t h)
-{
-    half_bits_t  v;
-
-    v.u = (uint32_t) h << 16;
-
-    return v.f;
-}
-
-
-uint16_t
-maas_f32_to_bf16(float f)
-{
-    half_bits_t  v;
-
-    v.f = f;
-
-    if ((v.u & 0x7fffffff) > 0x7f800000) {
-        return (uint16_t) (v.u >> 16 | 0x40);
-    }
-
-    return (uint16_t) ((v.u + 0x7fff + ((v.u >> 16) & 1)) >> 16);
-}

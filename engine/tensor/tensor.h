@@ -140,8 +140,25 @@ void maas_dims_strides(const int64_t *dims, int rank, int64_t *strides);
 /* IEEE 754 binary16 and bfloat16, round to nearest even. */
 float maas_f16_to_f32(uint16_t h);
 uint16_t maas_f32_to_f16(float f);
-float maas_bf16_to_f32(uint16_t h);
-uint16_t maas_f32_to_bf16(float f);
+
+static inline float
+maas_bf16_to_f32(uint16_t h)
+{
+    union { uint32_t u; float f; }  v = { (uint32_t) h << 16 };
+
+    return v.f;
+}
+
+/* NaN stays one. */
+static inline uint16_t
+maas_f32_to_bf16(float f)
+{
+    union { float f; uint32_t u; }  v = { f };
+
+    return (uint16_t) ((v.u & 0x7fffffff) > 0x7f800000
+                       ? v.u >> 16 | 0x40
+                       : (v.u + 0x7fff + ((v.u >> 16) & 1)) >> 16);
+}
 
 
 /* String tensors. */
