@@ -97,6 +97,7 @@ V_INL VM v_lt(V a, V b) { return _mm256_cmp_ps(a, b, _CMP_LT_OQ); }
 V_INL VM v_eq(V a, V b) { return _mm256_cmp_ps(a, b, _CMP_EQ_OQ); }
 V_INL VM v_nan(V a) { return _mm256_cmp_ps(a, a, _CMP_UNORD_Q); }
 V_INL VM vm_and(VM a, VM b) { return _mm256_and_ps(a, b); }
+V_INL bool vm_any(VM m) { return _mm256_movemask_ps(m) != 0; }
 
 V_INL VI vi_add(VI a, VI b) { return _mm256_add_epi32(a, b); }
 V_INL VI vi_sub(VI a, VI b) { return _mm256_sub_epi32(a, b); }

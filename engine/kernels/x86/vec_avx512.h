@@ -79,6 +79,7 @@ V_INL VM v_eq(V a, V b) { return _mm512_cmp_ps_mask(a, b, _CMP_EQ_OQ); }
 V_INL VM v_nan(V a) { return _mm512_cmp_ps_mask(a, a, _CMP_UNORD_Q); }
 V_INL V v_sel(VM m, V a, V b) { return _mm512_mask_blend_ps(m, b, a); }
 V_INL VM vm_and(VM a, VM b) { return a & b; }
+V_INL bool vm_any(VM m) { return m != 0; }
 
 V_INL VI v_bits(V a) { return _mm512_castps_si512(a); }
 V_INL V vi_float(VI a) { return _mm512_castsi512_ps(a); }

@@ -157,15 +157,75 @@ vw_along(const vw_tap_t *t, const int P, int h, const int K, const int S)
 }
 
 
-/* S: 0, or the stride, and vw_along() may be taken for rows. */
+/* Column i of the inputs meets the maxima of the pixels that see it. */
+#define VW_TALL(i)                                                            \
+        if (i < (P - 1) * S + K) {                                            \
+            v = v_load(p + i * MAAS_C16);                                     \
+            VW_ONCE(v);                                                       \
+                                                                              \
+            if (i % 4 == 0) {                                                 \
+                f0 = v_fma(v, zero, f0);                                      \
+            } else if (i % 4 == 1) {                                          \
+                f1 = v_fma(v, zero, f1);                                      \
+            } else if (i % 4 == 2) {                                          \
+                f2 = v_fma(v, zero, f2);                                      \
+            } else {                                                          \
+                f3 = v_fma(v, zero, f3);                                      \
+            }                                                                 \
+                                                                              \
+            VW_OVER(i, 0) VW_OVER(i, 1) VW_OVER(i, 2) VW_OVER(i, 3)           \
+            VW_OVER(i, 4) VW_OVER(i, 5) VW_OVER(i, 6) VW_OVER(i, 7)           \
+        }
+
+#define VW_OVER(i, j)                                                         \
+            if (P > j && i >= j * S && i - j * S < K) {                       \
+                a##j = v_max(a##j, v);                                        \
+            }
+
+/*
+ * The same for maxima.  v_max() loses a NaN, but not the sum of all inputs
+ * times zero (nor an infinity): where that is one, nothing is written and the
+ * answer is no.
+ */
+V_INL bool
+vw_tall(const vw_tap_t *t, const int P, int h, const int K, const int S)
+{
+    V                    a, v, f0, f1, f2, f3, lo, hi, zero = v_zero();
+    float               *y;
+    int64_t              ky, s;
+    const float         *p;
+    const maas_win16_t  *c = t->c;
+
+    a = v_set1(-INFINITY);
+    f0 = f1 = f2 = f3 = zero;
+    VW_8(VW_START)
+
+    for (ky = t->k0; ky < t->k1; ky++) {
+        p = t->x + ky * c->dh * c->iw * MAAS_C16 + h * VL;
+
+        VW_8(VW_TALL)
+        VW_TALL(8) VW_TALL(9) VW_TALL(10) VW_TALL(11)
+        VW_TALL(12) VW_TALL(13) VW_TALL(14) VW_TALL(15) VW_TALL(16)
+    }
+
+    if (vm_any(v_nan(v_add(v_add(f0, f1), v_add(f2, f3))))) {
+        return false;
+    }
+
+    VW_FINISH
+    return true;
+}
+
+
+/* S: 0, or the stride, and vw_along() or vw_tall() may be taken for rows. */
 V_INL void
 vw_some(const vw_tap_t *t, const int P, const bool max, int h,
     const int64_t K, const int S)
 {
-    if (S && K) {
+    if (S && K && !max) {
         vw_along(t, P, h, K, S);
 
-    } else {
+    } else if (!S || !K || !vw_tall(t, P, h, K, S)) {
         vw_pixels(t, P, max, h, K);
     }
 }
@@ -312,10 +372,37 @@ MAAS_K(dwconv16)(const maas_win16_t *c)
 }
 
 
+/* Most pools are one of these. */
+#define VW_MAXPOOL(K, S)                                                      \
+    static __attribute__((noinline)) void                                     \
+    vw_maxpool_##K##_##S(const maas_win16_t *c)                               \
+    {                                                                         \
+        vw_rows(c, true, K, S);                                               \
+    }
+
+VW_MAXPOOL(2, 2)
+VW_MAXPOOL(3, 1)
+VW_MAXPOOL(3, 2)
+VW_MAXPOOL(0, 0)
+
+
 void
 MAAS_K(maxpool16)(const maas_win16_t *c)
 {
-    vw_rows(c, true, 0, 0);
+    int64_t  what = c->dw != 1 ? 0 : c->kw * 10 + c->sw;
+
+    if (what == 22) {
+        vw_maxpool_2_2(c);
+
+    } else if (what == 31) {
+        vw_maxpool_3_1(c);
+
+    } else if (what == 32) {
+        vw_maxpool_3_2(c);
+
+    } else {
+        vw_maxpool_0_0(c);
+    }
 }
 
 
