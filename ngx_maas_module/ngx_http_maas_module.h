@@ -67,6 +67,7 @@ typedef struct {
     ngx_str_t                   file;       /* of the block or the store */
     ngx_uint_t                  line;
     unsigned                    stored:1;   /* found in maas_store */
+    unsigned                    shelved:1;  /* its source is there */
 
     ngx_array_t                 list;       /* ngx_maas_version_t */
     ngx_str_t                   reason;     /* no version: why */

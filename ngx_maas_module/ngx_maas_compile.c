@@ -230,6 +230,7 @@ ngx_maas_store_entry(ngx_cycle_t *cycle, ngx_maas_main_conf_t *mcf,
     if (model->source.data == NULL) {
         model->source.data = p;
         model->source.len = len;
+        model->shelved = 1;
     }
 
     return NGX_OK;
@@ -458,11 +459,16 @@ ngx_maas_source(ngx_cycle_t *cycle, ngx_maas_main_conf_t *mcf,
     ngx_memzero(&s, sizeof(maas_sources_t));
     err.text[0] = '\0';
 
-    status = maas_sources_list(&s, (char *) model->source.data,
-                               (char *) model->numerics.data, &err);
+    status = (model->shelved ? maas_sources_store : maas_sources_list)
+             (&s, (char *) model->source.data, (char *) model->numerics.data,
+              &err);
 
     if (status == MAAS_ENOENT && model->stored) {
-        /* a folder without a version: published halfway, or not a model */
+        ngx_log_error(NGX_LOG_WARN, cycle->log, 0,
+                      "maas model \"%V\" is not available: \"%V\" holds no "
+                      "version with a model file in %V:%ui", &model->name,
+                      &model->source, &model->file, model->line);
+
         ngx_str_set(&model->reason, "the store holds no version of it");
         return NGX_OK;
     }
@@ -470,6 +476,14 @@ ngx_maas_source(ngx_cycle_t *cycle, ngx_maas_main_conf_t *mcf,
     if (status != MAAS_OK) {
         ngx_maas_source_hint(model, status, &err);
         return ngx_maas_source_failed(cycle, mcf, model, err.text);
+    }
+
+    if (s.unfinished) {
+        ngx_log_error(NGX_LOG_WARN, cycle->log, 0,
+                      "maas model \"%V\": version %L is left out, "
+                      "\"%V/%L\" holds no model file in %V:%ui",
+                      &model->name, s.unfinished, &model->source,
+                      s.unfinished, &model->file, model->line);
     }
 
     keep = ngx_pcalloc(cycle->pool, (s.n + 1) * sizeof(bool));

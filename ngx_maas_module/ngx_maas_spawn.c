@@ -272,7 +272,7 @@ ngx_maas_child_access(ngx_maas_child_t *ch)
     int  fd;
 
     if (access(ch->image, R_OK) == -1) {
-        fd = open(ch->version->source.path, O_RDONLY);
+        fd = open(ch->version->source.path, O_RDONLY|O_NONBLOCK);
 
         if (fd == -1 && errno == EACCES) {
             ngx_maas_child_say("DENIED\n", 7);

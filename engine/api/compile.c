@@ -422,18 +422,21 @@ compile_open(const char *path, size_t max, compile_file_t *f,
 
     memset(f, 0, sizeof(*f));
 
-    fd = open(path, O_RDONLY | O_CLOEXEC);
+    fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd == -1) {
         return maas_err(err, errno == ENOENT ? MAAS_ENOENT : MAAS_EIO,
                         "cannot read %s: %s", path, strerror(errno));
     }
 
-    if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)
-        || (uint64_t) st.st_size > max)
-    {
+    if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)) {
         close(fd);
-        return maas_err(err, MAAS_EINVAL, "%s is not a file of at most %zu "
-                        "bytes", path, max);
+        return maas_err(err, MAAS_EINVAL, "%s is not a regular file", path);
+    }
+
+    if ((uint64_t) st.st_size > max) {
+        close(fd);
+        return maas_err(err, MAAS_EINVAL, "%s has %lld bytes; at most %zu are "
+                        "read", path, (long long) st.st_size, max);
     }
 
     f->size = st.st_size;

@@ -206,7 +206,7 @@ config_choose(const cli_conf_model_t *m, const maas_sources_t *s, bool *keep,
 
 
 static void
-config_model(config_t *c, const cli_conf_model_t *m)
+config_model(config_t *c, const cli_conf_model_t *m, bool store)
 {
     char            path[4096];
     bool           *keep;
@@ -231,7 +231,14 @@ config_model(config_t *c, const cli_conf_model_t *m)
         return;
     }
 
-    rc = maas_sources_list(&s, path, m->numerics, &err);
+    rc = (m->source[0] == '\0' ? maas_sources_store : maas_sources_list)
+             (&s, path, m->numerics, &err);
+
+    if (rc == MAAS_ENOENT && store) {
+        /* nginx leaves it unavailable, too */
+        config_report(c, m->name, NULL, "left out", err.text);
+        return;
+    }
 
     if (rc == MAAS_OK) {
         keep = calloc(s.n, sizeof(bool));
@@ -299,7 +306,7 @@ config_store(config_t *c, maas_err_t *err)
         snprintf(m.name, sizeof(m.name), "%.*s", MAAS_NAME_MAX, e->d_name);
         snprintf(m.versions, sizeof(m.versions), "latest=1");
         snprintf(m.numerics, sizeof(m.numerics), "exact");
-        config_model(c, &m);
+        config_model(c, &m, true);
     }
 
     closedir(d);
@@ -324,7 +331,7 @@ cli_compile_config(const char *config, const char *prefix, bool json)
     }
 
     for (size_t i = 0; i < c.conf.n_model; i++) {
-        config_model(&c, &c.conf.model[i]);
+        config_model(&c, &c.conf.model[i], false);
     }
 
     if (config_store(&c, &err) != MAAS_OK) {

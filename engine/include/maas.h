@@ -85,6 +85,7 @@ typedef struct {
 typedef struct {
     maas_source_t  *version;    /* ascending */
     size_t          n;
+    int64_t         unfinished; /* of a store: the highest, or 0 */
 } maas_sources_t;
 
 /*
@@ -95,6 +96,14 @@ typedef struct {
  * Free with maas_sources_free().  One thread.
  */
 maas_status_t maas_sources_list(maas_sources_t *s, const char *path,
+    const char *numerics, maas_err_t *err);
+
+/*
+ * As above, of a folder of a store, where others publish: versions without
+ * a model file, and links that lead nowhere, are left out, the highest of
+ * them is noted in unfinished.  MAAS_ENOENT when none is whole.
+ */
+maas_status_t maas_sources_store(maas_sources_t *s, const char *path,
     const char *numerics, maas_err_t *err);
 void maas_sources_free(maas_sources_t *s);
 

@@ -198,11 +198,29 @@ sources_model(const char *dir, char path[1024], maas_err_t *err)
 }
 
 
+/* Opening a pipe would wait for its other end. */
+static maas_status_t
+sources_regular(const char *path, maas_err_t *err)
+{
+    struct stat  st;
+
+    if (stat(path, &st) != 0 || S_ISREG(st.st_mode)) {
+        return MAAS_OK;
+    }
+
+    return maas_err(err, MAAS_EINVAL, "%s is %s, not a model file", path,
+                    S_ISDIR(st.st_mode) ? "a folder"
+                    : S_ISFIFO(st.st_mode) ? "a pipe" : "a device or socket");
+}
+
+
 static maas_status_t
 sources_add(maas_sources_t *s, int64_t version, const char *path,
     const char *numerics, maas_err_t *err)
 {
     maas_source_t  *v;
+
+    MAAS_TRY(sources_regular(path, err));
 
     if (s->n >= SOURCES_MAX) {
         return maas_err(err, MAAS_ELIMIT, "more than %d versions",
@@ -234,10 +252,41 @@ sources_order(const void *a, const void *b)
 }
 
 
+/* A version that is not whole: an error, or, in a store, left out. */
+static maas_status_t
+sources_unfinished(maas_sources_t *s, int64_t version, bool store,
+    maas_status_t rc, maas_err_t *err)
+{
+    if (!store) {
+        return rc;
+    }
+
+    s->unfinished = maas_max(s->unfinished, version);
+    err->text[0] = '\0';
+
+    return MAAS_OK;
+}
+
+
+/* What has the name of a version, and is no folder that can be read. */
+static maas_status_t
+sources_lost(const char *sub, const char *name, int e, maas_err_t *err)
+{
+    struct stat  st;
+
+    if (lstat(sub, &st) != 0) {
+        return MAAS_OK;     /* removed meanwhile */
+    }
+
+    return maas_err(err, MAAS_EIO, "version %s cannot be read: %s: %s", name,
+                    sub, strerror(e));
+}
+
+
 /* Folders with decimal names under dir. */
 static maas_status_t
 sources_versions(maas_sources_t *s, const char *dir, const char *numerics,
-    maas_err_t *err)
+    bool store, maas_err_t *err)
 {
     DIR            *d;
     char            sub[1024], path[1024];
@@ -254,25 +303,35 @@ sources_versions(maas_sources_t *s, const char *dir, const char *numerics,
     while (rc == MAAS_OK && (e = readdir(d)) != NULL) {
         version = sources_version(e->d_name);
 
-        if (version == 0 || !sources_join(sub, dir, e->d_name)
-            || stat(sub, &st) != 0 || !S_ISDIR(st.st_mode))
-        {
+        if (version == 0 || !sources_join(sub, dir, e->d_name)) {
+            continue;
+        }
+
+        if (stat(sub, &st) != 0) {
+            rc = sources_lost(sub, e->d_name, errno, err);
+
+            if (rc != MAAS_OK) {
+                rc = sources_unfinished(s, version, store, rc, err);
+            }
+
+            continue;
+        }
+
+        if (!S_ISDIR(st.st_mode)) {
             continue;
         }
 
         rc = sources_model(sub, path, err);
-        if (rc != MAAS_OK) {
-            break;
-        }
 
-        if (path[0] == '\0') {
+        if (rc == MAAS_OK && path[0] == '\0') {
             rc = maas_err(err, MAAS_ENOENT, "version %s has no .onnx file: put "
                           "model.onnx into %s, or remove the folder",
                           e->d_name, sub);
-            break;
-        }
+            rc = sources_unfinished(s, version, store, rc, err);
 
-        rc = sources_add(s, version, path, numerics, err);
+        } else if (rc == MAAS_OK) {
+            rc = sources_add(s, version, path, numerics, err);
+        }
     }
 
     closedir(d);
@@ -287,11 +346,11 @@ sources_versions(maas_sources_t *s, const char *dir, const char *numerics,
 
 static maas_status_t
 sources_folder(maas_sources_t *s, const char *path, const char *numerics,
-    maas_err_t *err)
+    bool store, maas_err_t *err)
 {
     char  file[1024];
 
-    MAAS_TRY(sources_versions(s, path, numerics, err));
+    MAAS_TRY(sources_versions(s, path, numerics, store, err));
     MAAS_TRY(sources_model(path, file, err));
 
     if (s->n != 0 && file[0] != '\0') {
@@ -315,15 +374,16 @@ sources_folder(maas_sources_t *s, const char *path, const char *numerics,
 }
 
 
-maas_status_t
-maas_sources_list(maas_sources_t *s, const char *path, const char *numerics,
-    maas_err_t *err)
+static maas_status_t
+sources_list(maas_sources_t *s, const char *path, const char *numerics,
+    bool store, maas_err_t *err)
 {
     struct stat    st;
     maas_status_t  rc;
 
     s->version = NULL;
     s->n = 0;
+    s->unfinished = 0;
 
     if (strlen(path) >= sizeof(s->version[0].path)) {
         return maas_err(err, MAAS_EINVAL, "the path %.200s... is too long",
@@ -335,7 +395,7 @@ maas_sources_list(maas_sources_t *s, const char *path, const char *numerics,
     }
 
     if (S_ISDIR(st.st_mode)) {
-        rc = sources_folder(s, path, numerics, err);
+        rc = sources_folder(s, path, numerics, store, err);
 
     } else if (S_ISREG(st.st_mode)) {
         rc = sources_add(s, 1, path, numerics, err);
@@ -350,6 +410,22 @@ maas_sources_list(maas_sources_t *s, const char *path, const char *numerics,
     }
 
     return rc;
+}
+
+
+maas_status_t
+maas_sources_list(maas_sources_t *s, const char *path, const char *numerics,
+    maas_err_t *err)
+{
+    return sources_list(s, path, numerics, false, err);
+}
+
+
+maas_status_t
+maas_sources_store(maas_sources_t *s, const char *path, const char *numerics,
+    maas_err_t *err)
+{
+    return sources_list(s, path, numerics, true, err);
 }
 
 

@@ -11,11 +11,14 @@ use MaasCli;
 use Test::More;
 
 make_path("$tmp/conf/parts", "$tmp/logs", "$tmp/conf/store/alpha/1",
-          "$tmp/conf/store/alpha/2", "$tmp/conf/store/.hidden");
+          "$tmp/conf/store/alpha/2", "$tmp/conf/store/alpha/3",
+          "$tmp/conf/store/.hidden");
 my $onnx = slurp("$digits/model.onnx");
 spew("$tmp/conf/store/alpha/$_/model.onnx", $onnx) for 1, 2;
 spew("$tmp/conf/one.onnx", $onnx);
 symlink $build, "$tmp/modules";
+make_path("$tmp/conf/gamma");
+symlink "$tmp/conf/store/alpha/$_", "$tmp/conf/gamma/$_" for 1, 2;
 
 spew("$tmp/conf/parts/b.conf", <<'EOF');
 maas_model beta {
@@ -36,7 +39,7 @@ http {
     maas_compiler $build/maas;
     include       parts/*.conf;
     log_format    x '\$remote_addr {"a": "\${request_uri}"}';
-    maas_model "gamma" { versions 1 2; source $tmp/conf/store/alpha; }
+    maas_model "gamma" { versions 1 2; source $tmp/conf/gamma; }
     server {
         listen unix:$tmp/socket;
         location /x { maas_pass beta; }
@@ -73,6 +76,16 @@ SKIP: {
     is(scalar(grep { /\.maas$/ } readdir $d), 3,
        'nginx finds the images under the same names');
 }
+
+# What of a store is not whole is left out here as in nginx
+
+make_path("$tmp/conf/store/empty");
+$r = maas('compile', '--config', "$tmp/conf/nginx.conf", '--prefix', $tmp);
+is($r->{status}, 0, 'a model without a version is no failure') or diag $r->{err};
+like($r->{err}, qr/model "empty": \S+ holds neither model\.onnx nor a version/,
+     'but it is named');
+like($r->{out}, qr/^alpha version 2: present/m, 'a folder without a model');
+rmdir "$tmp/conf/store/empty";
 
 # Versions with a label are kept besides; any number of words is read.
 

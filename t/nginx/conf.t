@@ -71,7 +71,9 @@ $t->conf(<<'EOC');
 EOC
 ($code, $out) = $t->check;
 is($code, 0, 'a good configuration') or diag($out);
-is(() = $out =~ /\n/g, 2, 'about which nothing is said') or diag($out);
+is(() = $out =~ /\n/g, 3, 'about which no more is said') or diag($out);
+like($out, qr/\[warn\] maas model "empty" is not available: /,
+     'than what the store lacks');
 
 SKIP: {
     skip 'not root', 7 if $> != 0;
