@@ -264,6 +264,8 @@ ngx_maas_model_t *ngx_maas_model_find(ngx_maas_main_conf_t *mcf,
 
 /* ngx_maas_compile.c */
 char *ngx_maas_init_conf(ngx_cycle_t *cycle, void *conf);
+ngx_uint_t ngx_maas_may_degrade(ngx_cycle_t *cycle,
+    ngx_maas_main_conf_t *mcf);
 off_t ngx_maas_image_bytes(ngx_maas_main_conf_t *mcf);
 ngx_maas_version_t *ngx_maas_version_of(ngx_maas_main_conf_t *mcf,
     const char *key);

@@ -213,8 +213,7 @@ ngx_maas_child_failed(ngx_maas_compiler_t *mc, ngx_maas_child_t *ch,
 
     model = ch->model;
 
-    degrade = mc->mcf->degraded && ngx_is_init_cycle(mc->cycle->old_cycle)
-              && !ngx_test_config;
+    degrade = ngx_maas_may_degrade(mc->cycle, mc->mcf);
     level = degrade ? NGX_LOG_ERR : NGX_LOG_EMERG;
 
     ngx_log_error(level, mc->cycle->log, 0,

@@ -27,11 +27,13 @@ static ngx_int_t ngx_maas_check_memory(ngx_cycle_t *cycle,
     ngx_maas_main_conf_t *mcf);
 
 
-static ngx_uint_t
+/* A new binary has inherited sockets, and an old one that goes on. */
+
+ngx_uint_t
 ngx_maas_may_degrade(ngx_cycle_t *cycle, ngx_maas_main_conf_t *mcf)
 {
     return mcf->degraded && ngx_is_init_cycle(cycle->old_cycle)
-           && !ngx_test_config;
+           && !ngx_inherited && !ngx_test_config;
 }
 
 
