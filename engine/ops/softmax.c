@@ -111,8 +111,10 @@ softmax_F32(const maas_kernels_t *k, void *y, const void *x, int64_t n,
         k->fold[MAAS_R_SUM](sum, r, cols);
     }
 
+    k->unary[MAAS_U_RECIP](sum, sum, cols, 0, 0);
+
     for (int64_t i = 0; i < n; i++) {
-        k->binary[MAAS_B_DIV](q + i * inner, q + i * inner, 1, sum, 1, cols);
+        k->fold[MAAS_R_PROD](q + i * inner, sum, cols);
     }
 }
 

@@ -90,10 +90,10 @@ MAAS_K(softmax)(float *y, const float *x, int64_t n)
         y[i] = expf(x[i] - max);
     }
 
-    sum = MAAS_K(reduce_sum)(y, n);
+    sum = 1.0f / MAAS_K(reduce_sum)(y, n);
 
     for (i = 0; i < n; i++) {
-        y[i] /= sum;
+        y[i] *= sum;
     }
 }
 

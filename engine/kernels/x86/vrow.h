@@ -37,6 +37,20 @@
     } while (0)
 
 
+/* The same of a single vector. */
+#define VR_JOIN1(acc, result, expr)                                           \
+    do {                                                                      \
+        V  u, v;                                                              \
+                                                                              \
+        u = (acc);                                                            \
+        VR_HALF(8, expr)                                                      \
+        VR_HALF(4, expr)                                                      \
+        VR_HALF(2, expr)                                                      \
+        VR_HALF(1, expr)                                                      \
+        result = v_first(u);                                                  \
+    } while (0)
+
+
 /* How many of the VL elements of vector j exist when left elements do. */
 V_INL int
 vr_count(int64_t left, int j)
@@ -127,6 +141,39 @@ MAAS_K(dot)(const float *a, const float *b, int64_t n)
 }
 
 
+/*
+ * The greatest of a row for softmax, where a NaN need not win: its own
+ * exponential makes the sum NaN.
+ */
+V_INL float
+vr_top(const float *x, int64_t n)
+{
+    int      j;
+    V        acc[VR_N];
+    float    result;
+    int64_t  i;
+
+    for (j = 0; j < VR_N; j++) {
+        acc[j] = v_set1(-INFINITY);
+    }
+
+    for (i = 0; i + MAAS_K_LANES <= n; i += MAAS_K_LANES) {
+        for (j = 0; j < VR_N; j++) {
+            acc[j] = v_max(v_load(x + i + j * VL), acc[j]);
+        }
+    }
+
+    for (j = 0; j < VR_N && i + j * VL < n; j++) {
+        acc[j] = v_max(v_loadf(x + i + j * VL, vr_count(n - i, j),
+                               v_set1(-INFINITY)), acc[j]);
+    }
+
+    VR_JOIN(acc, result, v_max(u, v));
+
+    return result;
+}
+
+
 /* The sum of exp(x - max); the exponentials go to y unless it is NULL. */
 V_INL float
 vr_sum_exp(float *y, const float *x, int64_t n, float max)
@@ -169,23 +216,38 @@ vr_sum_exp(float *y, const float *x, int64_t n, float max)
 }
 
 
-/* exp(x - max) / its sum. */
+/* exp(x - max) times one by its sum. */
 V_INL void
 vr_softmax(float *y, const float *x, int64_t n, float max)
 {
-    V        sum;
+    V        part;
     int64_t  i;
 
-    sum = v_set1(vr_sum_exp(y, x, n, max));
+    part = v_set1(1.0f / vr_sum_exp(y, x, n, max));
 
     for (i = 0; i + VL <= n; i += VL) {
-        v_store(y + i, v_div(v_load(y + i), sum));
+        v_store(y + i, v_mul(v_load(y + i), part));
     }
 
     if (i < n) {
-        v_storen(y + i, v_div(v_loadn(y + i, (int) (n - i)), sum),
+        v_storen(y + i, v_mul(v_loadn(y + i, (int) (n - i)), part),
                  (int) (n - i));
     }
+}
+
+
+/* A row that fits in a vector, of which r elements exist. */
+V_INL void
+vr_softmax_short(float *y, V x, int r)
+{
+    V      e;
+    VM     m = vm_first(r);
+    float  max, sum;
+
+    VR_JOIN1(v_sel(m, x, v_set1(-INFINITY)), max, v_max(u, v));
+    e = v_sel(m, vm_exp(v_sub(x, v_set1(max))), v_zero());
+    VR_JOIN1(e, sum, v_add(u, v));
+    v_storen(y, v_mul(e, v_set1(1.0f / sum)), r);
 }
 
 
@@ -193,7 +255,12 @@ vr_softmax(float *y, const float *x, int64_t n, float max)
 void
 MAAS_K(softmax)(float *y, const float *x, int64_t n)
 {
-    vr_softmax(y, x, n, MAAS_K(reduce_max)(x, n));
+    if (n <= VL) {
+        vr_softmax_short(y, v_loadn(x, (int) n), (int) n);
+        return;
+    }
+
+    vr_softmax(y, x, n, vr_top(x, n));
 }
 
 
@@ -201,8 +268,9 @@ void
 MAAS_K(softmax_add)(float *y, const float *x, const float *add, int64_t n,
     float f)
 {
-    V        t, u, v, top = v_set1(-INFINITY), fs = v_set1(f);
+    V        t, top = v_set1(-INFINITY), fs = v_set1(f);
     int      r;
+    float    max;
     int64_t  i;
 
     for (i = 0; i < n; i += VL) {
@@ -210,15 +278,11 @@ MAAS_K(softmax_add)(float *y, const float *x, const float *add, int64_t n,
         t = v_mul(v_loads(x + i, r), fs);
         t = add != NULL ? v_add(t, v_loads(add + i, r)) : t;
         v_stores(y + i, t, r);
-        top = vm_max(top, r == VL ? t : v_sel(vm_first(r), t, top));
+        top = v_max(r == VL ? t : v_sel(vm_first(r), t, top), top);
     }
 
-    u = top;
-    VR_HALF(8, vm_max(u, v))
-    VR_HALF(4, vm_max(u, v))
-    VR_HALF(2, vm_max(u, v))
-    VR_HALF(1, vm_max(u, v))
-    vr_softmax(y, y, n, v_first(u));
+    VR_JOIN1(top, max, v_max(u, v));
+    vr_softmax(y, y, n, max);
 }
 
 
@@ -245,7 +309,7 @@ MAAS_K(log_softmax)(float *y, const float *x, int64_t n)
     float    max;
     int64_t  i;
 
-    max = MAAS_K(reduce_max)(x, n);
+    max = vr_top(x, n);
     vmax = v_set1(max);
     lse = vm_log(v_set1(vr_sum_exp(NULL, x, n, max)));
 
