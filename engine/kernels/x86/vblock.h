@@ -299,6 +299,25 @@ kb_row(kb_tile_t *t, int64_t r, int64_t p, int64_t n, int W, int64_t count)
 }
 
 
+/* What row r sees of planes that the row before it does not. */
+V_INL void
+kb_planes(const kb_tile_t *t, int64_t r)
+{
+    int64_t               a, i, n;
+    const float          *x;
+    const maas_conv16_t  *c = t->c;
+
+    n = maas_min(c->nb * c->xb, c->xrow);
+    x = t->x0 + r * c->xrow + c->nb * c->xb - n;
+
+    for (a = 0; a < c->na; a++, x += c->xa) {
+        for (i = 0; i < n; i += KB_LINE / (int64_t) sizeof(float)) {
+            __builtin_prefetch(x + i);
+        }
+    }
+}
+
+
 /* All pixels by W vectors of channels. */
 static void
 kb_plane(kb_tile_t *t, int W)
@@ -323,6 +342,10 @@ kb_plane(kb_tile_t *t, int W)
     more = c->cols % tiles;             /* tiles of one pixel more */
 
     for (r = 0; r < c->rows; r++) {
+        if (c->run != MAAS_C16) {
+            kb_planes(t, r + 1);
+        }
+
         kb_row(t, r, 0, n + 1, W, more);
         kb_row(t, r, more * (n + 1), n, W, tiles - more);
     }
