@@ -272,7 +272,52 @@ kb_affine16(const kb_t *b)
 }
 
 
-/* 8-bit: whatever the bytes of the buffers are */
+/*
+ * 8-bit: m x m outputs of n channels by op x op taps of kk channels (1: a
+ * depthwise block), whatever the bytes of the buffers are.
+ */
+static maas_qconv16_t
+kb_bytes16(const kb_t *b)
+{
+    int64_t  wide = b->m + b->op - 1;
+
+    return (maas_qconv16_t) {
+        .x = (const uint8_t *) b->x, .w = (const int8_t *) b->w,
+        .start = (const int32_t *) b->w, .scale = b->x, .y = b->y,
+        .rows = b->m, .cols = b->m, .blocks = b->n / 16, .passes = 1,
+        .na = (b->kk + 15) / 16, .nb = b->op, .nc = b->op, .run = 16,
+        .last = 16, .xa = wide * wide * 16, .xb = wide * 16, .xc = 16,
+        .xrow = wide * 16, .xcol = 16, .yrow = b->m * 16,
+        .yblock = b->m * b->m * 16,
+        .wblock = b->kk * b->op * b->op * 16, .hi = 255
+    };
+}
+
+
+#define KB_BYTES(op)                                                          \
+    static void                                                               \
+    kb_##op(const kb_t *b)                                                    \
+    {                                                                         \
+        maas_qconv16_t  c = kb_bytes16(b);                                    \
+                                                                              \
+        b->k->op(&c);                                                         \
+    }
+
+KB_BYTES(qconv16)
+KB_BYTES(qdw16)
+KB_BYTES(qmax16)
+
+
+static void
+kb_qadd(const kb_t *b)
+{
+    maas_qadd_t  f = { .fa = 0.5f, .fb = 0.7f, .zero = 3, .hi = 252 };
+
+    b->k->qadd((uint8_t *) b->y, (const uint8_t *) b->x,
+               (const uint8_t *) b->w, KB_ROW, &f);
+}
+
+
 static void
 kb_qgemm(const kb_t *b)
 {
@@ -534,6 +579,13 @@ static const kb_row_t  kb_rows[] = {
     { "affine16", kb_affine16, 0, 0, 0, 0, 8 },
     { "qgemm 128x768x768", kb_qgemm, 0, 128, 768, 768, 0 },
     { "qgemm 16x768x768", kb_qgemm, 0, 16, 768, 768, 0 },
+    { "qconv16 56x56x64, 64", kb_qconv16, 1, 56, 64, 64, 0 },
+    { "qconv16 14x14x256, 256", kb_qconv16, 1, 14, 256, 256, 0 },
+    { "qconv16 7x7x512, 64 3x3", kb_qconv16, 3, 7, 64, 512, 0 },
+    { "qdw16 56x56 3x3", kb_qdw16, 3, 56, 16, 1, 0 },
+    { "qdw16 14x14 5x5", kb_qdw16, 5, 14, 16, 1, 0 },
+    { "qmax16 28x28 3x3", kb_qmax16, 3, 28, 16, 1, 0 },
+    { "qadd", kb_qadd, 0, 0, 0, 0, 3 },
     { "qfix", kb_qfix, 0, 0, 0, 0, 12 },
     { "qscale", kb_qscale, 0, 0, 0, 0, 12 },
     { "unpack16", kb_unpack16, 0, 0, 0, 0, 5 },
@@ -633,6 +685,10 @@ kb_flops(const kb_row_t *r)
         || r->run == kb_dwgrad16 || r->run == kb_maxpool16)
     {
         return r->run == kb_dwconv ? taps : taps * MAAS_C16;
+    }
+
+    if (r->run == kb_qconv16 || r->run == kb_qdw16 || r->run == kb_qmax16) {
+        return 2.0 * (double) (r->m * r->m * r->n * r->k * r->op * r->op);
     }
 
     if (r->run == kb_conv16 || r->run == kb_phase16

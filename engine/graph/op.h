@@ -396,6 +396,7 @@ typedef struct {
     uint32_t     constant;
     bool         plain;         /* its outputs are plain all the same */
     bool         first;         /* those but the first are */
+    bool         bytes;         /* what is blocked is 8-bit, else float32 */
     bool         fast;          /* given: `numerics fast` */
 } maas_blocked_t;
 

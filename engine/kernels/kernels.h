@@ -48,7 +48,8 @@ typedef enum {
     /*
      * Activations in blocks of 16 channels: [N, C, ...] as
      * [N][(C + 15) / 16][...][16].  Lanes beyond C hold anything finite or
-     * not: no kernel lets them reach a result.
+     * not: no kernel lets them reach a result.  8-bit ones lie as uint8: int8
+     * is raised by 128.
      */
     MAAS_FMT_C16,
     /*
@@ -312,6 +313,55 @@ typedef struct {
 } maas_qgemm_t;
 
 
+/*
+ * A piece of a convolution of 8-bit numbers over blocks of 16 channels: rows x
+ * cols pixels of `blocks` blocks of the output.  A sum starts with start[] and
+ * takes runs of 4, 8, ... bytes that are neighbours in x, with weights that
+ * follow each other in w, as often as `passes` says:
+ *
+ *   for p in [0, passes)  for a in [0, na)  for b in [0, nb)  for c in [0, nc)
+ *     for i in [0, a + 1 < na ? run : last)
+ *       y += x[a * xa + b * xb + c * xc + i] * w(next)
+ *
+ * w: for each 4 i, and for each of 16 channels, 4 bytes.  Sums wrap like
+ * unsigned ones.  Without a scale they are stored; else
+ *
+ *   q = clamp(round_half_even(float32(sum) * scale), lo, hi)
+ *
+ * NaN giving lo, and q + zero is stored as a byte; or, with what is added,
+ *
+ *   clamp(round_half_even(q * fsum + (add - zadd) * fadd), alo, ahi) + azero
+ *
+ * where each product and the sum round to float32.
+ */
+typedef struct {
+    const uint8_t  *x;          /* first tap of the first pixel */
+    const int8_t   *w;          /* of the first block */
+    const int32_t  *start;      /* 16 for each block */
+    const float    *scale;      /* the same, or NULL */
+    const uint8_t  *add;        /* laid out as y, or NULL */
+    void           *y;          /* uint8, or int32 without a scale */
+    int64_t         rows, cols, blocks;
+    int64_t         passes, na, nb, nc;
+    int64_t         run, last;  /* bytes, multiples of 4 */
+    int64_t         xa, xb, xc;
+    int64_t         xrow, xcol; /* from an output row or pixel to the next */
+    int64_t         yrow, yblock;       /* elements */
+    int64_t         wblock;     /* bytes */
+    const int8_t   *ahead;      /* weights that come next, or NULL */
+    int32_t         zero, zadd, azero;
+    float           lo, hi;     /* integers */
+    float           fsum, fadd, alo, ahi;
+} maas_qconv16_t;
+
+
+typedef struct {
+    float    fa, fb;
+    int32_t  za, zb, zero;
+    float    lo, hi;            /* integers */
+} maas_qadd_t;
+
+
 typedef struct maas_kernels_s {
     maas_cpu_t  level;
 
@@ -455,6 +505,25 @@ typedef struct maas_kernels_s {
         const float *b, int64_t n, float lo, float hi);
 
     void (*qgemm)(const maas_qgemm_t *g);
+
+    void (*qconv16)(const maas_qconv16_t *c);
+
+    /*
+     * Depthwise: channel l of y takes channel l of x, nb x nc taps (na is 1).
+     * One block of y.  w: for each column of the kernel, each 4 of its rows
+     * and each channel 4 bytes, of rows that there are not 0.
+     */
+    void (*qdw16)(const maas_qconv16_t *c);
+
+    /* The larger byte of each of 16 channels: nb x nc taps; as qdw16. */
+    void (*qmax16)(const maas_qconv16_t *c);
+
+    /*
+     * y = clamp(round_half_even((a - za) * fa + (b - zb) * fb), lo, hi) + zero
+     * of bytes; products and the sum round to float32, NaN gives lo.
+     */
+    void (*qadd)(uint8_t *y, const uint8_t *a, const uint8_t *b, int64_t n,
+        const maas_qadd_t *f);
 
     /* y = x + f * sum[i] [+ r * zero[i]], wrapping; y may be x. */
     void (*qfix)(int32_t *y, const int32_t *x, const int32_t *sum, int32_t f,

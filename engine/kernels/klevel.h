@@ -125,6 +125,11 @@
     void maas_k_f32_affine16_##l(float *y, const float *x, const float *a,    \
         const float *b, int64_t n, float lo, float hi);                       \
     void maas_k_q8_gemm_##l(const maas_qgemm_t *g);                           \
+    void maas_k_q8_conv16_##l(const maas_qconv16_t *c);                       \
+    void maas_k_q8_dw16_##l(const maas_qconv16_t *c);                         \
+    void maas_k_q8_max16_##l(const maas_qconv16_t *c);                        \
+    void maas_k_q8_add_##l(uint8_t *y, const uint8_t *a, const uint8_t *b,    \
+        int64_t n, const maas_qadd_t *f);                                     \
     void maas_k_q8_fix_##l(int32_t *y, const int32_t *x, const int32_t *sum,  \
         int32_t f, const int32_t *zero, int32_t r, int64_t n);                \
     void maas_k_q8_scale_##l(float *y, const int32_t *x, const float *scale,  \
@@ -149,6 +154,12 @@ void maas_k_q8_gemm_avx512vnni(const maas_qgemm_t *g);
 void maas_k_q8_gemm_avx512madd(const maas_qgemm_t *g);
 void maas_k_q8_gemm_avxvnni(const maas_qgemm_t *g);
 void maas_k_q8_gemm_avx2madd(const maas_qgemm_t *g);
+void maas_k_q8_conv16_avx512vnni(const maas_qconv16_t *c);
+void maas_k_q8_conv16_avx512madd(const maas_qconv16_t *c);
+void maas_k_q8_conv16_avxvnni(const maas_qconv16_t *c);
+void maas_k_q8_conv16_avx2madd(const maas_qconv16_t *c);
+void maas_k_q8_dw16_avx512vnni(const maas_qconv16_t *c);
+void maas_k_q8_dw16_avx512madd(const maas_qconv16_t *c);
 
 void maas_k_f64_gemm_ref(int64_t m, int64_t n, int64_t k, const double *a,
     int64_t lda, const double *b, int64_t ldb, double *c, int64_t ldc);

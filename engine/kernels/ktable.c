@@ -56,6 +56,10 @@
         .sum16 = maas_k_f32_sum16_##l,                                        \
         .affine16 = maas_k_f32_affine16_##l,                                  \
         .qgemm = maas_k_q8_gemm_##l,                                          \
+        .qconv16 = maas_k_q8_conv16_##l,                                      \
+        .qdw16 = maas_k_q8_dw16_##l,                                          \
+        .qmax16 = maas_k_q8_max16_##l,                                        \
+        .qadd = maas_k_q8_add_##l,                                            \
         .qfix = maas_k_q8_fix_##l,                                            \
         .unpack16 = maas_k_q8_unpack16_##l,                                   \
         .qscale = maas_k_q8_scale_##l,                                        \

@@ -128,6 +128,100 @@ fromblocked_run(const maas_step_t *s, maas_slot_t *slot, int64_t first,
 }
 
 
+/* -- of 8-bit numbers, which lie as uint8 -------------------------------- */
+
+static bool
+toblocked8_setup(maas_setup_t *u)
+{
+    return u->in[0].dtype != MAAS_F32 && toblocked_setup(u);
+}
+
+
+static bool
+fromblocked8_setup(maas_setup_t *u)
+{
+    return u->in[0].dtype != MAAS_F32 && fromblocked_setup(u);
+}
+
+
+/* n pixels of c channels. */
+__attribute__((optimize("O3"))) static void
+blocked_in8(uint8_t *restrict y, const uint8_t *restrict x, int64_t pixels,
+    int64_t c, int64_t n, uint8_t flip)
+{
+    if (c < MAAS_C16) {
+        memset(y, 0, (size_t) n * MAAS_C16);
+    }
+
+    for (int64_t i = 0; i < c; i++) {
+        for (int64_t p = 0; p < n; p++) {
+            y[p * MAAS_C16 + i] = x[i * pixels + p] ^ flip;
+        }
+    }
+}
+
+
+__attribute__((optimize("O3"))) static void
+blocked_out8(uint8_t *restrict y, const uint8_t *restrict x, int64_t pixels,
+    int64_t c, int64_t n, uint8_t flip)
+{
+    for (int64_t i = 0; i < c; i++) {
+        for (int64_t p = 0; p < n; p++) {
+            y[i * pixels + p] = x[p * MAAS_C16 + i] ^ flip;
+        }
+    }
+}
+
+
+/* The tensors of a conversion by unit; to: y is the blocked one. */
+static void
+blocked_run8(const maas_step_t *s, int64_t first, int64_t last, bool to)
+{
+    int64_t               n, c, plane, p0, pixels, blocks;
+    uint8_t              *y = s->out[0].data;
+    const uint8_t        *x = s->in[0].data;
+    const maas_tensor_t  *t = &s->in[0];
+    const uint8_t         flip = t->dtype == MAAS_I8 ? 0x80 : 0;
+
+    pixels = maas_pixels(t);
+    blocks = maas_blocks(t->dims[1]);
+
+    for (int64_t u = first, at, wide; u < last; u++) {
+        n = blocked_unit(t, u, &plane, &p0);
+        c = maas_min(t->dims[1] - plane % blocks * MAAS_C16, MAAS_C16);
+        wide = (plane * pixels + p0) * MAAS_C16;
+        at = (plane / blocks * t->dims[1] + plane % blocks * MAAS_C16)
+             * pixels + p0;
+
+        if (to) {
+            blocked_in8(y + wide, x + at, pixels, c, n, flip);
+        } else {
+            blocked_out8(y + at, x + wide, pixels, c, n, flip);
+        }
+    }
+}
+
+
+static maas_status_t
+toblocked8_run(const maas_step_t *s, maas_slot_t *slot, int64_t first,
+    int64_t last)
+{
+    (void) slot;
+    blocked_run8(s, first, last, true);
+    return MAAS_OK;
+}
+
+
+static maas_status_t
+fromblocked8_run(const maas_step_t *s, maas_slot_t *slot, int64_t first,
+    int64_t last)
+{
+    (void) slot;
+    blocked_run8(s, first, last, false);
+    return MAAS_OK;
+}
+
+
 /* -- Map ----------------------------------------------------------------- */
 
 static bool
@@ -195,19 +289,27 @@ map_band(const maas_step_t *s, maas_slot_t *slot, const maas_band_t *b)
                    | 1u << MAAS_POST_BINARY_CHANNEL                           \
                    | 1u << MAAS_POST_BINARY_PLANE)
 
+#define BLOCKED_TYPES  (MAAS_D(F32) | MAAS_D(U8) | MAAS_D(I8))
+
 static const maas_formal_t  blocked_in[] = {
-    { "X", MAAS_D(F32), 0, 0 }
+    { "X", BLOCKED_TYPES, 'T', 0 }
 };
 
 static const maas_formal_t  blocked_out[] = {
-    { "Y", MAAS_D(F32), 0, 0 }
+    { "Y", BLOCKED_TYPES, 'T', 0 }
 };
 
+static const maas_formal_t  map_in[] = { { "X", MAAS_D(F32), 0, 0 } };
+static const maas_formal_t  map_out[] = { { "Y", MAAS_D(F32), 0, 0 } };
+
 static const maas_kernel_row_t  toblocked_kernels[] = {
+    { "toblocked.8", MAAS_CPU_REF, 0, 0, toblocked8_setup, toblocked8_run },
     { "toblocked", MAAS_CPU_REF, 0, 0, toblocked_setup, toblocked_run }
 };
 
 static const maas_kernel_row_t  fromblocked_kernels[] = {
+    { "fromblocked.8", MAAS_CPU_REF, 0, 0, fromblocked8_setup,
+      fromblocked8_run },
     { "fromblocked", MAAS_CPU_REF, 0, 0, fromblocked_setup, fromblocked_run }
 };
 
@@ -235,7 +337,7 @@ const maas_op_t  maas_ops_blocked[] = {
     {
         .name = "Map", .domain = "maas", .since = 1,
         .flags = MAAS_OP_PURE | MAAS_OP_INTERNAL,
-        MAAS_IO(blocked_in, blocked_out),
+        MAAS_IO(map_in, map_out),
         .infer = toblocked_infer,
         MAAS_KERNELS(map_kernels)
     },

@@ -9,11 +9,13 @@
  * Sums are int32 and exact; with the bias, they are scaled in float32 by
  * x_scale * w_scale / y_scale.
  *
+ * By constant weights over one or two axes they are maas.QConv instead
+ * (qconv_blocked.c), by way of the blocked forms below.
+ *
  * Ownership: nothing is allocated.  Threads: units are independent.
  */
 
-#include "ops/conv.h"
-#include "ops/quant.h"
+#include "ops/qconv.h"
 
 
 #define QCONV_BLOCK   65536         /* elements of a block of weights */
@@ -401,6 +403,34 @@ qlinearconv_infer(maas_infer_t *c)
 }
 
 
+/* -- over blocks of channels --------------------------------------------- */
+
+static bool
+convinteger_blocked(const maas_node_t *n, const maas_type_t *const *type,
+    maas_blocked_t *b)
+{
+    b->op = "ConvIntegerBlocked";
+    b->plain = true;
+    return qconv_blocked(n, type, b, 1, 3);
+}
+
+
+static bool
+qlinearconv_blocked(const maas_node_t *n, const maas_type_t *const *type,
+    maas_blocked_t *b)
+{
+    b->op = "QConvBlocked";
+    return qconv_blocked(n, type, b, 3, 5);
+}
+
+
+static maas_status_t
+qlinearconv_infer_blocked(maas_infer_t *c)
+{
+    return maas_blocked_out(c, qlinearconv_infer(c));
+}
+
+
 /* -- rows ---------------------------------------------------------------- */
 
 static const maas_attr_row_t  qconv_attrs[] = {
@@ -518,7 +548,7 @@ const maas_op_t  maas_ops_qconv[] = {
         MAAS_IO(convinteger_in, convinteger_out),
         MAAS_ATTRS(qconv_attrs, maas_window_attr_t),
         .infer = convinteger_infer,
-        MAAS_KERNELS(convinteger_kernels),
+        MAAS_KERNELS(convinteger_kernels), .blocked = convinteger_blocked,
         .flops = convinteger_flops,
         .cases = convinteger_cases, .bad = convinteger_bad
     },
@@ -528,9 +558,23 @@ const maas_op_t  maas_ops_qconv[] = {
         MAAS_IO(qlinearconv_in, qlinearconv_out),
         MAAS_ATTRS(qconv_attrs, maas_window_attr_t),
         .infer = qlinearconv_infer,
-        MAAS_KERNELS(qlinearconv_kernels),
+        MAAS_KERNELS(qlinearconv_kernels), .blocked = qlinearconv_blocked,
         .flops = qlinearconv_flops,
         .cases = qlinearconv_cases, .bad = qlinearconv_bad
+    },
+    {
+        .name = "ConvIntegerBlocked", .domain = "maas", .since = 1,
+        .flags = MAAS_OP_PURE | MAAS_OP_INTERNAL,
+        MAAS_IO(convinteger_in, convinteger_out),
+        MAAS_ATTRS(qconv_attrs, maas_window_attr_t),
+        .infer = convinteger_infer
+    },
+    {
+        .name = "QConvBlocked", .domain = "maas", .since = 1,
+        .flags = MAAS_OP_PURE | MAAS_OP_INTERNAL,
+        MAAS_IO(qlinearconv_in, qlinearconv_out),
+        MAAS_ATTRS(qconv_attrs, maas_window_attr_t),
+        .infer = qlinearconv_infer_blocked
     },
     { .name = NULL }
 };

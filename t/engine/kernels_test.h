@@ -76,7 +76,7 @@ rnd(void)
 }
 
 
-static void
+__attribute__((unused)) static void
 fill(float *p, int64_t n, bool adverse)
 {
     int64_t  i;

@@ -34,9 +34,9 @@ layout_has(const layout_t *l, maas_vid_t v)
 }
 
 
-/* May a value have a blocked form? */
+/* May a value have a blocked form?  bytes: of 8-bit numbers. */
 static bool
-layout_fits(const layout_t *l, maas_vid_t v)
+layout_fits(const layout_t *l, maas_vid_t v, bool bytes)
 {
     const maas_type_t  *t;
 
@@ -46,8 +46,10 @@ layout_fits(const layout_t *l, maas_vid_t v)
 
     t = &l->p->g->value[v].type;
 
-    return t->kind == MAAS_KIND_TENSOR && t->dtype == MAAS_F32 && t->rank >= 3
-           && t->format == MAAS_FMT_PLAIN;
+    return t->kind == MAAS_KIND_TENSOR && t->rank >= 3
+           && t->format == MAAS_FMT_PLAIN
+           && (bytes ? t->dtype == MAAS_U8 || t->dtype == MAAS_I8
+                     : t->dtype == MAAS_F32);
 }
 
 
@@ -159,13 +161,15 @@ layout_form(const layout_t *l, const maas_node_t *n, maas_blocked_t *b)
     }
 
     for (int j = 0; j < n->n_in; j++) {
-        if ((b->in & (1u << j)) && !layout_fits(l, n->in[j])) {
+        if ((b->in & (1u << j)) && !layout_fits(l, n->in[j], b->bytes)) {
             return false;
         }
     }
 
     for (int j = 0; j < (b->first ? 1 : n->n_out) && !b->plain; j++) {
-        if (n->out[j] != MAAS_NOVAL && !layout_fits(l, n->out[j])) {
+        if (n->out[j] != MAAS_NOVAL
+            && !layout_fits(l, n->out[j], b->bytes))
+        {
             return false;
         }
     }
@@ -316,8 +320,9 @@ layout_elementwise(layout_t *l, uint32_t i)
     for (int j = 0; j < n->n_in && j < LAYOUT_IN; j++) {
         memset(&post, 0, sizeof(post));
 
-        if (layout_has(l, n->in[j]) && n->n_out == 1
-            && n->out[0] != MAAS_NOVAL && layout_fits(l, n->out[0])
+        if (layout_has(l, n->in[j]) && layout_fits(l, n->in[j], false)
+            && n->n_out == 1
+            && n->out[0] != MAAS_NOVAL && layout_fits(l, n->out[0], false)
             && maas_pass_as_post(l->p, n, j, &post)
             && (mask & (1u << post.kind)))
         {
@@ -390,7 +395,7 @@ layout_shuffle_end(const layout_t *l, const maas_node_t *from,
         || last->in[0] != (*middle)->out[0] || !layout_split(x, t)
         || t->dims[1] * v[from->in[1]].type.dims[1]
            != v[from->in[0]].type.dims[1]
-        || !layout_fits(l, last->out[0])
+        || !layout_fits(l, last->out[0], false)
         || v[last->out[0]].type.rank != x->rank)
     {
         return NULL;

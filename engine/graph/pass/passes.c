@@ -25,6 +25,7 @@ const maas_pass_row_t *const  maas_pass_order[] = {
     &maas_pass_fuse_grad,
     &maas_pass_postop,
     &maas_pass_layout,
+    &maas_pass_pack_qconv,
     &maas_pass_fuse_normconv,
     &maas_pass_pack,
     &maas_pass_dce,

@@ -15,6 +15,7 @@
 
 #include "kernels/ref/gemm_body.h"
 #include "kernels/ref/qgemm_body.h"
+#include "kernels/ref/qconv_body.h"
 #include "kernels/ref/qrow_body.h"
 #include "kernels/ref/map_body.h"
 #include "kernels/ref/row_body.h"

@@ -1,0 +1,41 @@
+/*
+ * kqconv_avxvnni: convolutions of 8-bit numbers with VPDPBUSD on 256 bits
+ * (VEX): tiles of 6 pixels by 16 channels.
+ *
+ * Nothing is allocated and nothing kept; all functions are reentrant.
+ */
+
+#include <immintrin.h>
+
+#include "kernels/klevel.h"
+
+
+#define MAAS_ISA  avxvnni
+
+#include "kernels/ref/qconv_emit.h"
+
+#define KC_NAME   maas_k_q8_conv16_avxvnni
+#define KC_BUFFER
+#define KC_ROW    MAAS_KQ(conv_emit)
+#define KC_ROWS   6
+#define KQ_COLS   8
+#define KC_R(F)   F(0) F(1) F(2) F(3) F(4) F(5)
+
+#define Q_INL     static inline __attribute__((always_inline))
+
+typedef __m256i  QV, QA, QB;
+
+Q_INL QV q_start(const int32_t *s) { return _mm256_loadu_si256((const QB *) s); }
+Q_INL QB q_load(const int8_t *p) { return _mm256_loadu_si256((const QB *) p); }
+Q_INL QA q_set(uint32_t a) { return _mm256_set1_epi32((int) a); }
+/* As text: the compiler copies sums to and fro around the intrinsic. */
+Q_INL QV
+q_dot(QV s, QA a, QB b)
+{
+    __asm__ ("%{vex%} vpdpbusd %2, %1, %0" : "+x" (s) : "x" (a), "x" (b));
+    return s;
+}
+
+Q_INL void q_store(int32_t *c, QV s) { _mm256_storeu_si256((QB *) c, s); }
+
+#include "kernels/x86/qconv_tile.h"
