@@ -61,6 +61,20 @@ log_head(const maas_search_log_t *l, char text[2 * MAAS_DIGEST + 32])
 }
 
 
+/* A list of numbers, with at least one? */
+static bool
+log_scores(const json_t *score)
+{
+    for (size_t i = 0; i < json_array_size(score); i++) {
+        if (!json_is_number(json_array_get(score, i))) {
+            return false;
+        }
+    }
+
+    return json_array_size(score) != 0;
+}
+
+
 /* False: no trial, nor what comes behind it. */
 static bool
 log_take(maas_search_log_t *l, const char *line, ssize_t n)
@@ -78,7 +92,7 @@ log_take(maas_search_log_t *l, const char *line, ssize_t n)
     }
 
     if (json_unpack(v, "[i,i,F,o!]", &trial, &rung, &seconds, &score) != 0
-        || !json_is_array(score))
+        || !log_scores(score))
     {
         json_decref(v);
         return false;

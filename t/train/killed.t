@@ -215,9 +215,9 @@ for my $way (sort keys %way) {
     is($made, 6, '  killed three times, after two trials each');
     ok(!-e "$tmp/wild/$way/1", '  there is no version');
 
-    # a line that was cut short, and a stranger's file
+    # a line that is none, one that was cut short, and a stranger's file
     open my $log, '>>', "$folder/search.0";
-    print $log '[7,0,0.1,[0.';
+    print $log qq{[6,0,0.1,["1","1"]]\n[6,0,0.1,[null]]\n[7,0,0.1,[0.};
     close $log;
     spew("$folder/search.old", 'nothing');
 
