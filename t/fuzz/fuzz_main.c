@@ -1,7 +1,8 @@
 /*
  * Replays files through a fuzz target, for compilers without libFuzzer: each
  * argument is a file, or a folder of files.  With "-mutate=N" first, each
- * file is also run N times with random changes; the seed is fixed.
+ * file is also run N times with random changes; the seed is fixed.  With
+ * "-keep=FILE" what is run lies in FILE, so that of a crash stays there.
  */
 
 #include <dirent.h>
@@ -13,11 +14,18 @@
 
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+size_t LLVMFuzzerMutate(uint8_t *data, size_t size, size_t max);
+
+/* Of targets that know what their bytes mean. */
+__attribute__((weak))
+size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max,
+    unsigned seed);
 
 
 static uint64_t  seed = 88172645463325252u;
 static long      mutations;
 static long      runs;
+static char     *keep;
 
 
 static uint64_t
@@ -35,10 +43,20 @@ rnd(void)
 static void
 run(const uint8_t *p, size_t n)
 {
+    FILE     *f;
     uint8_t  *copy = malloc(n != 0 ? n : 1);
 
     if (n != 0) {
         memcpy(copy, p, n);
+    }
+
+    if (keep != NULL) {
+        f = fopen(keep, "wb");
+
+        if (f == NULL || fwrite(copy, 1, n, f) != n || fclose(f) != 0) {
+            perror(keep);
+            exit(1);
+        }
     }
 
     LLVMFuzzerTestOneInput(copy, n);
@@ -92,6 +110,18 @@ mutate(uint8_t *p, size_t n, size_t cap)
 }
 
 
+/* What libFuzzer gives to a mutator. */
+size_t
+LLVMFuzzerMutate(uint8_t *data, size_t size, size_t max)
+{
+    for (uint64_t k = rnd() % 4 + 1; k > 0; k--) {
+        size = mutate(data, size, max);
+    }
+
+    return size;
+}
+
+
 static void
 replay(const char *path)
 {
@@ -123,11 +153,9 @@ replay(const char *path)
 
     for (long i = 0; i < mutations; i++) {
         memcpy(work, data, n);
-        m = n;
-
-        for (uint64_t k = rnd() % 4 + 1; k > 0; k--) {
-            m = mutate(work, m, cap);
-        }
+        m = LLVMFuzzerCustomMutator != NULL
+            ? LLVMFuzzerCustomMutator(work, n, cap, (unsigned) (rnd() >> 16))
+            : LLVMFuzzerMutate(work, n, cap);
 
         run(work, m);
     }
@@ -174,6 +202,9 @@ main(int argc, char **argv)
     for (int i = 1; i < argc; i++) {
         if (strncmp(argv[i], "-mutate=", 8) == 0) {
             mutations = atol(argv[i] + 8);
+
+        } else if (strncmp(argv[i], "-keep=", 6) == 0) {
+            keep = argv[i] + 6;
 
         } else {
             visit(argv[i]);
