@@ -421,6 +421,7 @@ fake_fill_more(maas_catalog_t *c)
 }
 
 
+__attribute__((unused))
 static void
 fake_fill(maas_catalog_t *c)
 {
