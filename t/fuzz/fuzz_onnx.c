@@ -2,7 +2,7 @@
  * Fuzz target: bytes -> ONNX reader -> importer -> inference, under a budget
  * of memory, in a folder that holds a file for external data.  What is read
  * is written with its first float weight replaced, too.  What fails as a
- * model is tried as a tensor.
+ * model is tried as a tensor, then as a list.
  */
 
 #include <fcntl.h>
@@ -13,6 +13,7 @@
 #include "formats/onnx.h"
 #include "formats/onnx_patch.h"
 #include "graph/graph.h"
+#include "pb_mutate.h"
 
 
 #define FUZZ_BUDGET  ((size_t) 64 << 20)
@@ -167,6 +168,13 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     } else {
         rc = maas_onnx_tensor(data, size, &a, &t, &name, &err);
+
+        for (maas_kind_t kind = MAAS_KIND_SEQUENCE;
+             rc != MAAS_OK && kind <= MAAS_KIND_OPTIONAL; kind++)
+        {
+            err.text[0] = '\0';
+            rc = maas_onnx_value(data, size, kind, &a, &t, &err);
+        }
     }
 
     /* A refusal says why, and nothing is left behind. */
