@@ -272,19 +272,15 @@ ngx_maas_admit(ngx_maas_job_t *job, maas_action_t action)
 static ngx_int_t
 ngx_maas_body_missing(ngx_http_request_t *r, ngx_maas_job_t *job)
 {
-    ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
-                  "the body is not there for a model, a handler before has "
-                  "read it; one that sends it to a server needs "
-                  "\"proxy_request_buffering on\"");
-
     if (r->reading_body) {
         r->keepalive = 0;
         r->read_event_handler = ngx_http_block_reading;
     }
 
     maas_call_fail(job->call, MAAS_EIO, NGX_HTTP_INTERNAL_SERVER_ERROR,
-                   "the body is not there any more, the handler before has "
-                   "not kept it");
+                   "the body is not there any more, a handler before has read "
+                   "it; one that sends it to a server needs "
+                   "\"proxy_request_buffering on\"");
 
     return ngx_maas_reply(job);
 }

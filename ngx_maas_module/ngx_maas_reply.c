@@ -301,6 +301,24 @@ ngx_maas_error_page(ngx_http_request_t *r, ngx_int_t status)
 }
 
 
+/* What is the server's own fault, clients may not even see. */
+
+static void
+ngx_maas_log_fault(ngx_http_request_t *r, ngx_maas_ctx_t *ctx,
+    maas_call_t *call)
+{
+    maas_call_info_t  info;
+
+    maas_call_info(call, &info);
+
+    if (info.status == MAAS_EINTERNAL || info.status == MAAS_EIO) {
+        ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
+                      "maas model \"%V\" version %V: %s", &ctx->model,
+                      &ctx->version, info.cause);
+    }
+}
+
+
 /* Encodes and sends; the value is for ngx_http_finalize_request(). */
 
 ngx_int_t
@@ -319,10 +337,14 @@ ngx_maas_reply(ngx_maas_job_t *job)
     reply = job->reply ? job->reply : maas_call_encode(job->call);
 
     if (reply == NULL) {
+        ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
+                      "maas model \"%V\": no memory for an answer",
+                      &ctx->model);
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
     ngx_maas_ctx_result(ctx, job->call);
+    ngx_maas_log_fault(r, ctx, job->call);
 
     page = ngx_maas_error_page(r, reply->status);
 

@@ -581,6 +581,7 @@ maas_call_info(const maas_call_t *call, maas_call_info_t *info)
 {
     info->status = call->err.status;
     info->error = call->err.status != MAAS_OK ? call->err.text : "";
+    info->cause = call->cause != NULL ? call->cause : info->error;
     info->compute_ns = call->compute_ns;
     info->batch = call->ran ? call->batch : 0;
     info->ran = call->ran;

@@ -60,6 +60,7 @@ struct maas_call_s {
     bool                  given;        /* encoded; its run is given back */
 
     maas_err_t            err;          /* status MAAS_OK: none */
+    const char           *cause;        /* what err keeps from the client */
     int                   http;         /* of the error; 0: its status's */
     maas_reply_t          reply;
 

@@ -127,6 +127,7 @@ call_run_failed(maas_call_t *call, maas_status_t rc)
     const char  *text = call->err.text;
 
     if (!call->api->detail && (rc == MAAS_EINTERNAL || rc == MAAS_EIO)) {
+        call->cause = maas_arena_str(&call->arena, text, strlen(text)).data;
         text = "internal error while the model ran";
 
     } else if (!call->api->detail && strncmp(text, "node '", 6) == 0) {

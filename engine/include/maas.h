@@ -577,6 +577,8 @@ const maas_reply_t *maas_call_encode(maas_call_t *call);
 typedef struct {
     maas_status_t  status;          /* outcome so far */
     const char    *error;           /* its text, "" when none */
+    const char    *cause;           /* the same, for the server's log alone:
+                                       with what api.detail hides */
     uint64_t       compute_ns;
     uint32_t       batch;           /* calls in its run; 0: it did not run */
     bool           ran;

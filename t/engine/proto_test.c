@@ -612,6 +612,32 @@ test_image(void)
 }
 
 
+/* What a client is not told, the log of the server has. */
+static void
+test_hidden(void)
+{
+    maas_api_t           api = api_of("p");
+    maas_call_t         *call;
+    maas_request_t       req = { .method = maas_str("POST"),
+        .content_type = maas_str("application/json"),
+        .model = maas_str("fails") };
+    maas_call_info_t     info;
+    const maas_reply_t  *r;
+
+    for (int detail = 0; detail < 2; detail++) {
+        api.detail = detail;
+        call = perform(&maas_host_libc, &api, &req, "[1]", 3, &r);
+        maas_call_info(call, &info);
+        is_int(r->status, 500, "a model that fails");
+        ok((strcmp(info.error, info.cause) == 0) == (detail != 0),
+           "the client is told \"%s\"", info.error);
+        ok(info.cause[0] != '\0' && strstr(info.cause, "while the") == NULL,
+           "the log \"%s\"", info.cause);
+        maas_call_destroy(call);
+    }
+}
+
+
 static void
 test_catalog(void)
 {
@@ -740,6 +766,7 @@ main(void)
     fake_names[fake_n++] = maas_str("down");
     test_memory();
     test_call();
+    test_hidden();
     test_catalog();
     maas_catalog_destroy(catalog);
     is_int(fake_models[0].refs, 0, "no reference is left");

@@ -103,6 +103,12 @@ my $t = MaasTest->new(http => <<"EOC");
             proxy_pass http://127.0.0.1:%PORT2%/gone;
         }
 
+        location = /spooled {
+            client_body_in_file_only clean;
+            error_page 502 = \@echo;
+            proxy_pass http://127.0.0.1:$silent;
+        }
+
         location = /half {
             client_max_body_size 64k;
             error_page 413 = \@echo;
@@ -180,8 +186,19 @@ for my $n (3, 30000) {
 $r = $t->post('/taken', $body->(30000), @json);
 is($r->{status}, 500, 'a part was sent');
 like($r->{body}, qr/the body is not there any more/, 'why');
-ok($t->wait_log(qr/\[error\].* needs "proxy_request_buffering on"/),
+ok($t->wait_log(qr/\[error\].* maas\ model\ "echo"\ version\ 1:\ the\ body
+                   .*\ needs\ "proxy_request_buffering\ on"/x),
    'the log names the remedy');
+
+my $held = $t->send('POST', '/spooled', $body->(30000), @json);
+my $other = $mute->accept;
+ok($other, 'a body that lies in a file');
+truncate $_, 100 for glob "$t->{prefix}/temp/client_body/*";
+close $other if $other;
+$r = $t->answer($held);
+is($r->{status}, 500, 'which is cut off');
+ok($t->wait_log(qr/\[error\].* version 1: the spooled body cannot be read/),
+   'is in the log');
 
 my $part = $t->connect;
 print $part $t->request('POST', '/half', undef, @json,
