@@ -40,7 +40,6 @@ cli_train_signals(void)
 
     sigaction(SIGINT, &sa, NULL);
     sigaction(SIGTERM, &sa, NULL);
-    signal(SIGXFSZ, SIG_IGN);
 
     return &team_cancel;
 }

@@ -7,7 +7,6 @@
 
 #define _GNU_SOURCE
 
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -325,7 +324,5 @@ cmd_dataset(int argc, char **argv)
         return cli_usage("import, show, head, export or split?");
     }
 
-    /* A file that grows too large is an error like any other. */
-    signal(SIGXFSZ, SIG_IGN);
     return dataset_action(&o, o.rest.v[0]);
 }

@@ -68,6 +68,9 @@ main(int argc, char **argv)
         return CLI_OK;
     }
 
+    /* a limit of the size of files is an error of write() */
+    signal(SIGXFSZ, SIG_IGN);
+
     if (maas_init(NULL, &err) != MAAS_OK) {
         fprintf(stderr, "maas: %s\n", err.text);
         return CLI_FAILED;

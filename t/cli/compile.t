@@ -103,6 +103,12 @@ $r = maas('compile', $digits, '-o', "$tmp/nowhere/x.maas");
 is($r->{status}, 1, 'a folder that is not there: exit 1');
 like($r->{err}, qr/nowhere/, 'is named');
 
+$r = run('/bin/bash', '-c', "ulimit -f 16; exec $build/maas compile $digits "
+         . "-o $tmp/x.maas");
+is($r->{status}, 1, 'a limit of the size of files: exit 1');
+like($r->{err}, qr/File too large/, 'is named');
+ok(!-e "$tmp/x.maas", 'no image');
+
 mkdir "$tmp/broken";
 spew("$tmp/broken/model.onnx", slurp("$digits/model.onnx"));
 spew("$tmp/broken/model.json", '{"inputs": {}}');
