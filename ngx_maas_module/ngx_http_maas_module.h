@@ -85,6 +85,14 @@ typedef struct {
 } ngx_maas_ref_t;
 
 
+/* A location of one model and one version, checked likewise. */
+typedef struct {
+    ngx_str_t                   model;
+    ngx_str_t                   version;    /* a number or a label */
+    ngx_str_t                   at;         /* " in FILE:LINE" */
+} ngx_maas_pin_t;
+
+
 typedef struct ngx_maas_stats_s  ngx_maas_stats_t;
 
 
@@ -104,6 +112,7 @@ typedef struct {
     ngx_uint_t                  threads;    /* 0: auto */
     ngx_array_t                 models;     /* ngx_maas_model_t * */
     ngx_array_t                 refs;       /* ngx_maas_ref_t */
+    ngx_array_t                 pins;       /* ngx_maas_pin_t */
     ngx_uint_t                  used;       /* locations that serve */
 
     ngx_maas_stats_t           *stats;      /* shared; NULL: none */
@@ -118,6 +127,7 @@ typedef struct {
     ngx_str_t                   prefix;     /* before the routes of these */
     ngx_array_t                *models;     /* maas_str_t */
     ngx_http_complex_value_t   *version;
+    ngx_str_t                   version_at; /* " in FILE:LINE" */
     ngx_http_complex_value_t   *timeout;
     ngx_flag_t                  ignore_client_abort;
     ngx_flag_t                  intercept_errors;
@@ -242,6 +252,7 @@ void *ngx_maas_create_main_conf(ngx_conf_t *cf);
 char *ngx_maas_init_main_conf(ngx_conf_t *cf, void *conf);
 void *ngx_maas_create_loc_conf(ngx_conf_t *cf);
 char *ngx_maas_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child);
+ngx_int_t ngx_maas_conf_at(ngx_conf_t *cf, ngx_str_t *at);
 char *ngx_maas_conf_path(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_maas_conf_size(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_maas_conf_compile_timeout(ngx_conf_t *cf, ngx_command_t *cmd,

@@ -21,6 +21,8 @@ static ngx_int_t ngx_maas_store(ngx_cycle_t *cycle,
     ngx_maas_main_conf_t *mcf);
 static ngx_int_t ngx_maas_source(ngx_cycle_t *cycle,
     ngx_maas_main_conf_t *mcf, ngx_maas_model_t *model);
+static ngx_int_t ngx_maas_pins(ngx_cycle_t *cycle,
+    ngx_maas_main_conf_t *mcf);
 static ngx_int_t ngx_maas_reuse(ngx_cycle_t *cycle,
     ngx_maas_main_conf_t *mcf);
 static ngx_int_t ngx_maas_check_memory(ngx_cycle_t *cycle,
@@ -116,7 +118,8 @@ ngx_maas_init_conf(ngx_cycle_t *cycle, void *conf)
         }
     }
 
-    if (ngx_maas_reuse(cycle, mcf) != NGX_OK
+    if (ngx_maas_pins(cycle, mcf) != NGX_OK
+        || ngx_maas_reuse(cycle, mcf) != NGX_OK
         || ngx_maas_compile_all(cycle, mcf) != NGX_OK
         || ngx_maas_check_memory(cycle, mcf) != NGX_OK)
     {
@@ -509,6 +512,89 @@ ngx_maas_source(ngx_cycle_t *cycle, ngx_maas_main_conf_t *mcf,
     maas_sources_free(&s);
 
     return rc;
+}
+
+
+/* What a location names that could only answer 404. */
+
+static ngx_uint_t
+ngx_maas_pinned(ngx_maas_model_t *model, ngx_str_t *version)
+{
+    ngx_int_t            n;
+    ngx_uint_t           i;
+    ngx_maas_label_t    *l;
+    ngx_maas_version_t  *v;
+
+    n = ngx_atoi(version->data, version->len);
+    v = model->list.elts;
+    l = model->labels.elts;
+
+    for (i = 0; i < model->list.nelts; i++) {
+        if (n != NGX_ERROR && v[i].source.version == n) {
+            return 1;
+        }
+    }
+
+    for (i = 0; i < model->labels.nelts; i++) {
+        if (l[i].name.len == version->len
+            && ngx_strncmp(l[i].name.data, version->data, version->len) == 0)
+        {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
+/* Every literal maas_version must be served, of a model that is there. */
+
+static ngx_int_t
+ngx_maas_pins(ngx_cycle_t *cycle, ngx_maas_main_conf_t *mcf)
+{
+    u_char              *p, *last, text[512];
+    ngx_uint_t           i, k, level;
+    ngx_maas_pin_t      *pin;
+    ngx_maas_model_t    *model;
+    ngx_maas_label_t    *l;
+    ngx_maas_version_t  *v;
+
+    pin = mcf->pins.elts;
+    level = ngx_maas_may_degrade(cycle, mcf) ? NGX_LOG_ERR : NGX_LOG_EMERG;
+
+    for (i = 0; i < mcf->pins.nelts; i++) {
+        model = ngx_maas_model_find(mcf, &pin[i].model);
+
+        if (model == NULL || model->list.nelts == 0
+            || ngx_maas_pinned(model, &pin[i].version))
+        {
+            continue;
+        }
+
+        p = text;
+        last = text + sizeof(text);
+        v = model->list.elts;
+        l = model->labels.elts;
+
+        for (k = 0; k < model->list.nelts; k++) {
+            p = ngx_slprintf(p, last, " %L", v[k].source.version);
+        }
+
+        for (k = 0; k < model->labels.nelts; k++) {
+            p = ngx_slprintf(p, last, " \"%V\"", &l[k].name);
+        }
+
+        ngx_log_error(level, cycle->log, 0,
+                      "\"maas_version %V\" is no version or label of model "
+                      "\"%V\", which serves%*s%V", &pin[i].version,
+                      &model->name, (size_t) (p - text), text, &pin[i].at);
+
+        if (level == NGX_LOG_EMERG) {
+            return NGX_ERROR;
+        }
+    }
+
+    return NGX_OK;
 }
 
 

@@ -35,6 +35,8 @@ ngx_maas_create_main_conf(ngx_conf_t *cf)
     if (ngx_array_init(&mcf->models, cf->pool, 8, sizeof(ngx_maas_model_t *))
         != NGX_OK
         || ngx_array_init(&mcf->refs, cf->pool, 8, sizeof(ngx_maas_ref_t))
+           != NGX_OK
+        || ngx_array_init(&mcf->pins, cf->pool, 8, sizeof(ngx_maas_pin_t))
            != NGX_OK)
     {
         return NULL;
@@ -120,6 +122,35 @@ ngx_maas_create_loc_conf(ngx_conf_t *cf)
 }
 
 
+/* A literal version of a literal model is checked after parsing. */
+
+static ngx_int_t
+ngx_maas_add_pin(ngx_conf_t *cf, ngx_maas_loc_conf_t *conf)
+{
+    ngx_maas_pin_t        *pin;
+    ngx_maas_main_conf_t  *mcf;
+
+    if (conf->pass->lengths || conf->version == NULL
+        || conf->version->lengths || conf->version->value.len == 0)
+    {
+        return NGX_OK;
+    }
+
+    mcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_maas_module);
+
+    pin = ngx_array_push(&mcf->pins);
+    if (pin == NULL) {
+        return NGX_ERROR;
+    }
+
+    pin->model = conf->pass->value;
+    pin->version = conf->version->value;
+    pin->at = conf->version_at;
+
+    return NGX_OK;
+}
+
+
 char *
 ngx_maas_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
 {
@@ -128,6 +159,10 @@ ngx_maas_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
 
     static const char        *pass[] = { "pass" };
     ngx_http_core_loc_conf_t *clcf;
+
+    if (conf->version == NGX_CONF_UNSET_PTR) {
+        conf->version_at = prev->version_at;
+    }
 
     ngx_conf_merge_ptr_value(conf->models, prev->models, NULL);
     ngx_conf_merge_ptr_value(conf->version, prev->version, NULL);
@@ -158,6 +193,10 @@ ngx_maas_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
         conf->api.dialects = pass;
         conf->api.n_dialects = 1;
 
+        if (ngx_maas_add_pin(cf, conf) != NGX_OK) {
+            return NGX_CONF_ERROR;
+        }
+
     } else if (conf->dialects) {
         conf->api.dialects = conf->dialects->elts;
         conf->api.n_dialects = conf->dialects->nelts;
@@ -181,7 +220,7 @@ ngx_maas_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
 
 /* Where a directive stands, for errors that are found later. */
 
-static ngx_int_t
+ngx_int_t
 ngx_maas_conf_at(ngx_conf_t *cf, ngx_str_t *at)
 {
     at->data = ngx_pnalloc(cf->pool, cf->conf_file->file.name.len
@@ -388,6 +427,10 @@ ngx_maas_conf_store(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     }
 
     value = cf->args->elts;
+    if (value[1].len == 0) {
+        return "needs a path";
+    }
+
     mcf->store = value[1];
     mcf->store_file = cf->conf_file->file.name;
     mcf->store_line = cf->conf_file->line;

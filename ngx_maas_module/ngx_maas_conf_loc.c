@@ -297,6 +297,10 @@ ngx_maas_conf_version(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return rv;
     }
 
+    if (ngx_maas_conf_at(cf, &alcf->version_at) != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
+
     value = cf->args->elts;
     s.data = (const char *) value[1].data;
     s.len = value[1].len;

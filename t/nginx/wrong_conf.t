@@ -133,6 +133,15 @@ my @rows = (
     ['version: a path', 3, location('maas_version v/1;'),
      qr/invalid value "v\/1" of "maas_version"/,
      qr/expected a version number, a label, or ""/],
+    ['version: not served', 3, location('maas_pass mlp; maas_version 2;'),
+     qr/"maas_version 2" is no version or label of model "mlp"/,
+     qr/which serves 1 in/],
+    ['version: no such label', 1, "maas_version canary;\n"
+     . 'maas_model m { source ../store/a; label old=1; }'
+     . 'server { location / { maas_pass m; } }',
+     qr/"maas_version canary" is no version or label of model "m"/,
+     qr/which serves 1 3 "old" in/],
+    ['store: no path', 1, 'maas_store "";', qr/"maas_store" .* needs a path/],
     ['store: not there', 1, 'maas_store nowhere;',
      qr/cannot open the folder "\S+nowhere" of "maas_store"/,
      qr/No such file or directory/],
