@@ -120,6 +120,34 @@ ngx_maas_child_user(ngx_maas_compiler_t *mc)
 }
 
 
+/* A folder with anything but images belongs to somebody. */
+
+static ngx_uint_t
+ngx_maas_images_only(ngx_maas_compiler_t *mc)
+{
+    u_char      *name;
+    ngx_dir_t    dir;
+    ngx_uint_t   only;
+
+    if (ngx_open_dir(&mc->mcf->images, &dir) == NGX_ERROR) {
+        return 0;
+    }
+
+    only = 1;
+
+    while (only && ngx_read_dir(&dir) == NGX_OK) {
+        name = ngx_de_name(&dir);
+        only = ngx_strcmp(name, ".") == 0 || ngx_strcmp(name, "..") == 0
+               || ngx_strcmp(name, "lost+found") == 0
+               || ngx_strstr(name, ".maas") != NULL;
+    }
+
+    (void) ngx_close_dir(&dir);
+
+    return only;
+}
+
+
 /*
  * The image directory, 0700 and owned by the user of the workers.  On a
  * read-only file system it may be somebody else's: images in it are served.
@@ -165,6 +193,15 @@ ngx_maas_images_dir(ngx_maas_compiler_t *mc)
 
     if (!mc->drop || fi.st_uid == mc->uid) {
         return NGX_OK;
+    }
+
+    if (!ngx_maas_images_only(mc)) {
+        ngx_log_error(NGX_LOG_EMERG, mc->cycle->log, 0,
+                      "\"%V\" of \"maas_images\" has other files than images "
+                      "in it and is not given to user \"%s\"; name a folder "
+                      "of its own, which may be created%V",
+                      &mc->mcf->images, mc->user, &mc->mcf->images_at);
+        return NGX_ERROR;
     }
 
     if (chown((char *) dir, mc->uid, (gid_t) -1) == -1 && ngx_errno != EROFS) {

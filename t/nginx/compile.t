@@ -118,9 +118,25 @@ like($out, qr/the compiler exited with code 3 and without a result/,
 # who it is
 
 SKIP: {
-    skip 'not root', 8 if $> != 0;
+    skip 'not root', 11 if $> != 0;
 
     $t->{user} = 'www-data';
+
+    my $http = 'maas_images %PREFIX%/open; '
+               . 'maas_model a { source %MODELS%/mlp.onnx; }';
+    my $owner = (stat "$p/open")[4];
+    chown 0, -1, "$p/open";
+    write_file("$p/open/something", 'of others');
+    $t->conf("$http\n");
+    $t->expect_log(qr/"maas_images" has other files/);
+    ($code, $out) = $t->check;
+    is($code, 1, 'a folder of others for images');
+    like($out, qr{"\S+/open" of "maas_images" has other files than images},
+         'is refused');
+    is((stat "$p/open")[4], 0, 'and not given away');
+    unlink "$p/open/something";
+    chown $owner, -1, "$p/open";
+
     unlink glob "$p/images/*";
     $conf->('who', 'a');
     $t->start;
