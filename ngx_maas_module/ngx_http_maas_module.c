@@ -52,9 +52,9 @@ static ngx_command_t  ngx_maas_commands[] = {
 
     { ngx_string("maas_memory_idle"),
       NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
-      ngx_maas_conf_memory_idle,
+      ngx_maas_conf_time,
       NGX_HTTP_MAIN_CONF_OFFSET,
-      0,
+      offsetof(ngx_maas_main_conf_t, memory_idle),
       NULL },
 
     { ngx_string("maas_body_memory"),
@@ -73,9 +73,9 @@ static ngx_command_t  ngx_maas_commands[] = {
 
     { ngx_string("maas_compile_timeout"),
       NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
-      ngx_maas_conf_compile_timeout,
+      ngx_maas_conf_time,
       NGX_HTTP_MAIN_CONF_OFFSET,
-      0,
+      offsetof(ngx_maas_main_conf_t, compile_timeout),
       NULL },
 
     { ngx_string("maas_startup"),

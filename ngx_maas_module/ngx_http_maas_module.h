@@ -253,21 +253,24 @@ char *ngx_maas_init_main_conf(ngx_conf_t *cf, void *conf);
 void *ngx_maas_create_loc_conf(ngx_conf_t *cf);
 char *ngx_maas_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child);
 ngx_int_t ngx_maas_conf_at(ngx_conf_t *cf, ngx_str_t *at);
+char *ngx_maas_conf_bad(ngx_conf_t *cf, const char *expected);
+ngx_int_t ngx_maas_conf_auto(ngx_str_t *value);
 char *ngx_maas_conf_path(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_maas_conf_size(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
-char *ngx_maas_conf_compile_timeout(ngx_conf_t *cf, ngx_command_t *cmd,
-    void *conf);
-char *ngx_maas_conf_memory_idle(ngx_conf_t *cf, ngx_command_t *cmd,
-    void *conf);
+char *ngx_maas_conf_time(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_maas_conf_startup(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_maas_conf_store(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_maas_conf_threads(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
-char *ngx_maas_conf_model(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+
+/* ngx_maas_conf_loc.c */
 char *ngx_maas_conf_pass(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_maas_conf_api(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_maas_conf_models(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_maas_conf_version(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_maas_conf_timeout(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+
+/* ngx_maas_conf_model.c */
+char *ngx_maas_conf_model(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 ngx_maas_model_t *ngx_maas_model_new(ngx_pool_t *pool,
     ngx_maas_main_conf_t *mcf, ngx_str_t *name);
 ngx_maas_model_t *ngx_maas_model_find(ngx_maas_main_conf_t *mcf,

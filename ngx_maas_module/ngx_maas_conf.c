@@ -237,7 +237,7 @@ ngx_maas_conf_at(ngx_conf_t *cf, ngx_str_t *at)
 }
 
 
-static char *
+char *
 ngx_maas_conf_bad(ngx_conf_t *cf, const char *expected)
 {
     ngx_str_t  *value;
@@ -290,57 +290,41 @@ ngx_maas_conf_size(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 }
 
 
+/* maas_memory_idle, which may be off, and maas_compile_timeout. */
+
 char *
-ngx_maas_conf_compile_timeout(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+ngx_maas_conf_time(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_maas_main_conf_t  *mcf = conf;
 
-    ngx_int_t   ms;
-    ngx_str_t  *value;
+    ngx_int_t    n;
+    ngx_str_t   *value;
+    ngx_msec_t  *ms;
 
-    if (mcf->compile_timeout != NGX_CONF_UNSET_MSEC) {
-        return "is duplicate";
-    }
+    ms = (ngx_msec_t *) ((u_char *) conf + cmd->offset);
 
-    value = cf->args->elts;
-    ms = ngx_parse_time(&value[1], 0);
-
-    if (ms < 1) {
-        return ngx_maas_conf_bad(cf, "a time above 0, for example 60s or 5m");
-    }
-
-    mcf->compile_timeout = ms;
-
-    return NGX_CONF_OK;
-}
-
-
-char *
-ngx_maas_conf_memory_idle(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
-{
-    ngx_maas_main_conf_t  *mcf = conf;
-
-    ngx_int_t   ms;
-    ngx_str_t  *value;
-
-    if (mcf->memory_idle != NGX_CONF_UNSET_MSEC) {
+    if (*ms != NGX_CONF_UNSET_MSEC) {
         return "is duplicate";
     }
 
     value = cf->args->elts;
 
-    if (ngx_strcmp(value[1].data, "off") == 0) {
-        mcf->memory_idle = 0;
+    if (ms == &mcf->memory_idle && ngx_strcmp(value[1].data, "off") == 0) {
+        *ms = 0;
         return NGX_CONF_OK;
     }
 
-    ms = ngx_parse_time(&value[1], 0);
+    n = ngx_parse_time(&value[1], 0);
 
-    if (ms == NGX_ERROR) {
+    if (ms == &mcf->memory_idle && n == NGX_ERROR) {
         return ngx_maas_conf_bad(cf, "a time, for example 10s, or \"off\"");
     }
 
-    mcf->memory_idle = ms;
+    if (ms == &mcf->compile_timeout && n < 1) {
+        return ngx_maas_conf_bad(cf, "a time above 0, for example 60s or 5m");
+    }
+
+    *ms = n;
 
     return NGX_CONF_OK;
 }
@@ -443,6 +427,23 @@ ngx_maas_conf_store(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 }
 
 
+/* "auto", which is 0, or 1 to 1024. */
+
+ngx_int_t
+ngx_maas_conf_auto(ngx_str_t *value)
+{
+    ngx_int_t  n;
+
+    if (ngx_strcmp(value->data, "auto") == 0) {
+        return 0;
+    }
+
+    n = ngx_atoi(value->data, value->len);
+
+    return n < 1 || n > 1024 ? NGX_ERROR : n;
+}
+
+
 char *
 ngx_maas_conf_threads(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
@@ -456,15 +457,9 @@ ngx_maas_conf_threads(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     }
 
     value = cf->args->elts;
+    n = ngx_maas_conf_auto(&value[1]);
 
-    if (ngx_strcmp(value[1].data, "auto") == 0) {
-        mcf->threads = 0;
-        return NGX_CONF_OK;
-    }
-
-    n = ngx_atoi(value[1].data, value[1].len);
-
-    if (n < 1 || n > 1024) {
+    if (n == NGX_ERROR) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "invalid number of threads \"%V\" in "
                            "\"maas_threads\", expected \"auto\" or 1 to 1024",

@@ -306,11 +306,7 @@ ngx_maas_conf_version(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     s.len = value[1].len;
 
     if (alcf->version->lengths == NULL && s.len && !maas_name_valid(s)) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "invalid value \"%V\" of \"maas_version\", "
-                           "expected a version number, a label, or \"\"",
-                           &value[1]);
-        return NGX_CONF_ERROR;
+        return ngx_maas_conf_bad(cf, "a version number, a label, or \"\"");
     }
 
     return NGX_CONF_OK;
@@ -343,11 +339,7 @@ ngx_maas_conf_timeout(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     n = ngx_parse_time(&value[1], 0);
 
     if (n < 1) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "invalid value \"%V\" of \"maas_timeout\", "
-                           "expected a time, for example 2s or 500ms",
-                           &value[1]);
-        return NGX_CONF_ERROR;
+        return ngx_maas_conf_bad(cf, "a time, for example 2s or 500ms");
     }
 
     return NGX_CONF_OK;

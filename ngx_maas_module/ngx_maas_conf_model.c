@@ -652,15 +652,9 @@ ngx_maas_key_concurrency(ngx_conf_t *cf, ngx_maas_model_t *model)
     }
 
     value = cf->args->elts;
+    n = ngx_maas_conf_auto(&value[1]);
 
-    if (ngx_strcmp(value[1].data, "auto") == 0) {
-        model->concurrency = 0;
-        return NGX_CONF_OK;
-    }
-
-    n = ngx_atoi(value[1].data, value[1].len);
-
-    if (n < 1 || n > 1024) {
+    if (n == NGX_ERROR) {
         return ngx_maas_bad_value(cf, model, &value[1],
                                   "\"auto\" or 1 to 1024");
     }
