@@ -5,10 +5,10 @@
  *
  * DATA: raw float32, the inputs of one batch after the other; the batches
  * are taken in turn.  losses: the losses of N steps, one a line, then the
- * peak of memory and what the process held when it began, in KB.  paced: for every line read, steps for so many
- * seconds, then { "steps": of a second, "flops": of a step, "peak": what
- * registers of one core can do }.  profile: the
- * time of each node, of 20 steps.
+ * peak of memory and what the process held when it began, in KB.  paced: for
+ * every line read, steps for so many seconds, then { "steps": of a second,
+ * "flops": of a step, "peak": what registers of one core can do }.  profile:
+ * the time of each node, of 20 steps.
  *
  * For bench_train.py, and for whoever looks where a step's time goes.
  */

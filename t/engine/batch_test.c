@@ -341,16 +341,24 @@ test_bad(void)
 
 
 static void
+load_digits(loaded_t *l)
+{
+    maas_err_t  err;
+
+    ok(load(l, "conf/models/digits/model.onnx"), "digits");
+    ok(maas_model_batch_check(l->m, NULL, &err) == MAAS_OK, "rows");
+}
+
+
+static void
 test_cancelled_before(void)
 {
-    int            good = 0;
-    loaded_t       l;
-    request_t      r[6];
-    maas_call_t   *call[6];
-    maas_err_t     err;
+    int           good = 0;
+    loaded_t      l;
+    request_t     r[6];
+    maas_call_t  *call[6];
 
-    ok(load(&l, "conf/models/digits/model.onnx"), "digits");
-    ok(maas_model_batch_check(l.m, NULL, &err) == MAAS_OK, "rows");
+    load_digits(&l);
 
     for (int i = 0; i < 6; i++) {
         prepare(&r[i], &l, 1, 0, 5 + i, true, 0);
@@ -385,10 +393,8 @@ test_cancelled_running(maas_team_t *team)
     loaded_t      l;
     request_t     r[6];
     maas_call_t  *call[6];
-    maas_err_t    err;
 
-    ok(load(&l, "conf/models/digits/model.onnx"), "digits");
-    ok(maas_model_batch_check(l.m, NULL, &err) == MAAS_OK, "rows");
+    load_digits(&l);
 
     for (int k = 0; k < 100; k++) {
         for (int i = 0; i < 6; i++) {

@@ -37,28 +37,9 @@ typedef struct {
 /* -- networks ------------------------------------------------------------ */
 
 static maas_str_t
-floats(build_t *b, int rank, const int64_t *dims, float scale, float shift)
-{
-    float       *v;
-    int64_t      n = maas_dims_count(dims, rank);
-    maas_str_t   name;
-
-    v = malloc((size_t) n * sizeof(float));
-
-    for (int64_t i = 0; i < n; i++) {
-        v[i] = ((int) rnd(b, 2001) / 1000.0f - 1) * scale + shift;
-    }
-
-    name = constant(b, MAAS_F32, rank, dims, v);
-    free(v);
-    return name;
-}
-
-
-static maas_str_t
 vector(build_t *b, int64_t n, float scale, float shift)
 {
-    return floats(b, n == 0 ? 0 : 1, &n, scale, shift);
+    return floats_of(b, n == 0 ? 0 : 1, &n, scale, shift);
 }
 
 
@@ -101,7 +82,7 @@ conv(trunk_t *t, int64_t oc, int64_t k, int64_t s, int64_t d, int64_t group)
     oc = group == t->c ? t->c : oc;
 
     n = node(b, "Conv", y, 2 + rnd(b, 2), t->x,
-             floats(b, 4, (int64_t []) { oc, t->c / group, k, k },
+             floats_of(b, 4, (int64_t []) { oc, t->c / group, k, k },
                     1.5f / sqrtf((float) (t->c / group * k * k)), 0),
              vector(b, oc, 0.3f, 0));
 
@@ -148,7 +129,7 @@ binary(trunk_t *t)
         t->kept_c = 0;
 
     } else if (rnd(b, 3)) {
-        other = floats(b, 3, (int64_t []) { t->c, 1, 1 }, 0.5f, 0.5f);
+        other = floats_of(b, 3, (int64_t []) { t->c, 1, 1 }, 0.5f, 0.5f);
 
     } else {
         gap = new_name(b);

@@ -345,15 +345,10 @@ gemm_of(build_t *b, maas_str_t x)
 }
 
 
-/* x W + b in thirds. */
 static maas_str_t
-cut_of(build_t *b, maas_str_t x, maas_str_t *part)
+cut_thirds(build_t *b, maas_str_t x, maas_str_t *part)
 {
     maas_raw_node_t  *n;
-
-    x = op2(b, "Add", op2(b, "MatMul", x, random_floats(b, 2, WIDTH,
-                                                        3 * WIDTH)),
-            random_floats(b, 1, 1, 3 * WIDTH));
 
     for (int i = 0; i < 3; i++) {
         part[i] = new_name(b);
@@ -364,6 +359,18 @@ cut_of(build_t *b, maas_str_t x, maas_str_t *part)
     n->n_out = 3;
     n->out = maas_arena_dup(b->a, part, 3 * sizeof(*part));
     return part[2];
+}
+
+
+/* x W + b in thirds. */
+static maas_str_t
+cut_of(build_t *b, maas_str_t x, maas_str_t *part)
+{
+    x = op2(b, "Add", op2(b, "MatMul", x, random_floats(b, 2, WIDTH,
+                                                        3 * WIDTH)),
+            random_floats(b, 1, 1, 3 * WIDTH));
+
+    return cut_thirds(b, x, part);
 }
 
 
@@ -384,15 +391,7 @@ cut_apart(build_t *b, maas_str_t x, maas_str_t *part, bool turned)
     attr_int(n, "transB", turned);
     x = op2(b, "Reshape", y, constant(b, MAAS_I64, 1, &three, back));
 
-    for (int i = 0; i < 3; i++) {
-        part[i] = new_name(b);
-    }
-
-    n = node(b, "Split", part[0], 1, x);
-    attr_int(n, "axis", -1);
-    n->n_out = 3;
-    n->out = maas_arena_dup(b->a, part, 3 * sizeof(*part));
-    return part[2];
+    return cut_thirds(b, x, part);
 }
 
 

@@ -99,6 +99,27 @@ constant(build_t *b, maas_dtype_t dtype, int rank, const int64_t *dims,
 }
 
 
+/* Numbers of shift - scale to shift + scale. */
+__attribute__((unused))
+static maas_str_t
+floats_of(build_t *b, int rank, const int64_t *dims, float scale, float shift)
+{
+    float       *v;
+    int64_t      n = maas_dims_count(dims, rank);
+    maas_str_t   name;
+
+    v = malloc((size_t) n * sizeof(float));
+
+    for (int64_t i = 0; i < n; i++) {
+        v[i] = ((int) rnd(b, 2001) / 1000.0f - 1) * scale + shift;
+    }
+
+    name = constant(b, MAAS_F32, rank, dims, v);
+    free(v);
+    return name;
+}
+
+
 static maas_str_t
 random_floats(build_t *b, int rank, int64_t rows, int64_t cols)
 {

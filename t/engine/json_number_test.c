@@ -7,20 +7,7 @@
 
 #include "proto/json.h"
 #include "tap.h"
-
-
-static uint64_t  seed = 88172645463325252u;
-
-
-static uint64_t
-rnd(void)
-{
-    seed ^= seed << 13;
-    seed ^= seed >> 7;
-    seed ^= seed << 17;
-
-    return seed;
-}
+#include "xorshift.h"
 
 
 static int

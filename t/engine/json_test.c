@@ -9,20 +9,7 @@
 #include "graph/raw.h"
 #include "proto/json.h"
 #include "tap.h"
-
-
-static uint64_t  seed = 88172645463325252u;
-
-
-static uint64_t
-rnd(void)
-{
-    seed ^= seed << 13;
-    seed ^= seed >> 7;
-    seed ^= seed << 17;
-
-    return seed;
-}
+#include "xorshift.h"
 
 
 static void

@@ -39,19 +39,7 @@ static maas_str_t
 floats(build_t *b, int rank, int64_t n0, int64_t n1, int64_t n2, int64_t n3,
     float scale, float shift)
 {
-    float       *v;
-    int64_t      dims[4] = { n0, n1, n2, n3 }, n = maas_dims_count(dims, rank);
-    maas_str_t   name;
-
-    v = malloc((size_t) n * sizeof(float));
-
-    for (int64_t i = 0; i < n; i++) {
-        v[i] = ((int) rnd(b, 2001) / 1000.0f - 1) * scale + shift;
-    }
-
-    name = constant(b, MAAS_F32, rank, dims, v);
-    free(v);
-    return name;
+    return floats_of(b, rank, (int64_t[]) { n0, n1, n2, n3 }, scale, shift);
 }
 
 
@@ -514,7 +502,8 @@ near(const maas_tensor_t *a, const maas_tensor_t *b, float tolerance)
 /* Two images at once, then each alone, on one thread and on a team. */
 static const char *
 net_compare(const open_t *plain, const open_t *blocked, uint32_t n_out,
-    float tolerance, maas_team_t *team, const maas_tensor_t *in, maas_err_t *err)
+    float tolerance, maas_team_t *team, const maas_tensor_t *in,
+    maas_err_t *err)
 {
     job_t           j;
     size_t          size;

@@ -13,6 +13,20 @@ extern const maas_op_t  maas_ops_pool[];
 extern const maas_op_t  maas_ops_matmul[];
 
 
+/* The first pass is kept, the others are to be as it was. */
+static void
+same_bits(const maas_tensor_t *y, int pass, void **first)
+{
+    if (pass == 0) {
+        *first = malloc(y->bytes);
+        memcpy(*first, y->data, y->bytes);
+
+    } else {
+        ok(memcmp(*first, y->data, y->bytes) == 0, "same bits");
+    }
+}
+
+
 /* -- products ------------------------------------------------------------ */
 
 typedef struct {
@@ -71,15 +85,7 @@ mm_one(const mm_case_t *c, bool dynamic, maas_dtype_t dtype)
            "MatMul %ldx%ldx%ldx%ld %s%s%s", c->batch, c->m, c->k, c->n,
            t.kernel, dynamic ? " dynamic" : "", pass ? " by unit" : "");
 
-        if (pass == 0) {
-            first = malloc(t.out[0].bytes);
-            memcpy(first, t.out[0].data, t.out[0].bytes);
-
-        } else {
-            ok(memcmp(first, t.out[0].data, t.out[0].bytes) == 0,
-               "same bits");
-        }
-
+        same_bits(&t.out[0], pass, &first);
         nn_end(&t);
     }
 
@@ -316,15 +322,7 @@ conv_one(const win_case_t *c, bool dynamic, maas_dtype_t dtype)
         ok(nn_diff(&t.out[0], want) < 2e-6, "Conv case %d %s pass %d",
            (int) (c - win_cases), t.kernel, pass);
 
-        if (pass == 0) {
-            first = malloc(t.out[0].bytes);
-            memcpy(first, t.out[0].data, t.out[0].bytes);
-
-        } else {
-            ok(memcmp(first, t.out[0].data, t.out[0].bytes) == 0,
-               "same bits");
-        }
-
+        same_bits(&t.out[0], pass, &first);
         nn_end(&t);
     }
 

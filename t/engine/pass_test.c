@@ -11,6 +11,7 @@
 #include "proto/json.h"
 #include "proto/multipart.h"
 #include "proto/negotiate.h"
+#include "refuser.h"
 
 
 static maas_catalog_t    *catalog;
@@ -646,40 +647,14 @@ test_etag(void)
 
 /* -- refused memory ------------------------------------------------------ */
 
-static int  live, budget;
-
-
-static void *
-poor_alloc(void *ctx, size_t size)
-{
-    (void) ctx;
-
-    if (budget-- <= 0) {
-        return NULL;
-    }
-
-    live++;
-    return malloc(size);
-}
-
-
-static void
-poor_free(void *ctx, void *p)
-{
-    (void) ctx;
-
-    live--;
-    free(p);
-}
-
-
 static void
 test_memory(void)
 {
     int                 bad = 0, last;
     answer_t            a;
     maas_request_t      req;
-    const maas_host_t   host = { poor_alloc, poor_free, NULL };
+    refuser_t           left;
+    const maas_host_t   host = refuser_host(&left);
     const pass_case_t  *c;
 
     for (c = cases; c < cases + maas_nelts(cases); c++) {
@@ -687,15 +662,16 @@ test_memory(void)
         last = 0;
 
         for (int k = 0; k < 100 && last != c->status; k++) {
-            budget = k;
-            live = 0;
+            left = (refuser_t) { .refuse = k + 1, .rest = true };
             a = ask(&host, &req, c->body, strlen(c->body), true);
             last = a.status;
             free(a.body);
 
-            if (live != 0 || (last != 0 && last != 503 && last != c->status)) {
-                printf("# %s %.40s: allocation %d: %d, %d blocks\n",
-                       c->target, c->body, k, last, live);
+            if (left.live != 0
+                || (last != 0 && last != 503 && last != c->status))
+            {
+                printf("# %s %.40s: allocation %d: %d, %ld blocks\n",
+                       c->target, c->body, k, last, left.live);
                 bad++;
             }
         }

@@ -10,6 +10,7 @@
 #include "fake_model.h"
 #include "proto_cases.h"
 #include "proto/proto.h"
+#include "refuser.h"
 
 
 static maas_catalog_t    *catalog;
@@ -669,33 +670,6 @@ test_catalog(void)
 
 /* -- refused memory ------------------------------------------------------ */
 
-static int  live, budget;
-
-
-static void *
-poor_alloc(void *ctx, size_t size)
-{
-    (void) ctx;
-
-    if (budget-- <= 0) {
-        return NULL;
-    }
-
-    live++;
-    return malloc(size);
-}
-
-
-static void
-poor_free(void *ctx, void *p)
-{
-    (void) ctx;
-
-    live--;
-    free(p);
-}
-
-
 static void
 test_memory(void)
 {
@@ -704,7 +678,8 @@ test_memory(void)
     maas_api_t           api;
     maas_call_t         *call;
     maas_request_t       req;
-    const maas_host_t    host = { poor_alloc, poor_free, NULL };
+    refuser_t            left;
+    const maas_host_t    host = refuser_host(&left);
     const maas_reply_t  *r;
 
     for (size_t i = 0; i < maas_nelts(cases); i++) {
@@ -714,14 +689,13 @@ test_memory(void)
         done_at = 0;
 
         for (int k = 0; k < 100 && !done_at; k++) {
-            budget = k;
-            live = 0;
+            left = (refuser_t) { .refuse = k + 1, .rest = true };
             call = perform(&host, &api, &req, body, strlen(body), &r);
             done_at = call != NULL && r->status == cases[i].status;
             bad += call != NULL && (r->n_parts == 0 || (r->status != 503
                                     && r->status != cases[i].status));
             maas_call_destroy(call);
-            bad += live != 0;
+            bad += left.live != 0;
 
             if (bad != 0 && told == 0) {
                 told = printf("# %s %.60s, allocation %d\n", cases[i].target,

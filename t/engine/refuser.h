@@ -1,6 +1,7 @@
 /*
- * A host that counts allocations and refuses one of them: the harness of
- * tests that refuse each in turn.  live: what was not given back.
+ * A host that counts allocations and refuses one of them, or all from that
+ * one on: the harness of tests that refuse each in turn.  live: what was not
+ * given back.  Its counts are one thread's.
  */
 
 #ifndef MAAS_REFUSER_H
@@ -14,6 +15,7 @@
 typedef struct {
     long  n;                    /* so far */
     long  refuse;               /* number of the one, from 1; 0: none */
+    bool  rest;                 /* and of all behind it */
     long  live;
 } refuser_t;
 
@@ -23,7 +25,7 @@ refuse_alloc(void *ctx, size_t size)
 {
     refuser_t  *r = ctx;
 
-    if (++r->n == r->refuse) {
+    if (++r->n == r->refuse || (r->rest && r->n > r->refuse)) {
         return NULL;
     }
 

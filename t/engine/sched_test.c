@@ -275,7 +275,7 @@ test_delay(void)
     is_int(run_members(it), 4, "a full one starts at once");
     end(it, 30 * MS);
 
-    /* Runs took 7.5 ms on average: a deadline starts the next so much before. */
+    /* Runs took 7.5 ms on average: the next starts so much before it is due. */
     x[0].deadline_us = 40 * MS;
     push(m, &x[0], 30 * MS);
     ok(next(s, 30 * MS) == NULL, "a deadline that leaves time");
