@@ -157,6 +157,25 @@ maas_str_is(maas_str_t a, const char *s)
 }
 
 
+/* Without the blanks and tabs at both ends. */
+static inline maas_str_t
+maas_str_trim(maas_str_t s)
+{
+    while (s.len != 0 && (s.data[0] == ' ' || s.data[0] == '\t')) {
+        s.data++;
+        s.len--;
+    }
+
+    while (s.len != 0
+           && (s.data[s.len - 1] == ' ' || s.data[s.len - 1] == '\t'))
+    {
+        s.len--;
+    }
+
+    return s;
+}
+
+
 /* -- bounded reader ------------------------------------------------------ */
 
 /*

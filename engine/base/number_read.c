@@ -128,6 +128,25 @@ num_exponent(const char *p, const char *end, int64_t *exp)
 }
 
 
+/* An exponent, if there is one, behind the digits; exp: by the point. */
+static inline const char *
+num_end(const char *p, const char *end, int64_t exp, maas_num_t *num)
+{
+    if (p < end && (*p | 0x20) == 'e') {
+        num->integer = false;
+        p = num_exponent(p + 1, end, &exp);
+        if (p == NULL) {
+            return NULL;
+        }
+    }
+
+    num->exp10 = exp;
+    num->len = (size_t) (p - num->text);
+
+    return p;
+}
+
+
 static const char *
 num_token(const char *p, const char *end, maas_num_t *num)
 {
@@ -195,18 +214,7 @@ num_read(const char *p, const char *end, maas_num_t *num)
         exp -= (p - digits) - dropped;
     }
 
-    if (p < end && (*p | 0x20) == 'e') {
-        num->integer = false;
-        p = num_exponent(p + 1, end, &exp);
-        if (p == NULL) {
-            return NULL;
-        }
-    }
-
-    num->exp10 = exp;
-    num->len = (size_t) (p - start);
-
-    return p;
+    return num_end(p, end, exp, num);
 }
 
 
@@ -255,18 +263,7 @@ maas_num_scan(const char *p, const char *end, maas_num_t *num)
         return NULL;
     }
 
-    if (p < end && (*p | 0x20) == 'e') {
-        num->integer = false;
-        p = num_exponent(p + 1, end, &exp);
-        if (p == NULL) {
-            return NULL;
-        }
-    }
-
-    num->exp10 = exp;
-    num->len = (size_t) (p - num->text);
-
-    return p;
+    return num_end(p, end, exp, num);
 }
 
 

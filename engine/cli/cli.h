@@ -70,6 +70,9 @@ int cli_options(int argc, char **argv, const cli_option_t *opts,
 int cli_usage(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 int cli_fail(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
+/* To stdout, unless memory was refused while it grew; destroys b. */
+maas_status_t cli_print(maas_buf_t *b, maas_err_t *err);
+
 /* The command's name, for messages. */
 extern const char  *cli_command;
 

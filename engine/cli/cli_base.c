@@ -61,6 +61,20 @@ cli_fail(const char *fmt, ...)
 }
 
 
+maas_status_t
+cli_print(maas_buf_t *b, maas_err_t *err)
+{
+    maas_status_t  rc = b->failed ? maas_err_nomem(err) : MAAS_OK;
+
+    if (rc == MAAS_OK) {
+        fwrite(b->data, 1, b->len, stdout);
+    }
+
+    maas_buf_destroy(b);
+    return rc;
+}
+
+
 static bool
 cli_add(cli_list_t *l, const char *s)
 {

@@ -187,9 +187,9 @@ show_json_column(maas_buf_t *b, const maas_column_t *c)
 static int
 show_json(const maas_dataset_t *ds)
 {
-    int         rc = CLI_OK;
     char        hex[2 * MAAS_DIGEST + 1];
     maas_buf_t  b;
+    maas_err_t  err;
 
     maas_buf_init(&b, maas_host_default());
     maas_hex(hex, maas_dataset_digest(ds), MAAS_DIGEST);
@@ -204,14 +204,7 @@ show_json(const maas_dataset_t *ds)
 
     maas_buf_puts(&b, "]}\n");
 
-    if (b.failed) {
-        rc = cli_fail("out of memory");
-    } else {
-        fwrite(b.data, 1, b.len, stdout);
-    }
-
-    maas_buf_destroy(&b);
-    return rc;
+    return cli_print(&b, &err) == MAAS_OK ? CLI_OK : cli_fail("%s", err.text);
 }
 
 

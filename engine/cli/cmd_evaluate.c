@@ -141,14 +141,7 @@ evaluate_print(const evaluate_t *o, const maas_eval_t *r, const bool *show,
         maas_eval_text(&b, r, show);
     }
 
-    if (b.failed) {
-        maas_buf_destroy(&b);
-        return maas_err_nomem(err);
-    }
-
-    fwrite(b.data, 1, b.len, stdout);
-    maas_buf_destroy(&b);
-    return MAAS_OK;
+    return cli_print(&b, err);
 }
 
 

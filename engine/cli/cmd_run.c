@@ -325,14 +325,7 @@ run_print(const cli_model_t *m, const maas_port_t *out, size_t n,
 
     maas_buf_puts(&b, json ? "]}\n" : "");
 
-    if (b.failed) {
-        maas_buf_destroy(&b);
-        return maas_err_nomem(err);
-    }
-
-    fwrite(b.data, 1, b.len, stdout);
-    maas_buf_destroy(&b);
-    return MAAS_OK;
+    return cli_print(&b, err);
 }
 
 

@@ -314,6 +314,7 @@ int
 cli_train_describe(void)
 {
     maas_buf_t  b;
+    maas_err_t  err;
 
     maas_buf_init(&b, maas_host_default());
     maas_buf_puts(&b, "{");
@@ -326,13 +327,5 @@ cli_train_describe(void)
     describe_agents(&b);
     maas_buf_puts(&b, "}\n");
 
-    if (b.failed) {
-        maas_buf_destroy(&b);
-        return cli_fail("out of memory");
-    }
-
-    fwrite(b.data, 1, b.len, stdout);
-    maas_buf_destroy(&b);
-
-    return CLI_OK;
+    return cli_print(&b, &err) == MAAS_OK ? CLI_OK : cli_fail("%s", err.text);
 }

@@ -144,6 +144,19 @@ maas_grad_become(maas_grad_t *c, const char *op, int n_out)
 }
 
 
+/* The row of what is emitted, whose outputs are none until it is. */
+static const maas_op_t *
+grad_row(maas_grad_t *c, const char *domain, const char *op, maas_vid_t *out,
+    uint32_t n_out)
+{
+    for (uint32_t i = 0; i < n_out; i++) {
+        out[i] = MAAS_NOVAL;
+    }
+
+    return c->rc == MAAS_OK ? grad_find(c, domain, op) : NULL;
+}
+
+
 void
 maas_grad_emit_n(maas_grad_t *c, const char *domain, const char *op,
     const maas_raw_attr_t *attr, uint32_t n_attr, const maas_vid_t *in,
@@ -154,15 +167,7 @@ maas_grad_emit_n(maas_grad_t *c, const char *domain, const char *op,
     maas_status_t     rc;
     const maas_op_t  *row;
 
-    for (uint32_t i = 0; i < n_out; i++) {
-        out[i] = MAAS_NOVAL;
-    }
-
-    if (c->rc != MAAS_OK) {
-        return;
-    }
-
-    row = grad_find(c, domain, op);
+    row = grad_row(c, domain, op, out, n_out);
     if (row == NULL) {
         return;
     }
@@ -183,15 +188,7 @@ maas_grad_emit_same(maas_grad_t *c, const char *domain, const char *op,
 {
     const maas_op_t  *row;
 
-    for (uint32_t i = 0; i < n_out; i++) {
-        out[i] = MAAS_NOVAL;
-    }
-
-    if (c->rc != MAAS_OK) {
-        return;
-    }
-
-    row = grad_find(c, domain, op);
+    row = grad_row(c, domain, op, out, n_out);
     if (row == NULL) {
         return;
     }

@@ -81,6 +81,23 @@ typedef struct {
     maas_dim_t  dims[MAAS_RANK_MAX];
 } maas_type_t;
 
+/* The same rank and the same extents, by symbols too; all of them known. */
+static inline bool
+maas_type_same_dims(const maas_type_t *a, const maas_type_t *b)
+{
+    if (a->rank < 0 || a->rank != b->rank) {
+        return false;
+    }
+
+    for (int i = 0; i < a->rank; i++) {
+        if (a->dims[i] != b->dims[i] || a->dims[i] == MAAS_DIM_NONE) {
+            return false;
+        }
+    }
+
+    return true;
+}
+
 /*
  * 8-bit numbers that a float32 constant was made of, while compiling: element
  * e is (code[e] - zero[c]) * scale[c], c = e / inner % n.

@@ -43,6 +43,19 @@ maas_infer_set(maas_infer_t *c, int o, maas_dtype_t dtype, int rank,
 }
 
 
+void
+maas_infer_rank(maas_infer_t *c, const maas_type_t *t)
+{
+    maas_dim_t  dims[MAAS_RANK_MAX];
+
+    for (int i = 0; i < t->rank; i++) {
+        dims[i] = MAAS_DIM_NONE;
+    }
+
+    maas_infer_set(c, 0, t->dtype, t->rank, dims);
+}
+
+
 maas_status_t
 maas_infer_merge(maas_infer_t *c, maas_dim_t a, maas_dim_t b,
     maas_dim_t *out, const char *what)

@@ -200,6 +200,9 @@ maas_status_t maas_infer_same(maas_infer_t *c);             /* out0 = in0 */
 void maas_infer_set(maas_infer_t *c, int o, maas_dtype_t dtype, int rank,
     const maas_dim_t *dims);
 
+/* Output 0 has dtype and rank of t, but no extent is known yet. */
+void maas_infer_rank(maas_infer_t *c, const maas_type_t *t);
+
 /* Multidirectional broadcast of inputs [first, last) into dims and rank. */
 maas_status_t maas_infer_broadcast(maas_infer_t *c, int first, int last,
     maas_dim_t *dims, int *rank);

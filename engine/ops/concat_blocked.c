@@ -7,6 +7,7 @@
  */
 
 #include "ops/blocked.h"
+#include "ops/concat.h"
 
 
 typedef struct {
@@ -17,31 +18,7 @@ typedef struct {
 static maas_status_t
 cc_infer(maas_infer_t *c)
 {
-    maas_dim_t          dims[MAAS_RANK_MAX];
-    const maas_type_t  *t = c->in[0].type, *u;
-
-    memcpy(dims, t->dims, sizeof(dims));
-
-    for (int i = 1; i < c->n_in; i++) {
-        u = c->in[i].type;
-
-        if (u->rank != t->rank) {
-            return maas_err(c->err, MAAS_EINVAL, "input %d has rank %d, "
-                            "input 0 has rank %d", i, u->rank, t->rank);
-        }
-
-        for (int d = 0; d < t->rank; d++) {
-            if (d == 1) {
-                dims[d] = maas_dim_add(c->syms, dims[d], u->dims[d]);
-                continue;
-            }
-
-            MAAS_TRY(maas_infer_merge(c, dims[d], u->dims[d], &dims[d],
-                                      "extents of the inputs"));
-        }
-    }
-
-    maas_infer_set(c, 0, t->dtype, t->rank, dims);
+    MAAS_TRY(maas_concat_infer(c, 1));
     return maas_blocked_out(c, MAAS_OK);
 }
 

@@ -6,6 +6,7 @@
 
 #include <stdio.h>
 
+#include "ops/concat.h"
 #include "ops/grads.h"
 #include "ops/move.h"
 
@@ -61,21 +62,13 @@ concat_values(maas_infer_t *c)
 }
 
 
-static maas_status_t
-concat_infer(maas_infer_t *c)
+maas_status_t
+maas_concat_infer(maas_infer_t *c, int axis)
 {
-    int                 axis;
     char                what[64];
     maas_dim_t          dims[MAAS_RANK_MAX];
     const maas_type_t  *t = c->in[0].type, *u;
-    const axis_attr_t  *a = c->attr;
 
-    if (t->rank == 0) {
-        return maas_err(c->err, MAAS_EINVAL,
-                        "scalars have no axis to join along");
-    }
-
-    MAAS_TRY(maas_axis(a->axis, t->rank, &axis, c->err));
     memcpy(dims, t->dims, sizeof(dims));
 
     for (int i = 1; i < c->n_in; i++) {
@@ -99,6 +92,24 @@ concat_infer(maas_infer_t *c)
     }
 
     maas_infer_set(c, 0, t->dtype, t->rank, dims);
+    return MAAS_OK;
+}
+
+
+static maas_status_t
+concat_infer(maas_infer_t *c)
+{
+    int                 axis;
+    const maas_type_t  *t = c->in[0].type;
+    const axis_attr_t  *a = c->attr;
+
+    if (t->rank == 0) {
+        return maas_err(c->err, MAAS_EINVAL,
+                        "scalars have no axis to join along");
+    }
+
+    MAAS_TRY(maas_axis(a->axis, t->rank, &axis, c->err));
+    MAAS_TRY(maas_concat_infer(c, axis));
 
     if (t->rank == 1) {
         concat_values(c);

@@ -137,11 +137,7 @@ tile_infer(maas_infer_t *c)
     rc = maas_ival_vector(c, 1, "repeats", MAAS_RANK_MAX, v, &n);
 
     if (rc == MAAS_NEED && n == -1) {
-        for (int i = 0; i < t->rank; i++) {
-            dims[i] = MAAS_DIM_NONE;
-        }
-
-        maas_infer_set(c, 0, t->dtype, t->rank, dims);
+        maas_infer_rank(c, t);
     }
 
     if (n == -1) {

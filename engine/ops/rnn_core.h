@@ -11,6 +11,11 @@
 
 #include "graph/op.h"
 
+/* lstm_cell_f64() and lstm_back_f64(). */
+#define REAL        double
+#define LSTM(name)  lstm_##name##_f64
+#include "kernels/lstm_body.h"
+
 
 typedef enum { RNN_CELL_RNN = 0, RNN_CELL_GRU, RNN_CELL_LSTM }  rnn_cell_t;
 

@@ -214,11 +214,7 @@ rg_rest_f64(const rg_t *g, double *y, const double *a)
 static void
 rg_cell_f64(const rg_t *g, double *c, const double *a, const double *last)
 {
-    int64_t  h = g->hid;
-
-    for (int64_t j = 0; j < h; j++) {
-        c[j] = a[2 * h + j] * last[j] + a[j] * a[3 * h + j];
-    }
+    lstm_cell_f64(c, a, last, g->hid);
 }
 
 
@@ -226,22 +222,7 @@ static void
 rg_cell_back_f64(const rg_t *g, double *a, const double *dh, double *dc,
     const double *last, const double *th)
 {
-    double   i, o, f, w, d;
-    int64_t  h = g->hid;
-
-    for (int64_t j = 0; j < h; j++) {
-        i = a[j];
-        o = a[h + j];
-        f = a[2 * h + j];
-        w = a[3 * h + j];
-        d = dc[j] + dh[j] * o * (1 - th[j] * th[j]);
-
-        a[j] = d * w * i * (1 - i);
-        a[h + j] = dh[j] * th[j] * o * (1 - o);
-        a[2 * h + j] = d * last[j] * f * (1 - f);
-        a[3 * h + j] = d * i * (1 - w * w);
-        dc[j] = d * f;
-    }
+    lstm_back_f64(a, dh, dc, last, th, g->hid);
 }
 
 

@@ -276,11 +276,7 @@ rest_f64(const unit_t_f64 *u, double *y, const double *a, int64_t n)
 static void
 cell_f64(const unit_t_f64 *u, double *c, const double *p)
 {
-    int64_t  n = u->g->hid;
-
-    for (int64_t i = 0; i < n; i++) {
-        c[i] = p[2 * n + i] * c[i] + p[i] * p[3 * n + i];
-    }
+    lstm_cell_f64(c, p, c, u->g->hid);
 }
 
 

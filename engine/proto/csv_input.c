@@ -277,24 +277,6 @@ csv_layout(csv_table_t *t, maas_err_t *err)
 
 /* -- values -------------------------------------------------------------- */
 
-static maas_str_t
-csv_trim(maas_str_t s)
-{
-    while (s.len != 0 && (*s.data == ' ' || *s.data == '\t')) {
-        s.data++;
-        s.len--;
-    }
-
-    while (s.len != 0
-           && (s.data[s.len - 1] == ' ' || s.data[s.len - 1] == '\t'))
-    {
-        s.len--;
-    }
-
-    return s;
-}
-
-
 /* A number without its sign, with digits on both sides of its point. */
 static maas_str_t
 csv_spell_number(maas_str_t s, bool neg, char out[CSV_SPELL])
@@ -370,7 +352,7 @@ csv_is_value(maas_str_t s, maas_dtype_t dtype)
     const char       *p;
     maas_num_t   num;
 
-    s = csv_spell(csv_trim(s), dtype, text);
+    s = csv_spell(maas_str_trim(s), dtype, text);
 
     if (dtype == MAAS_BOOL
         && (maas_str_is(s, "true") || maas_str_is(s, "false")))
@@ -417,7 +399,7 @@ csv_put(csv_table_t *t, csv_input_t *in, size_t column, maas_err_t *err)
         return csv_bad_value(t, column, s, dtype, err);
     }
 
-    v = csv_spell(csv_trim(s), dtype, text);
+    v = csv_spell(maas_str_trim(s), dtype, text);
     maas_json_init(&j, v.data, v.len, err);
     rc = maas_json_tensor_read(&in->b, &j, false);
 
@@ -449,7 +431,7 @@ csv_has_header(csv_table_t *t, maas_str_t param, bool *has, maas_err_t *err)
             in++;
         }
 
-        known += csv_slot(t, csv_trim(t->field[k]), &slot);
+        known += csv_slot(t, maas_str_trim(t->field[k]), &slot);
         dtype = t->c->route.m->in[in->input].dtype;
         *has = dtype != MAAS_STRING && !csv_is_value(t->field[k], dtype);
     }
@@ -491,7 +473,7 @@ csv_header(csv_table_t *t, maas_err_t *err)
     t->hint = 0;
 
     for (size_t k = 0; k < t->width; k++) {
-        t->head[k] = csv_trim(t->head[k]);
+        t->head[k] = maas_str_trim(t->head[k]);
         known += csv_slot(t, t->head[k], &slot);
     }
 

@@ -217,6 +217,20 @@ dialect_is_feature(const maas_proto_model_t *m, maas_str_t name)
 
 
 maas_status_t
+maas_proto_input_rc(const maas_port_t *port, maas_status_t rc,
+    maas_err_t *err)
+{
+    if (rc == MAAS_OK || rc == MAAS_ENOMEM) {
+        return rc;
+    }
+
+    return maas_err_prefix(err, "input \"%.*s\"",
+                           (int) maas_min(port->name.len, 64),
+                           port->name.data);
+}
+
+
+maas_status_t
 maas_proto_unknown_input(const maas_proto_call_t *c, maas_str_t name,
     maas_err_t *err)
 {
@@ -420,13 +434,7 @@ maas_proto_raw(maas_proto_call_t *c, size_t i, const char *p, size_t len,
     rc = t.dtype == MAAS_STRING ? raw_strings(c, p, len, n, &t, err)
                                 : raw_fixed(c, p, len, n, &t, err);
 
-    if (rc != MAAS_OK) {
-        return rc == MAAS_ENOMEM ? rc
-               : maas_err_prefix(err, "input \"%.*s\"",
-                                 (int) maas_min(port->name.len, 64),
-                                 port->name.data);
-    }
-
+    MAAS_TRY(maas_proto_input_rc(port, rc, err));
     c->in[i] = t;
     return MAAS_OK;
 }

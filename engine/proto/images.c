@@ -270,9 +270,5 @@ maas_proto_json_images(maas_proto_call_t *c, maas_json_t *j, size_t i,
     }
 
     rc = maas_proto_images(c, i, list.v, list.n, err);
-
-    return rc == MAAS_OK || rc == MAAS_ENOMEM ? rc
-           : maas_err_prefix(err, "input \"%.*s\"",
-                             (int) maas_min(port->name.len, 64),
-                             port->name.data);
+    return maas_proto_input_rc(port, rc, err);
 }

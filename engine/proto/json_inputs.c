@@ -16,19 +16,6 @@ typedef struct {
 } inputs_column_t;
 
 
-static maas_status_t
-inputs_prefix(const maas_port_t *port, maas_status_t rc, maas_err_t *err)
-{
-    if (rc == MAAS_OK || rc == MAAS_ENOMEM) {
-        return rc;
-    }
-
-    return maas_err_prefix(err, "input \"%.*s\"",
-                           (int) maas_min(port->name.len, 64),
-                           port->name.data);
-}
-
-
 /* Elements that this input will likely have: dynamic dimensions as 1. */
 static int64_t
 inputs_guess(const maas_port_t *port, const maas_json_t *j)
@@ -142,7 +129,7 @@ maas_proto_json_input(maas_proto_call_t *c, maas_json_t *j, size_t i,
     maas_json_tensor_destroy(&b);
 
     if (rc != MAAS_OK) {
-        return inputs_prefix(port, rc, err);
+        return maas_proto_input_rc(port, rc, err);
     }
 
     c->in[i] = t;
@@ -238,7 +225,7 @@ inputs_list(maas_proto_call_t *c, maas_json_t *j, size_t i, maas_err_t *err)
     l.key = port->key;
     l.dtype = port->dtype;
 
-    return inputs_prefix(port, maas_json_list(&l, j, &c->in[i]), err);
+    return maas_proto_input_rc(port, maas_json_list(&l, j, &c->in[i]), err);
 }
 
 
@@ -396,7 +383,7 @@ inputs_row(maas_proto_call_t *c, maas_json_t *j, inputs_column_t *col,
                             (int) maas_min(key.len, 64), key.data);
         }
 
-        MAAS_TRY(inputs_prefix(&m->in[i],
+        MAAS_TRY(maas_proto_input_rc(&m->in[i],
                                inputs_cell(c, j, (size_t) i, &col[i], err),
                                err));
         given++;
@@ -457,7 +444,7 @@ inputs_rows(maas_proto_call_t *c, maas_json_t *j, inputs_column_t *col,
     }
 
     for (size_t i = 0; i < m->n_in; i++) {
-        MAAS_TRY(inputs_prefix(&m->in[i],
+        MAAS_TRY(maas_proto_input_rc(&m->in[i],
                                inputs_column(c, i, &col[i], err), err));
         MAAS_TRY(maas_proto_shape(c, i, c->in[i].dims, c->in[i].rank, err));
     }

@@ -11,24 +11,6 @@
 #include "proto/negotiate.h"
 
 
-static maas_str_t
-media_trim(maas_str_t s)
-{
-    while (s.len != 0 && (s.data[0] == ' ' || s.data[0] == '\t')) {
-        s.data++;
-        s.len--;
-    }
-
-    while (s.len != 0
-           && (s.data[s.len - 1] == ' ' || s.data[s.len - 1] == '\t'))
-    {
-        s.len--;
-    }
-
-    return s;
-}
-
-
 /* Takes what stands before the next `end` that is not inside quotes. */
 static maas_str_t
 media_split(maas_str_t *rest, char end)
@@ -49,7 +31,7 @@ media_split(maas_str_t *rest, char end)
     rest->data = s.data + maas_min(n + 1, s.len);
     rest->len = s.len - maas_min(n + 1, s.len);
 
-    return media_trim((maas_str_t) { s.data, n });
+    return maas_str_trim((maas_str_t) { s.data, n });
 }
 
 
@@ -83,7 +65,7 @@ maas_media_param(maas_str_t header, const char *name)
             continue;
         }
 
-        part = media_trim(part);
+        part = maas_str_trim(part);
 
         if (part.len >= 2 && part.data[0] == '"'
             && part.data[part.len - 1] == '"')
@@ -184,7 +166,7 @@ maas_negotiate(maas_str_t accept, const char *const *types, size_t n,
     maas_str_t  named;
 
     *range = (maas_str_t) { "", 0 };
-    accept = media_trim(accept);
+    accept = maas_str_trim(accept);
 
     if (accept.len == 0) {
         return n != 0 ? 0 : -1;

@@ -260,13 +260,7 @@ maas_pass_npy(maas_proto_call_t *c, size_t i, const char *p, size_t len,
         rc = npy_take(c, i, &t, fortran, err);
     }
 
-    if (rc != MAAS_OK) {
-        return rc == MAAS_ENOMEM ? rc
-               : maas_err_prefix(err, "input \"%.*s\"",
-                                 (int) maas_min(port->name.len, 64),
-                                 port->name.data);
-    }
-
+    MAAS_TRY(maas_proto_input_rc(port, rc, err));
     c->in[i] = t;
     return MAAS_OK;
 }

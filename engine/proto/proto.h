@@ -184,6 +184,10 @@ maas_status_t maas_proto_unknown_input(const maas_proto_call_t *c,
 maas_status_t maas_proto_unknown_port(const char *what, const char *verb,
     const maas_port_t *port, size_t n, maas_str_t name, maas_err_t *err);
 
+/* rc of reading this input; puts its name before the text of err. */
+maas_status_t maas_proto_input_rc(const maas_port_t *port, maas_status_t rc,
+    maas_err_t *err);
+
 /* All inputs given? Names those that are missing. */
 maas_status_t maas_proto_complete(const maas_proto_call_t *c,
     maas_err_t *err);

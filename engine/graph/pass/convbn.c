@@ -42,21 +42,12 @@ convbn_match(const maas_pass_t *p, const maas_node_t *conv,
     n = maas_pass_only_user(p, conv->out[0]);
 
     if (w == NULL || w->type.dtype != MAAS_F32 || w->type.rank < 3
-        || w->codes != NULL || n == NULL
-        || !maas_pass_is(n, "BatchNormalization")
-        || n->n_out != 1 || n->n_formal != 5 || n->in[0] != conv->out[0]
+        || w->codes != NULL || n == NULL || !maas_pass_norm(p, n)
+        || n->in[0] != conv->out[0]
         || (conv->n_formal > 2 && conv->in[2] != MAAS_NOVAL
             && maas_pass_const(p->g, conv->in[2]) == NULL))
     {
         return false;
-    }
-
-    for (int i = 1; i < 5; i++) {
-        if (maas_pass_const(p->g, n->in[i]) == NULL
-            || p->g->value[n->in[i]].type.dtype != MAAS_F32)
-        {
-            return false;
-        }
     }
 
     *bn = n;

@@ -140,13 +140,7 @@ attn_same_dims(const maas_pass_t *p, maas_vid_t a, maas_vid_t b)
 {
     const maas_type_t  *x = &p->g->value[a].type, *y = &p->g->value[b].type;
 
-    for (int i = 0; i < 4 && x->rank == 4 && y->rank == 4; i++) {
-        if (x->dims[i] != y->dims[i] || x->dims[i] == MAAS_DIM_NONE) {
-            return false;
-        }
-    }
-
-    return x->rank == 4 && y->rank == 4;
+    return x->rank == 4 && maas_type_same_dims(x, y);
 }
 
 

@@ -45,27 +45,6 @@ scale_operand(const maas_pass_t *p, const maas_node_t *n, maas_vid_t v,
 }
 
 
-static bool
-scale_norm(const maas_pass_t *p, const maas_node_t *n)
-{
-    if (!maas_pass_is(n, "BatchNormalization") || n->n_out != 1
-        || n->n_formal != 5 || n->n_post != 0)
-    {
-        return false;
-    }
-
-    for (int i = 1; i < 5; i++) {
-        if (maas_pass_const(p->g, n->in[i]) == NULL
-            || p->g->value[n->in[i]].type.dtype != MAAS_F32)
-        {
-            return false;
-        }
-    }
-
-    return true;
-}
-
-
 static maas_status_t
 scale_const(maas_pass_t *p, float *v, int64_t n, maas_vid_t *out)
 {
@@ -124,7 +103,7 @@ scale_run(maas_pass_t *p)
     for (uint32_t i = 0; i < all; i++) {
         bn = &p->g->node[i];
 
-        while (scale_norm(p, bn)) {
+        while (maas_pass_norm(p, bn)) {
             v = bn->out[0];
             n = maas_pass_only_user(p, v);
 

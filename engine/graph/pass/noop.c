@@ -9,19 +9,8 @@
 static bool
 noop_same_type(const maas_type_t *a, const maas_type_t *b)
 {
-    if (a->rank < 0 || a->rank != b->rank || a->dtype != b->dtype
-        || a->kind != b->kind)
-    {
-        return false;
-    }
-
-    for (int i = 0; i < a->rank; i++) {
-        if (a->dims[i] != b->dims[i] || a->dims[i] == MAAS_DIM_NONE) {
-            return false;
-        }
-    }
-
-    return true;
+    return a->dtype == b->dtype && a->kind == b->kind
+           && maas_type_same_dims(a, b);
 }
 
 

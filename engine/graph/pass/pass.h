@@ -65,8 +65,8 @@ maas_status_t maas_passes_run(maas_graph_t *g, const maas_pass_opts_t *o,
 /*
  * The rewrites that a graph gets before its gradients are made, so that
  * these are of whole operators: what exporters spell out becomes
- * LayerNormalization, Gelu, HardSwish and Attention.  Takes nothing away: values that
- * the caller knows are all still there.
+ * LayerNormalization, Gelu, HardSwish and Attention.  Takes nothing away:
+ * values that the caller knows are all still there.
  */
 maas_status_t maas_passes_before_grad(maas_graph_t *g,
     const maas_pass_opts_t *o, maas_err_t *err);
@@ -99,6 +99,12 @@ maas_pass_weight(const maas_graph_t *g, maas_vid_t v)
     return maas_pass_const(g, v) != NULL
            || (v != MAAS_NOVAL && g->value[v].role == MAAS_ROLE_PARAM);
 }
+
+/*
+ * BatchNormalization as it is served: scale, bias, mean and variance are
+ * float32 constants.
+ */
+bool maas_pass_norm(const maas_pass_t *p, const maas_node_t *n);
 
 /* A float32 constant of one element. */
 bool maas_pass_scalar(const maas_graph_t *g, maas_vid_t v, float *f);

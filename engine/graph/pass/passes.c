@@ -144,6 +144,27 @@ maas_pass_scalar(const maas_graph_t *g, maas_vid_t v, float *f)
 }
 
 
+bool
+maas_pass_norm(const maas_pass_t *p, const maas_node_t *n)
+{
+    if (!maas_pass_is(n, "BatchNormalization") || n->n_out != 1
+        || n->n_formal != 5 || n->n_post != 0)
+    {
+        return false;
+    }
+
+    for (int i = 1; i < 5; i++) {
+        if (maas_pass_const(p->g, n->in[i]) == NULL
+            || p->g->value[n->in[i]].type.dtype != MAAS_F32)
+        {
+            return false;
+        }
+    }
+
+    return true;
+}
+
+
 const maas_node_t *
 maas_pass_maker(const maas_pass_t *p, maas_vid_t v, const char *op)
 {

@@ -24,23 +24,6 @@ maas_pass_posts(const maas_op_t *op)
 }
 
 
-static bool
-postop_same_dims(const maas_type_t *a, const maas_type_t *b)
-{
-    if (a->rank != b->rank) {
-        return false;
-    }
-
-    for (int i = 0; i < a->rank; i++) {
-        if (a->dims[i] != b->dims[i] || a->dims[i] == MAAS_DIM_NONE) {
-            return false;
-        }
-    }
-
-    return true;
-}
-
-
 /* All dims 1 but that of `axis` of out, which is equal. */
 static bool
 postop_along(const maas_type_t *x, const maas_type_t *out, int axis)
@@ -103,7 +86,7 @@ postop_kind(const maas_type_t *x, const maas_type_t *out, maas_post_t *post)
         post->kind = MAAS_POST_BINARY_LAST;
     } else if (out->rank >= 3 && postop_along(x, out, 1)) {
         post->kind = MAAS_POST_BINARY_CHANNEL;
-    } else if (postop_same_dims(x, out)) {
+    } else if (maas_type_same_dims(x, out)) {
         post->kind = MAAS_POST_BINARY;
     } else if (postop_plane(x, out)) {
         post->kind = MAAS_POST_BINARY_PLANE;
@@ -138,7 +121,7 @@ maas_pass_as_post(const maas_pass_t *p, const maas_node_t *n, int i,
     out = &p->g->value[n->out[0]].type;
 
     if (in->dtype != MAAS_F32 || out->dtype != MAAS_F32
-        || !postop_same_dims(in, out) || !n->op->as_post(n, i, data, post))
+        || !maas_type_same_dims(in, out) || !n->op->as_post(n, i, data, post))
     {
         return false;
     }

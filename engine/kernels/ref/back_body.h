@@ -174,12 +174,15 @@ MAAS_K(layer_norm_sums)(float *dgamma, float *dbeta, const float *dy,
 }
 
 
+#define REAL        float
+#define LSTM(name)  lstm_##name##_f32
+#include "kernels/lstm_body.h"
+
+
 void
 MAAS_K(lstm_cell)(float *c, const float *a, const float *last, int64_t n)
 {
-    for (int64_t j = 0; j < n; j++) {
-        c[j] = a[2 * n + j] * last[j] + a[j] * a[3 * n + j];
-    }
+    lstm_cell_f32(c, a, last, n);
 }
 
 
@@ -187,21 +190,7 @@ void
 MAAS_K(lstm_back)(float *a, const float *dh, float *dc, const float *last,
     const float *th, int64_t n)
 {
-    float  i, o, f, w, d;
-
-    for (int64_t j = 0; j < n; j++) {
-        i = a[j];
-        o = a[n + j];
-        f = a[2 * n + j];
-        w = a[3 * n + j];
-        d = dc[j] + dh[j] * o * (1.0f - th[j] * th[j]);
-
-        a[j] = d * w * i * (1.0f - i);
-        a[n + j] = dh[j] * th[j] * o * (1.0f - o);
-        a[2 * n + j] = d * last[j] * f * (1.0f - f);
-        a[3 * n + j] = d * i * (1.0f - w * w);
-        dc[j] = d * f;
-    }
+    lstm_back_f32(a, dh, dc, last, th, n);
 }
 
 

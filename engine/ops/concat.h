@@ -1,0 +1,20 @@
+/*
+ * concat.h: what Concat and its form over blocks, maas.ConcatBlocked, share.
+ *
+ * Ownership: nothing is allocated.
+ * Threads:   reentrant.
+ */
+
+#ifndef MAAS_CONCAT_H
+#define MAAS_CONCAT_H
+
+#include "graph/op.h"
+
+
+/*
+ * Output 0 has the dtype of input 0 and the sum of all extents along axis;
+ * along the others they are equal.  All inputs have one rank.
+ */
+maas_status_t maas_concat_infer(maas_infer_t *c, int axis);
+
+#endif
