@@ -10,7 +10,8 @@
 #include "ops/conv_band.h"
 
 
-#define CB_CACHE   65536        /* floats of a band of inputs */
+#define CB_COPIED  65536        /* floats of a band of inputs, copied */
+#define CB_READ    102400       /* read in place */
 #define CB_PIXELS  56           /* of a band: it meets all weights */
 #define CB_LEAST   42           /* pixels of a band that is cut in two */
 
@@ -91,14 +92,14 @@ cb_bands(cb_t *g)
     wide = (g->ow - 1) * g->sw + (g->kw - 1) * g->dw + 1;
 
     if (g->planes || g->copy) {
-        n = CB_CACHE / maas_max(g->parts * g->lane * wide, 1)
+        n = CB_COPIED / maas_max(g->parts * g->lane * wide, 1)
             - (g->kh - 1) * g->dh;
         n /= g->sh;
 
     } else {
         /* Pixels between those that are read do not count. */
         wide = maas_min(wide, g->ow * g->kw);
-        n = CB_CACHE / maas_max(g->parts * g->lane * wide, 1);
+        n = CB_READ / maas_max(g->parts * g->lane * wide, 1);
         n = g->kh <= g->sh ? n / g->kh
             : (n - (g->kh - 1) * g->dh) / g->sh;
     }
@@ -108,8 +109,8 @@ cb_bands(cb_t *g)
     g->rows = conv_band_even(g->oh, n, 1);
     g->cols = g->ow;
 
-    if (g->rows == 1 && wide > 2 * CB_CACHE) {
-        n = CB_CACHE / (g->parts * g->lane * g->sw)
+    if (g->rows == 1 && wide > 2 * CB_COPIED) {
+        n = CB_COPIED / (g->parts * g->lane * g->sw)
             - (g->kw - 1) * g->dw / g->sw;
         g->cols = conv_band_even(g->ow, n, 28);
     }
