@@ -398,7 +398,7 @@ kb_reduce(const kb_t *b)
 static void
 kb_fold(const kb_t *b)
 {
-    b->k->fold[b->op](b->y, b->x, KB_ROW);
+    b->k->fold[b->op](b->y, b->x, 0, 1, KB_ROW);
 }
 
 

@@ -390,8 +390,12 @@ typedef struct maas_kernels_s {
     /* One value from n contiguous ones; n = 0 gives the neutral element. */
     float (*reduce[MAAS_REDUCES])(const float *x, int64_t n);
 
-    /* y[i] = op(y[i], x[i]): reduction across rows. */
-    void (*fold[MAAS_REDUCES])(float *y, const float *x, int64_t n);
+    /*
+     * Reduction across rows, one after the other: y[i] = op(y[i], x[i]), and
+     * so on with x + ld, of n columns.
+     */
+    void (*fold[MAAS_REDUCES])(float *y, const float *x, int64_t ld,
+        int64_t rows, int64_t n);
 
     /* One row; y may be x. */
     void (*softmax)(float *y, const float *x, int64_t n);

@@ -62,7 +62,8 @@
         const float *b, int sb, int64_t n);
 #define MAAS_K_DECL_R(id, op, l)                                              \
     float maas_k_f32_reduce_##op##_##l(const float *x, int64_t n);            \
-    void maas_k_f32_fold_##op##_##l(float *y, const float *x, int64_t n);
+    void maas_k_f32_fold_##op##_##l(float *y, const float *x, int64_t ld,     \
+        int64_t rows, int64_t n);
 #define MAAS_K_DECL_G(id, op, l)                                              \
     void maas_k_f32_back_##op##_##l(float *dx, const float *dy,               \
         const float *v, int64_t n, float a, float b);

@@ -150,7 +150,7 @@ pool_fold(const maas_window_t *w, const maas_kernels_t *k, maas_reduce_t op,
             memcpy(row, x + off, (size_t) w->in[l] * sizeof(float));
 
         } else {
-            k->fold[op](row, x + off, w->in[l]);
+            k->fold[op](row, x + off, 0, 1, w->in[l]);
         }
 
         first = false;
@@ -165,7 +165,7 @@ pool_fold(const maas_window_t *w, const maas_kernels_t *k, maas_reduce_t op,
         maas_window_range(w->out[l], s, base, w->in[l], &lo, &hi);
 
         if (s == 1) {
-            k->fold[op](y + lo, row + base + lo, hi - lo);
+            k->fold[op](y + lo, row + base + lo, 0, 1, hi - lo);
             continue;
         }
 
@@ -173,7 +173,7 @@ pool_fold(const maas_window_t *w, const maas_kernels_t *k, maas_reduce_t op,
             column[i] = row[base + i * s];
         }
 
-        k->fold[op](y + lo, column + lo, hi - lo);
+        k->fold[op](y + lo, column + lo, 0, 1, hi - lo);
     }
 }
 

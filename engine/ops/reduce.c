@@ -270,7 +270,7 @@ red_outer(const maas_step_t *s, const red_walk_t *w, int fn, int64_t lo,
     int          dtype = s->in[0].dtype;
     char        *y = s->out[0].data;
     size_t       size = maas_dtype_size(dtype);
-    int64_t      n, off, idx[MAAS_RANK_MAX];
+    int64_t      n, rows, off, idx[MAAS_RANK_MAX];
     const char  *x = s->in[0].data;
 
     if (dtype == MAAS_F32 && w->count > RED_BLOCK
@@ -285,16 +285,22 @@ red_outer(const maas_step_t *s, const red_walk_t *w, int fn, int64_t lo,
         off = red_offset(w, i);
         memset(idx, 0, sizeof(idx));
 
+        rows = w->n_red > 0 ? w->red[0] : 1;
+
         do {
             if (dtype == MAAS_F32) {
-                s->k->fold[fn]((float *) y + i, (const float *) x + off, n);
-
-            } else {
-                red_folds[fn][dtype](y + i * (int64_t) size,
-                                     x + off * (int64_t) size, n);
+                s->k->fold[fn]((float *) y + i, (const float *) x + off,
+                               w->rstride[0], rows, n);
+                continue;
             }
 
-        } while (red_next(w, 0, idx, &off));
+            for (int64_t r = 0; r < rows; r++) {
+                red_folds[fn][dtype](y + i * (int64_t) size,
+                                     x + (off + r * w->rstride[0])
+                                         * (int64_t) size, n);
+            }
+
+        } while (red_next(w, 1, idx, &off));
     }
 }
 

@@ -27,7 +27,7 @@ red_tree_close(const maas_kernels_t *k, red_tree_t *t, int64_t cols)
 {
     for (int64_t b = ++t->blocks; b % 2 == 0; b /= 2) {
         t->n--;
-        k->fold[MAAS_R_SUM](t->sum[t->n - 1], t->sum[t->n], cols);
+        k->fold[MAAS_R_SUM](t->sum[t->n - 1], t->sum[t->n], 0, 1, cols);
     }
 }
 
@@ -38,9 +38,8 @@ red_tree(const maas_step_t *s, const red_walk_t *w, int fn, float *y,
     const float *x, int64_t cols)
 {
     float      *sum = NULL;
-    int64_t     off = 0, in = 0, idx[MAAS_RANK_MAX] = { 0 }, block;
+    int64_t     off = 0, in = 0, idx[MAAS_RANK_MAX] = { 0 }, block, rows;
     red_tree_t  t;
-    void      (*fold)(float *y, const float *x, int64_t n) = s->k->fold[fn];
 
     t.n = 0;
     t.blocks = 0;
@@ -52,17 +51,19 @@ red_tree(const maas_step_t *s, const red_walk_t *w, int fn, float *y,
             memset(sum, 0, (size_t) cols * sizeof(float));
         }
 
-        fold(sum, x + off, cols);
+        rows = maas_min(w->red[0] - idx[0], block - in);
+        s->k->fold[fn](sum, x + off, w->rstride[0], rows, cols);
+        in += rows;
 
-        if (++in == block) {
+        if (in == block) {
             red_tree_close(s->k, &t, cols);
             in = 0;
         }
-    } while (red_next(w, 0, idx, &off));
+    } while (red_skip(w, rows, idx, &off));
 
     while (t.n > 1) {
         t.n--;
-        s->k->fold[MAAS_R_SUM](t.sum[t.n - 1], t.sum[t.n], cols);
+        s->k->fold[MAAS_R_SUM](t.sum[t.n - 1], t.sum[t.n], 0, 1, cols);
     }
 
     memcpy(y, t.sum[0], (size_t) cols * sizeof(float));

@@ -64,4 +64,14 @@ red_next(const red_walk_t *w, int from, int64_t *idx, int64_t *off)
     return false;
 }
 
+
+/* The same by n steps of the first of them, which end within it. */
+static inline bool
+red_skip(const red_walk_t *w, int64_t n, int64_t *idx, int64_t *off)
+{
+    idx[0] += n - 1;
+    *off += (n - 1) * w->rstride[0];
+    return red_next(w, 0, idx, off);
+}
+
 #endif

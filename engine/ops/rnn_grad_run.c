@@ -64,7 +64,7 @@ rg_tanh_f32(const rg_t *g, float *x, int64_t n)
 static void
 rg_add_f32(const rg_t *g, float *y, const float *x)
 {
-    g->k->fold[MAAS_R_SUM](y, x, g->hid);
+    g->k->fold[MAAS_R_SUM](y, x, 0, 1, g->hid);
 }
 
 

@@ -99,22 +99,20 @@ softmax_F32(const maas_kernels_t *k, void *y, const void *x, int64_t n,
 
     memcpy(max, p, (size_t) cols * sizeof(float));
 
-    for (int64_t i = 1; i < n; i++) {
-        k->fold[MAAS_R_MAX](max, p + i * inner, cols);
-    }
+    k->fold[MAAS_R_MAX](max, p + inner, inner, n - 1, cols);
 
     for (int64_t i = 0; i < n; i++) {
         float  *r = q + i * inner;
 
         k->binary[MAAS_B_SUB](r, p + i * inner, 1, max, 1, cols);
         k->unary[MAAS_U_EXP](r, r, cols, 0, 0);
-        k->fold[MAAS_R_SUM](sum, r, cols);
+        k->fold[MAAS_R_SUM](sum, r, 0, 1, cols);
     }
 
     k->unary[MAAS_U_RECIP](sum, sum, cols, 0, 0);
 
     for (int64_t i = 0; i < n; i++) {
-        k->fold[MAAS_R_PROD](q + i * inner, sum, cols);
+        k->fold[MAAS_R_PROD](q + i * inner, sum, 0, 1, cols);
     }
 }
 
@@ -134,16 +132,14 @@ log_softmax_F32(const maas_kernels_t *k, void *y, const void *x, int64_t n,
 
     memcpy(max, p, (size_t) cols * sizeof(float));
 
-    for (int64_t i = 1; i < n; i++) {
-        k->fold[MAAS_R_MAX](max, p + i * inner, cols);
-    }
+    k->fold[MAAS_R_MAX](max, p + inner, inner, n - 1, cols);
 
     for (int64_t i = 0; i < n; i++) {
         float  *r = q + i * inner;
 
         k->binary[MAAS_B_SUB](r, p + i * inner, 1, max, 1, cols);
         k->unary[MAAS_U_EXP](tmp, r, cols, 0, 0);
-        k->fold[MAAS_R_SUM](sum, tmp, cols);
+        k->fold[MAAS_R_SUM](sum, tmp, 0, 1, cols);
     }
 
     k->unary[MAAS_U_LOG](sum, sum, cols, 0, 0);

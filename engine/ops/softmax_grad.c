@@ -126,9 +126,7 @@ sg_log_F32(const maas_kernels_t *k, void *dx, const void *dy, const void *y,
         return;
     }
 
-    for (int64_t i = 0; i < n; i++) {
-        k->fold[MAAS_R_SUM](sum, pd + i * inner, cols);
-    }
+    k->fold[MAAS_R_SUM](sum, pd, inner, n, cols);
 
     for (int64_t i = 0; i < n; i++) {
         k->unary[MAAS_U_EXP](e, py + i * inner, cols, 0, 0);

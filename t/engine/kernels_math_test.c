@@ -275,8 +275,10 @@ test_reduce(void)
                              adverse);
             memcpy(b0, bw, sizeof(float) * 400);
             memcpy(b1, bw, sizeof(float) * 400);
-            ref->fold[op](b0, x, n);
-            kt->fold[op](b1, x, n);
+            ref->fold[op](b0, x, 0, 1, n);
+            kt->fold[op](b1, x, 0, 1, n);
+            ref->fold[op](b0, bx, 3, 5, n);
+            kt->fold[op](b1, bx, 3, 5, n);
             bad += kt->level != MAAS_CPU_V2 ? differ(b1, b0, 400, "fold")
                    : differ(b1 + n, b0 + n, 400 - n, "fold");
         }

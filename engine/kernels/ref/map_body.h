@@ -169,15 +169,18 @@ MAP_BINARY(bpow, powf(u, v))
 
 #define MAP_FOLD(op, expr)                                                    \
     void                                                                      \
-    MAAS_K(fold_##op)(float *y, const float *x, int64_t n)                    \
+    MAAS_K(fold_##op)(float *y, const float *x, int64_t ld, int64_t rows,     \
+        int64_t n)                                                            \
     {                                                                         \
         float    u, v;                                                        \
-        int64_t  i;                                                           \
+        int64_t  i, r;                                                        \
                                                                               \
-        for (i = 0; i < n; i++) {                                             \
-            u = y[i];                                                         \
-            v = x[i];                                                         \
-            y[i] = (expr);                                                    \
+        for (r = 0; r < rows; r++) {                                          \
+            for (i = 0; i < n; i++) {                                         \
+                u = y[i];                                                     \
+                v = x[r * ld + i];                                            \
+                y[i] = (expr);                                                \
+            }                                                                 \
         }                                                                     \
     }
 

@@ -123,25 +123,44 @@ MAAS_K(bpow)(float *y, const float *a, int sa, const float *b, int sb,
 }
 
 
+/* Columns in registers while the rows pass. */
 #define VMAP_FOLD(op, expr)                                                   \
     void                                                                      \
-    MAAS_K(fold_##op)(float *y, const float *x, int64_t n)                    \
+    MAAS_K(fold_##op)(float *y, const float *x, int64_t ld, int64_t rows,     \
+        int64_t n)                                                            \
     {                                                                         \
-        int      r;                                                           \
-        V        u, v;                                                        \
-        int64_t  i;                                                           \
+        int      j, m;                                                        \
+        V        u, v, acc[4];                                                \
+        int64_t  i, r;                                                        \
                                                                               \
-        for (i = 0; i + VL <= n; i += VL) {                                   \
-            u = v_load(y + i);                                                \
-            v = v_load(x + i);                                                \
-            v_store(y + i, (expr));                                           \
+        for (i = 0; i + 4 * VL <= n; i += 4 * VL) {                           \
+            for (j = 0; j < 4; j++) {                                         \
+                acc[j] = v_load(y + i + j * VL);                              \
+            }                                                                 \
+                                                                              \
+            for (r = 0; r < rows; r++) {                                      \
+                for (j = 0; j < 4; j++) {                                     \
+                    u = acc[j];                                               \
+                    v = v_load(x + r * ld + i + j * VL);                      \
+                    acc[j] = (expr);                                          \
+                }                                                             \
+            }                                                                 \
+                                                                              \
+            for (j = 0; j < 4; j++) {                                         \
+                v_store(y + i + j * VL, acc[j]);                              \
+            }                                                                 \
         }                                                                     \
                                                                               \
-        if (i < n) {                                                          \
-            r = (int) (n - i);                                                \
-            u = v_loadn(y + i, r);                                            \
-            v = v_loadn(x + i, r);                                            \
-            v_storen(y + i, (expr), r);                                       \
+        for ( /* void */ ; i < n; i += VL) {                                  \
+            m = (int) maas_min(n - i, VL);                                    \
+            u = v_loads(y + i, m);                                            \
+                                                                              \
+            for (r = 0; r < rows; r++) {                                      \
+                v = v_loads(x + r * ld + i, m);                               \
+                u = (expr);                                                   \
+            }                                                                 \
+                                                                              \
+            v_stores(y + i, u, m);                                            \
         }                                                                     \
     }
 

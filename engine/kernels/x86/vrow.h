@@ -70,6 +70,15 @@ vr_count(int64_t left, int j)
         float    result;                                                      \
         int64_t  i;                                                           \
                                                                               \
+        if (n <= VL) {                                                        \
+            u = v_set1(neutral);                                              \
+            v = v_loadf(x, (int) n, u);                                       \
+            acc[0] = (step);                                                  \
+            VR_JOIN1(acc[0], result, join);                                   \
+                                                                              \
+            return result;                                                    \
+        }                                                                     \
+                                                                              \
         for (j = 0; j < VR_N; j++) {                                          \
             acc[j] = v_set1(neutral);                                         \
         }                                                                     \
