@@ -298,6 +298,12 @@ call_unknown(maas_call_t *call, maas_str_t name)
     maas_near_t          m = { .word = name };
     const maas_entry_t  *e = NULL;
 
+    /* Only a maas_pass whose variable has no value. */
+    if (name.len == 0) {
+        return maas_err(&call->err, MAAS_ENOENT, "the request names no model, "
+                        "which this location takes from it");
+    }
+
     while (call->api->detail
            && (e = maas_catalog_next(call->catalog, e)) != NULL)
     {
@@ -326,8 +332,7 @@ call_unknown(maas_call_t *call, maas_str_t name)
     }
 
     return maas_err(&call->err, MAAS_ENOENT, "unknown model \"%.*s\"%s%s%s",
-                    (int) maas_min(name.len, MAAS_NAME_MAX),
-                    name.len ? name.data : "", near,
+                    (int) maas_min(name.len, MAAS_NAME_MAX), name.data, near,
                     n != 0 ? "; this location serves " : "",
                     n != 0 ? list : "");
 }

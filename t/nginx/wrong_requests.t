@@ -42,6 +42,7 @@ my $t = MaasTest->new(http => <<"EOC");
         location /few   { maas_api kserve; maas_models mlp; }
         location /quiet { maas_api kserve tfserving; maas_error_detail off; }
         location /short { maas_api kserve; maas_timeout 50ms; }
+        location = /arg { maas_pass \$arg_m; }
         location ~ ^/p/(?<m>[^/]+)\$ { maas_pass \$m; maas_version \$arg_v; }
         location ~ ^/q/(?<q>[^/]+)\$ { maas_pass \$q; maas_error_detail off; }
     }
@@ -348,6 +349,8 @@ my @rows = (
      qr/unknown model "mpl"; did you mean "mlp"\?/],
     ['pass: no name at all', POST => '/p/a%20b', '1', \@json, 404,
      qr/unknown model "a b"$/],
+    ['pass: an empty name', POST => '/arg', '1', \@json, 404,
+     qr/^the request names no model, which this location takes from it$/],
     ['pass: an unknown version', POST => '/p/mlp?v=9', '1', \@json, 404,
      qr/no version or label "9"; it has 1$/],
     ['pass: not available', POST => '/p/broken', '1', \@json, 503,
