@@ -278,7 +278,10 @@ ngx_maas_body_gone(ngx_http_request_t *r)
         return 1;
     }
 
-    if (r->headers_in.content_length_n < 0 || r->headers_in.chunked) {
+    if (r->http_version >= NGX_HTTP_VERSION_20
+        || r->headers_in.content_length_n < 0 || r->headers_in.chunked)
+    {
+        /* what is left to read is not known */
         return 0;
     }
 

@@ -11,7 +11,8 @@ use Test::More;
 plan(skip_all => 'needs nghttp, curl and openssl')
     if grep { !have($_) } qw(nghttp curl openssl);
 
-my $t = MaasTest->new(http => <<'EOC');
+my $closed = MaasTest::free_port();
+my $t = MaasTest->new(http => <<"EOC");
     maas_model mlp  { source %MODELS%/mlp.onnx; }
     maas_model echo { source %MODELS%/echo.onnx; }
 
@@ -20,6 +21,17 @@ my $t = MaasTest->new(http => <<'EOC');
         client_max_body_size 2m;
         location /v2 { maas_api kserve; }
         location /denied { deny all; maas_api kserve; }
+
+        location = /refused {
+            proxy_request_buffering off;
+            error_page 502 = \@api;
+            proxy_pass http://127.0.0.1:$closed;
+        }
+
+        location \@api {
+            rewrite ^ /v2/models/echo/infer break;
+            maas_api kserve;
+        }
     }
 
     server {
@@ -68,6 +80,11 @@ like($out, qr/:status: 200/, 'HTTP/2: HEAD');
 $out = `nghttp -v -d $p/huge $h2/v2/models/mlp/infer`;
 like($out, qr/:status: 413/, 'HTTP/2: 413');
 like($out, qr/"error"/, 'in the dialect');
+
+for my $size ('one', 'large') {
+    $out = `nghttp -v -d $p/$size $h2/refused`;
+    like($out, qr/:status: 200/, "HTTP/2: a body read unbuffered, $size");
+}
 
 $out = `nghttp -v $h2/denied/models/mlp/ready`;
 like($out, qr/:status: 403/, 'HTTP/2: 403');
