@@ -32,6 +32,7 @@ net_plain(train_net_t *n)
         }
     }
 
+    MAAS_TRY(maas_train_check_range(t));
     in.dims[1] = i->n_feature;
 
     if (i->image) {

@@ -4,6 +4,9 @@
  * train_run.h.
  */
 
+#include <float.h>
+#include <math.h>
+
 #include "train/train_run.h"
 
 
@@ -18,6 +21,32 @@ struct maas_train_pipe_s {
     maas_tensor_t  *in;
     maas_tensor_t   out;
 };
+
+
+/* What float32 does not hold is infinite when the model is served. */
+maas_status_t
+maas_train_check_range(const maas_train_t *t)
+{
+    double                v;
+    const maas_column_t  *c;
+
+    for (int k = 0; k < t->info->n_column; k++) {
+        c = maas_dataset_column(maas_data_dataset(t->source),
+                                maas_data_columns(t->source)[k]);
+        v = c->stats.max > -c->stats.min ? c->stats.max : c->stats.min;
+
+        if (c->kind != MAAS_COL_TEXT && c->kind != MAAS_COL_CATEGORY
+            && fabs(v) > (double) FLT_MAX)
+        {
+            return maas_err(t->err, MAAS_EINVAL, "data: column \"%.*s\" has "
+                            "%g; models take float32, up to %g",
+                            (int) maas_min(c->name.len, 100u), c->name.data,
+                            v, (double) FLT_MAX);
+        }
+    }
+
+    return MAAS_OK;
+}
 
 
 /* Of the rows that are learned from, numbers beyond all. */
@@ -107,6 +136,8 @@ pipe_begin(maas_pipeline_t *p, maas_train_t *t, maas_build_t *b,
         return maas_err(t->err, MAAS_EINVAL, "data: there are no rows to "
                         "train on");
     }
+
+    MAAS_TRY(maas_train_check_range(t));
 
     return maas_pipeline_fit(p, t->err);
 }

@@ -136,6 +136,9 @@ maas_status_t maas_train_pipe_run(maas_train_pipe_t *p, maas_train_t *t,
     const int64_t *row, int64_t n, float *x);
 void maas_train_pipe_free(maas_train_pipe_t *p, maas_train_t *t);
 
+/* Do columns of features have numbers that float32 cannot hold? */
+maas_status_t maas_train_check_range(const maas_train_t *t);
+
 /* Before an estimator; missing: it takes NaN.  In t's arena. */
 maas_status_t maas_train_pipe_matrix(maas_pipeline_t *p, maas_train_t *t,
     maas_build_t *b, bool missing);

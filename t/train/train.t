@@ -590,6 +590,15 @@ says('an infinite number', "a,b,y\n1,2,p\n3,inf,q\n", $logistic,
 says('a network of infinite numbers', "a,b,y\n1,2,p\n3,-inf,q\n",
      { type => 'network', layers => [ { type => 'dense', units => 2 } ] },
      qr/data: column "b" has an infinite number/);
+says("$_->[0] a number beyond float32", "a,b,y\n1,2,p\n3,-1e39,q\n",
+     $_->[1], qr/data: column "b" has -1e\+39; models take float32, up to 3\.4/)
+    for [ 'an estimator:', $logistic ],
+        [ 'a network:', { type => 'network', layers => [
+                          { type => 'dense', units => 2 } ] } ];
+$r = train(spec({ name => 'bad', data => { path => 'bad.csv', target => 'y' },
+                  pipeline => [ { type => 'impute' }, { type => 'scale' } ],
+                  model => $logistic }));
+like($r->{err}, qr/data: column "b" has -1e\+39; models/, 'before steps, too');
 says('a name twice', "a,a,y\n1,2,p\n3,4,q\n", $logistic,
      qr/bad.csv: line 1: columns 1 and 2 are both called "a"/);
 says('a line that is short', "a,b,y\n1,2,p\n3,q\n", $logistic,
