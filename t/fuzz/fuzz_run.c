@@ -245,7 +245,7 @@ run_once(maas_model_t *m, const maas_tensor_t *in, maas_team_t *t,
         maas_run_release(run);
 
     } else if (err.text[0] == '\0' || rc == MAAS_EINTERNAL) {
-        fprintf(stderr, "%s: \"%s\"\n", maas_status_name(rc), err.text);
+        fprintf(stderr, "status %d: \"%s\"\n", rc, err.text);
         abort();
     }
 
