@@ -20,6 +20,7 @@
 
 #define KB_SECONDS  0.02
 #define KB_ROW      4096            /* elements: 16 KiB, in the first cache */
+#define KB_TIMES    16              /* where tables are made before */
 #define KB_FLOATS   (4u << 20)      /* of each buffer */
 
 typedef struct {
@@ -269,6 +270,39 @@ static void
 kb_affine16(const kb_t *b)
 {
     b->k->affine16(b->y, b->x, b->w, b->w, KB_ROW / MAAS_C16, 0, 6);
+}
+
+
+static void
+kb_blend(const kb_t *b)
+{
+    const float  *rows[] = { b->x, b->x + KB_ROW }, w[] = { 0.25f, 0.75f };
+
+    b->k->blend(b->y, rows, w, 2, false, KB_ROW);
+}
+
+
+/* Every pixel twice; op: taps of each. */
+static void
+kb_taps16(const kb_t *b)
+{
+    enum { N = KB_ROW / MAAS_C16 };
+
+    float       w[2] = { b->op > 1 ? 0.25f : 1, 0.75f };
+    int32_t     at[N + 2];
+    maas_tap_t  t[N];
+
+    for (int i = 0; i < N + 2; i++) {
+        at[i] = i / 2;
+    }
+
+    for (int i = 0; i < N; i++) {
+        t[i] = (maas_tap_t) { .w = w, .at = at + i, .n = b->op };
+    }
+
+    for (int i = 0; i < KB_TIMES; i++) {
+        b->k->taps16(b->y, b->x, t, N);
+    }
 }
 
 
@@ -575,6 +609,9 @@ static const kb_row_t  kb_rows[] = {
     { "winoout16 F(4x4)", kb_winoout16, 0, 0, 0, 0, 6 },
     { "lanes16", kb_lanes16, 0, 0, 0, 0, 4 },
     { "weave16", kb_weave16, 0, 0, 0, 0, 8 },
+    { "blend 2", kb_blend, 0, 0, 0, 0, 12 },
+    { "taps16 nearest x2", kb_taps16, 1, 0, 0, 0, 6 * KB_TIMES },
+    { "taps16 linear x2", kb_taps16, 2, 0, 0, 0, 6 * KB_TIMES },
     { "sum16", kb_sum16, 0, 0, 0, 0, 4 },
     { "affine16", kb_affine16, 0, 0, 0, 0, 8 },
     { "qgemm 128x768x768", kb_qgemm, 0, 128, 768, 768, 0 },

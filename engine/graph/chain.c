@@ -51,6 +51,8 @@ maas_chain_rows(maas_chain_t *c, const maas_step_t *s, int n)
         {
             return false;
         }
+
+        c->step[i].rows.per = maas_max(c->step[i].rows.per, 1);
     }
 
     c->n = n;
@@ -63,7 +65,8 @@ maas_chain_rows(maas_chain_t *c, const maas_step_t *s, int n)
 static int64_t
 chain_seen(const maas_by_rows_t *r, int64_t n)
 {
-    return maas_min((n - 1) * r->step + r->reach, r->in);
+    return maas_min(((n - 1) * r->step + r->per - 1) / r->per + r->reach,
+                    r->in);
 }
 
 
@@ -147,9 +150,10 @@ chain_want(const maas_chain_t *c, char *scratch, int64_t r0, int64_t r1,
 
         r = &c->step[i].rows;
         h = &held[i - 1];
-        from = maas_min(maas_max(r0 * r->step - r->before, 0), r->in);
-        to = maas_min(maas_max((r1 - 1) * r->step - r->before + r->reach, 0),
-                      r->in);
+        from = r0 * r->step / r->per - r->before;
+        to = (r1 - 1) * r->step / r->per - r->before + r->reach;
+        from = maas_min(maas_max(from, 0), r->in);
+        to = maas_min(maas_max(to, 0), r->in);
         r0 = maas_max(from, h->to);
         r1 = to;
 

@@ -304,11 +304,13 @@ typedef maas_status_t (*maas_run_pt)(const maas_step_t *s, maas_slot_t *slot,
 /*
  * How a kernel goes by rows of an image: axis 2 of rank 4 (one row where the
  * rank is 3), over blocked activations; input 0 may be plain.  Output row r
- * sees `reach` input rows from r * step - before on, those that there are.
+ * sees at most `reach` input rows from r * step / per - before on, those that
+ * there are.
  */
 typedef struct {
     int64_t  in, out;               /* rows of input 0 and of output 0 */
     int64_t  step, before, reach;
+    int64_t  per;                   /* 0: 1 */
     size_t   scratch;               /* bytes in all, and ... */
     size_t   scratch_row;           /* ... for each row of input 0 seen */
     bool     whole;                 /* output 0 lies as its tensor does */
@@ -397,6 +399,9 @@ typedef struct {
     uint32_t     in;
     /* given: bit i: input i is a constant or a parameter */
     uint32_t     constant;
+    /* given: contents of constant inputs, else NULL; the type of output 0 */
+    const void *const  *data;
+    const maas_type_t  *out;
     bool         plain;         /* its outputs are plain all the same */
     bool         first;         /* those but the first are */
     bool         bytes;         /* what is blocked is 8-bit, else float32 */

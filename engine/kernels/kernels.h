@@ -246,6 +246,17 @@ typedef struct {
     float         lo, hi;
 } maas_conv16_t;
 
+/*
+ * What one output element of a resized axis is made of: elements at[0 .. n)
+ * of the input, by weights; n is 1 or more, a single one weighs 1.
+ */
+typedef struct {
+    float    *w;
+    int32_t  *at;
+    int32_t   n;
+    int32_t   outside;          /* of the crop: the caller's concern */
+} maas_tap_t;
+
 /* A window over one block of 16 channels; rows [y0, y1) of the output. */
 typedef struct {
     const float  *x;            /* ih x iw x 16 */
@@ -502,6 +513,14 @@ typedef struct maas_kernels_s {
      */
     void (*weave16)(float *y, int64_t ystep, const float *x, int64_t xstep,
         int64_t n, int64_t count);
+    /*
+     * y = w[0] * x[0] + w[1] * x[1] + ... of rows of n floats, from the left;
+     * products are rounded before they are added.  add: y comes first.
+     */
+    void (*blend)(float *y, const float *const *x, const float *w, int rows,
+        bool add, int64_t n);
+    /* The same along a row: pixel i of n is what t[i] says of pixels of x. */
+    void (*taps16)(float *y, const float *x, const maas_tap_t *t, int64_t n);
     /* The sum of n pixels of 16 channels, times f. */
     void (*sum16)(float *y, const float *x, int64_t n, float f);
     /* y = clamp(x * a + b) of n pixels, a and b for each channel. */

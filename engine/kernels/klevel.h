@@ -122,6 +122,10 @@
         int64_t count);                                                       \
     void maas_k_f32_weave16_##l(float *y, int64_t ystep, const float *x,      \
         int64_t xstep, int64_t n, int64_t count);                             \
+    void maas_k_f32_blend_##l(float *y, const float *const *x,                \
+        const float *w, int rows, bool add, int64_t n);                       \
+    void maas_k_f32_taps16_##l(float *y, const float *x,                      \
+        const maas_tap_t *t, int64_t n);                                      \
     void maas_k_f32_sum16_##l(float *y, const float *x, int64_t n, float f);  \
     void maas_k_f32_affine16_##l(float *y, const float *x, const float *a,    \
         const float *b, int64_t n, float lo, float hi);                       \

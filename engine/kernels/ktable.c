@@ -53,6 +53,8 @@
         .winoout16 = maas_k_f32_winoout16_##l,                                \
         .lanes16 = maas_k_f32_lanes16_##l,                                    \
         .weave16 = maas_k_f32_weave16_##l,                                    \
+        .blend = maas_k_f32_blend_##l,                                        \
+        .taps16 = maas_k_f32_taps16_##l,                                      \
         .sum16 = maas_k_f32_sum16_##l,                                        \
         .affine16 = maas_k_f32_affine16_##l,                                  \
         .qgemm = maas_k_q8_gemm_##l,                                          \

@@ -1,10 +1,11 @@
 /*
  * Resize-19: shapes, and the older forms Resize-10, Resize-11, Upsample-7
- * and Upsample-9.  The kernel is in resize_rows.c.
+ * and Upsample-9.  The kernels are in resize_rows.c and resize_blocked.c.
  */
 
 #include <math.h>
 
+#include "ops/blocked.h"
 #include "ops/ops_common.h"
 #include "ops/grads.h"
 #include "ops/resize.h"
@@ -306,6 +307,13 @@ rs_infer(maas_infer_t *c)
         }
     }
 
+    for (i = 0; i < x->rank; i++) {
+        dims[i] = rs_place(a, i, x->rank, &n) < 0 ? x->dims[i]
+                                                  : MAAS_DIM_NONE;
+    }
+
+    /* What is known where the contents of scales or sizes are not. */
+    maas_infer_set(c, 0, x->dtype, x->rank, dims);
     MAAS_TRY(rs_given(c, RS_SIZES) ? rs_infer_sizes(c, dims)
                                    : rs_infer_scales(c, dims));
 
@@ -385,6 +393,105 @@ upsample_upgrade(maas_import_t *im, maas_raw_node_t *n, int opset,
 
     n->op = maas_str("Resize");
     return rs_old_inputs(im, n, maas_str("floor"));
+}
+
+
+/* -- the blocked form ---------------------------------------------------- */
+
+#define RS_EXACT  4096          /* i * (i - 1) is exact in float32 */
+
+
+static bool
+rs_input(const maas_type_t *const *type, const maas_node_t *n, int i)
+{
+    return i < n->n_formal && type[i] != NULL
+           && !(type[i]->rank == 1 && type[i]->dims[0] == 0);
+}
+
+
+/* Does the crop keep axis d whole?  at: its place in roi, or -1. */
+static bool
+rs_keeps(const maas_node_t *n, const maas_type_t *const *type,
+    const maas_blocked_t *b, int d, int at, int count)
+{
+    const float  *roi = b->data[RS_ROI];
+
+    if (!maas_dim_known(type[RS_X]->dims[d])
+        || type[RS_X]->dims[d] > RS_EXACT
+        || type[RS_X]->dims[d] != b->out->dims[d])
+    {
+        return false;
+    }
+
+    return at < 0 || (rs_input(type, n, RS_ROI) && roi != NULL
+                      && type[RS_ROI]->dtype == MAAS_F32 && roi[at] == 0
+                      && roi[at + count] == 1);
+}
+
+
+/*
+ * Channels stay as they are; images do where there are as many in the end,
+ * which bands of rows want.  Scales and roi are constants, then; of sizes
+ * the extents tell.
+ */
+static bool
+rs_blocked(const maas_node_t *n, const maas_type_t *const *type,
+    maas_blocked_t *b)
+{
+    int               at, count;
+    const float      *scales;
+    const rs_attr_t  *a = n->attr;
+
+    if (!maas_blocked_window(n, type, "ResizeBlocked", b) || b->out == NULL
+        || !maas_dim_known(type[RS_X]->dims[1])
+        || type[RS_X]->dims[1] != b->out->dims[1])
+    {
+        return false;
+    }
+
+    scales = rs_input(type, n, RS_SCALES) ? b->data[RS_SCALES] : NULL;
+
+    for (int d = 0; d < 2; d++) {
+        at = rs_place(a, d, type[RS_X]->rank, &count);
+
+        if (a->coordinates == RS_TF_CROP && d == 1
+            && !rs_keeps(n, type, b, d, at, count))
+        {
+            return false;
+        }
+
+        if (at >= 0 && (rs_input(type, n, RS_SCALES)
+                        ? scales == NULL || scales[at] != 1
+                        : a->policy != RS_STRETCH))
+        {
+            return false;
+        }
+    }
+
+    return true;
+}
+
+
+static maas_status_t
+rs_blocked_infer(maas_infer_t *c)
+{
+    maas_dim_t     in = c->in[RS_X].type->dims[1], out;
+    maas_status_t  rc = rs_infer(c);
+
+    if (c->out[0].type.rank >= 0) {     /* of MAAS_NEED, too */
+        c->out[0].type.format = MAAS_FMT_C16;
+    }
+
+    MAAS_TRY(rc);
+    out = c->out[0].type.dims[1];
+
+    if (maas_dim_known(in) && maas_dim_known(out) && in != out) {
+        return maas_err(c->err, MAAS_EINVAL, "%lld channels become %lld, "
+                        "expected as many: the model was compiled so",
+                        (long long) in, (long long) out);
+    }
+
+    return MAAS_OK;
 }
 
 
@@ -482,6 +589,16 @@ static const maas_kernel_row_t  rs_kernels[] = {
     { "resize.rows", MAAS_CPU_REF, 0, 0, rs_setup, rs_run }
 };
 
+#define RS_POST  (1u << MAAS_POST_UNARY | 1u << MAAS_POST_BINARY              \
+                  | 1u << MAAS_POST_BINARY_SCALAR                             \
+                  | 1u << MAAS_POST_BINARY_CHANNEL                            \
+                  | 1u << MAAS_POST_BINARY_PLANE)
+
+static const maas_kernel_row_t  rs_blocked_kernels[] = {
+    { "resize.c16", MAAS_CPU_REF, 0, RS_POST, resize_blocked_setup,
+      resize_blocked_run, resize_blocked_rows, resize_blocked_band }
+};
+
 static const maas_kernel_row_t  rs_grad_kernels[] = {
     { "resizegrad.rows", MAAS_CPU_REF, 0, 0, rs_grad_setup, rs_grad_run }
 };
@@ -562,9 +679,17 @@ const maas_op_t  maas_ops_resize[] = {
         MAAS_ATTRS(rs_attrs, rs_attr_t),
         .upgrade = rs_upgrade, .first = 10,
         .infer = rs_infer,
-        MAAS_KERNELS(rs_kernels),
+        MAAS_KERNELS(rs_kernels), .blocked = rs_blocked,
         .grad = rs_grad,
         .cases = rs_cases, .bad = rs_bad
+    },
+    {
+        .name = "ResizeBlocked", .domain = "maas", .since = 1,
+        .flags = MAAS_OP_PURE | MAAS_OP_INTERNAL,
+        MAAS_IO(rs_in, rs_out),
+        MAAS_ATTRS(rs_attrs, rs_attr_t),
+        .infer = rs_blocked_infer,
+        MAAS_KERNELS(rs_blocked_kernels)
     },
     {
         .name = "ResizeGrad", .domain = "maas", .since = 1,

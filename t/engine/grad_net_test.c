@@ -1,6 +1,6 @@
 /*
- * A whole network's gradients: convolutions, normalisation, pools and a
- * dense layer, with parameters.  In blocks of 16 channels and plain they
+ * A whole network's gradients: convolutions, normalisation, pools, a Resize
+ * and a dense layer, with parameters.  In blocks of 16 channels and plain they
  * agree within rounding, at each CPU level; with three threads and with one
  * to the bit.  A normalisation that is cut for ranks is the same in the only
  * one.
@@ -123,6 +123,20 @@ pool(maas_build_t *b, const char *op, maas_str_t x, int64_t k, int64_t pad)
 }
 
 
+/* To twice as many rows and some columns more. */
+static maas_str_t
+resize(maas_build_t *b, maas_str_t x)
+{
+    const int64_t    sizes[] = { 3, 32, 10, 7 }, n = 4;
+    maas_str_t       none = maas_str("");
+    maas_str_t       in[] = { x, none, none,
+                              maas_build_ints(b, "sizes", sizes, 1, &n) };
+    maas_raw_attr_t  a = maas_build_attr_string("mode", "linear");
+
+    return node(b, "Resize", in, 4, &a, 1);
+}
+
+
 static const maas_raw_model_t *
 model(net_t *t)
 {
@@ -141,7 +155,7 @@ model(net_t *t)
     x = v;
     v = maas_build_op1(b, "Sigmoid", conv(t, b, v, 32, 32, 1, 2));
     v = maas_build_op2(b, "Add", v, x);
-    v = pool(b, "AveragePool", v, 2, 0);
+    v = resize(b, pool(b, "AveragePool", v, 2, 0));
     v = maas_build_op1(b, "Relu", conv(t, b, v, 32, 34, 2, 1));
     v = pool(b, "MaxPool", v, 2, 0);
     v = maas_build_op1(b, "Flatten",
@@ -384,6 +398,7 @@ main(void)
                && count(&blocked, "MaxPoolGradBlocked") == 2
                && count(&blocked, "BatchNormGradBlocked") == 1
                && count(&blocked, "BatchNormTrainBlocked") == 1
+               && count(&blocked, "ResizeBlocked") == 1
                && count(&blocked, "GlobalAveragePoolGradBlocked") == 1,
                "%s: the forms are blocked", maas_cpu_name(cpu));
         }

@@ -548,6 +548,73 @@ test_sums(void)
 }
 
 
+#define TAPS  7
+
+/* Rows of any length, from any place on: more of them than a group. */
+static void
+test_blend(void)
+{
+    int           bad = 0;
+    float         w[TAPS];
+    const float  *rows[TAPS];
+
+    for (int64_t n = 1; n <= 83; n += n < 40 ? 1 : 13) {
+        for (int r = 1; r <= TAPS; r++) {
+            for (int i = 0; i < r; i++) {
+                w[i] = i % 3 == 2 ? 1 : rnd();
+                rows[i] = LAST(bx, n * TAPS) + (r - 1 - i) * n;
+            }
+
+            fill(LAST(bx, n * TAPS), n * TAPS, n % 5 == 0);
+
+            for (int add = 0; add < 2; add++) {
+                prepare(n);
+                ref->blend(b0 + GUARD, rows, w, r, add, n);
+                kt->blend(b1 + GUARD, rows, w, r, add, n);
+                bad += differ(b1, b0, n + 2 * GUARD, "blend");
+            }
+        }
+    }
+
+    ok(bad == 0, "%s blend", maas_cpu_name(kt->level));
+}
+
+
+/* Any number of taps of each pixel, the first and last pixel among them. */
+static void
+test_taps(void)
+{
+    int         bad = 0;
+    float       w[20][TAPS];
+    int32_t     at[20][TAPS];
+    const float  *x;
+    maas_tap_t  t[20];
+
+    for (int64_t in = 1; in <= 9; in++) {
+        for (int64_t n = 1; n <= 20; n++) {
+            for (int64_t i = 0; i < n; i++) {
+                t[i] = (maas_tap_t) { w[i], at[i], 1 + (int) (n + i) % TAPS,
+                                      0 };
+
+                for (int j = 0; j < t[i].n; j++) {
+                    w[i][j] = t[i].n == 1 ? 1 : rnd();
+                    at[i][j] = (int32_t) ((i + j * 5) % in);
+                }
+            }
+
+            x = EDGE(bx, in * 16);
+            fill((float *) x, in * 16, n % 5 == 0);
+            prepare(n * 16);
+            ref->taps16(b0 + GUARD, x, t, n);
+            kt->taps16(b1 + GUARD, x, t, n);
+            bad += differ(b1, b0, n * 16 + 2 * GUARD, "taps16");
+        }
+    }
+
+    ok(bad == 0, "%s taps16", maas_cpu_name(kt->level));
+}
+
+
 int
 main(void)
 {
@@ -571,6 +638,8 @@ main(void)
         test_maxgrad();
         test_winograd();
         test_sums();
+        test_blend();
+        test_taps();
     }
 
     return done();

@@ -665,11 +665,31 @@ class Operators:
         x = self.image(2)
         if self.opset < 13:
             raise Skip
+        if self.chance(.4):
+            return self.scaled(x)
         dims = list(x.shape[:2]) + [self.int(1, 25), self.int(1, 25)]
         self.node('Resize', [x, None, None, self.const(dims, I64)],
                   [(F, dims)], mode=self.one(['linear', 'cubic']),
                   coordinate_transformation_mode=self.one([
                       'half_pixel', 'asymmetric', 'align_corners']))
+
+    def scaled(self, x):
+        """Up or down by powers of two: nearest has no ties to round."""
+        scales = [self.one([1, 2, 2, 4, .5]) for _ in range(2)]
+        dims = [int(np.floor(n * k)) for n, k in zip(x.shape[2:], scales)]
+        if min(dims) < 1 or max(dims) > 100:
+            raise Skip
+        mode = self.one(['nearest', 'nearest', 'linear'])
+        attr = {'nearest_mode': 'floor'} if mode == 'nearest' else {}
+        v = self.node('Resize', [x, None, self.const([1, 1] + scales, F)],
+                      [(F, list(x.shape[:2]) + dims)], mode == 'nearest'
+                      and x.exact, mode=mode,
+                      coordinate_transformation_mode=self.one([
+                          'asymmetric', 'half_pixel'])
+                      if mode == 'linear' else 'asymmetric', **attr)
+        if self.chance(.4):
+            self.node('Add', [v, v] if self.chance(.2)
+                      else [self.const(.5, F), v], [(F, v.shape)])
 
     def instance(self):
         x = self.image()

@@ -141,7 +141,9 @@ layout_row(const char *name)
 static bool
 layout_form(const layout_t *l, const maas_node_t *n, maas_blocked_t *b)
 {
-    const maas_type_t  *type[LAYOUT_IN] = { NULL };
+    const void          *data[LAYOUT_IN] = { NULL };
+    const maas_type_t   *type[LAYOUT_IN] = { NULL };
+    const maas_value_t  *v;
 
     if (n->op->blocked == NULL || n->n_in > LAYOUT_IN) {
         return false;
@@ -150,11 +152,16 @@ layout_form(const layout_t *l, const maas_node_t *n, maas_blocked_t *b)
     for (int j = 0; j < n->n_in; j++) {
         if (n->in[j] != MAAS_NOVAL) {
             type[j] = &l->p->g->value[n->in[j]].type;
+            v = maas_pass_const(l->p->g, n->in[j]);
+            data[j] = v != NULL ? v->data : NULL;
             b->in |= layout_has(l, n->in[j]) ? 1u << j : 0;
             b->constant |= maas_pass_weight(l->p->g, n->in[j])
                            ? 1u << j : 0;
         }
     }
+
+    b->data = data;
+    b->out = n->out[0] != MAAS_NOVAL ? &l->p->g->value[n->out[0]].type : NULL;
 
     if (!n->op->blocked(n, type, b)) {
         return false;

@@ -292,6 +292,54 @@ MAAS_K(weave16)(float *y, int64_t ystep, const float *x, int64_t xstep,
 }
 
 
+void
+MAAS_K(blend)(float *restrict y, const float *const *x, const float *w,
+    int rows, bool add, int64_t n)
+{
+    int64_t               i;
+    const float *restrict p;
+
+    for (int r = 0; r < rows; r++) {
+        p = x[r];
+
+        for (i = 0; i < n && (add || r > 0); i++) {
+            y[i] += w[r] * p[i];
+        }
+
+        for ( /* void */ ; i < n; i++) {
+            y[i] = w[r] * p[i];
+        }
+    }
+}
+
+
+void
+MAAS_K(taps16)(float *y, const float *x, const maas_tap_t *t, int64_t n)
+{
+    float         acc[MAAS_C16];
+    int64_t       l;
+    const float  *p;
+
+    for ( /* void */ ; n > 0; n--, t++, y += MAAS_C16) {
+        p = x + (int64_t) t->at[0] * MAAS_C16;
+
+        for (l = 0; l < MAAS_C16; l++) {
+            acc[l] = t->w[0] * p[l];
+        }
+
+        for (int j = 1; j < t->n; j++) {
+            p = x + (int64_t) t->at[j] * MAAS_C16;
+
+            for (l = 0; l < MAAS_C16; l++) {
+                acc[l] += t->w[j] * p[l];
+            }
+        }
+
+        memcpy(y, acc, sizeof(acc));
+    }
+}
+
+
 /* Pixel i goes to sum i % 4; sums 0 and 2, 1 and 3 are joined, then all. */
 void
 MAAS_K(sum16)(float *y, const float *x, int64_t n, float f)

@@ -1,7 +1,7 @@
 /*
  * kblock_avx2: kernels over blocks of 16 channels, AVX2 and FMA: tiles of 6
- * pixels by one block.  The bodies are in vblock.h, vwindow.h and
- * vgrad.h.
+ * pixels by one block.  The bodies are in vblock.h, vwindow.h,
+ * vtaps.h and vgrad.h.
  *
  * Nothing is allocated and nothing kept; all functions are reentrant.
  */
@@ -24,6 +24,7 @@
 
 #include "kernels/x86/vblock.h"
 #include "kernels/x86/vwindow.h"
+#include "kernels/x86/vtaps.h"
 
 void
 MAAS_K(weave16)(float *y, int64_t ystep, const float *x, int64_t xstep,

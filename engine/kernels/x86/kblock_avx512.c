@@ -1,7 +1,7 @@
 /*
  * kblock_avx512: kernels over blocks of 16 channels, AVX-512: tiles of 14
- * pixels by two blocks.  The bodies are in vblock.h, vwindow.h and
- * vgrad.h.
+ * pixels by two blocks.  The bodies are in vblock.h, vwindow.h,
+ * vtaps.h and vgrad.h.
  *
  * Nothing is allocated and nothing kept; all functions are reentrant.
  */
@@ -28,6 +28,7 @@
 
 #include "kernels/x86/vblock.h"
 #include "kernels/x86/vwindow.h"
+#include "kernels/x86/vtaps.h"
 
 /* Lane l of output b: element 4 b + l / 4 of input l % 4. */
 void
