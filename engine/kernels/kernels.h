@@ -214,7 +214,9 @@ typedef struct {
  *
  * so that one description serves blocked inputs (blocks, kernel rows and
  * columns, channels of the block) and planes (channels, rows, columns).
- * Then `add` and the limits are applied.  A long chain may be made in parts,
+ * left: the first pixel of a row has nothing under the kernel's first column,
+ * right: nor the last pixel under its last one (c = 0, c = nc - 1; nc > 1);
+ * their chains leave these runs out.  Then `add` and the limits are applied.  A long chain may be made in parts,
  * each over some of a: `more` leaves the sums in y, `sums` goes on with them.
  *
  * While a piece is computed, `nahead` floats from `ahead` on (and from the
@@ -241,6 +243,7 @@ typedef struct {
     int64_t       wblock;
     const float  *ahead;        /* read after this piece, or NULL */
     int64_t       nahead;
+    bool          left, right;
     bool          sums, more;
     bool          clip;         /* to [lo, hi]; NaN passes */
     float         lo, hi;

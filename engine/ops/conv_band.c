@@ -10,8 +10,8 @@
 #include "ops/conv_band.h"
 
 
-#define CB_COPIED  65536        /* floats of a band of inputs, copied */
-#define CB_READ    102400       /* read in place */
+#define CB_CACHE   65536        /* floats of a band of inputs ... */
+#define CB_ONCE    102400       /* ... that one row of outputs sees each */
 #define CB_PIXELS  56           /* of a band: it meets all weights */
 #define CB_LEAST   42           /* pixels of a band that is cut in two */
 
@@ -91,26 +91,25 @@ cb_bands(cb_t *g)
 
     wide = (g->ow - 1) * g->sw + (g->kw - 1) * g->dw + 1;
 
-    if (g->planes || g->copy) {
-        n = CB_COPIED / maas_max(g->parts * g->lane * wide, 1)
-            - (g->kh - 1) * g->dh;
-        n /= g->sh;
-
-    } else {
-        /* Pixels between those that are read do not count. */
+    /* Pixels between those that are read do not count. */
+    if (!g->planes && !g->copy) {
         wide = maas_min(wide, g->ow * g->kw);
-        n = CB_READ / maas_max(g->parts * g->lane * wide, 1);
-        n = g->kh <= g->sh ? n / g->kh
-            : (n - (g->kh - 1) * g->dh) / g->sh;
     }
 
     wide *= g->parts * g->lane;
+
+    if (!g->planes && !g->copy && g->kh <= g->sh) {
+        n = CB_ONCE / maas_max(wide, 1) / g->kh;
+    } else {
+        n = (CB_CACHE / maas_max(wide, 1) - (g->kh - 1) * g->dh) / g->sh;
+    }
+
     n = maas_max(n, CB_PIXELS / maas_max(g->ow, 1));
     g->rows = conv_band_even(g->oh, n, 1);
     g->cols = g->ow;
 
-    if (g->rows == 1 && wide > 2 * CB_COPIED) {
-        n = CB_COPIED / (g->parts * g->lane * g->sw)
+    if (g->rows == 1 && wide > 2 * CB_CACHE) {
+        n = CB_CACHE / (g->parts * g->lane * g->sw)
             - (g->kw - 1) * g->dw / g->sw;
         g->cols = conv_band_even(g->ow, n, 28);
     }
@@ -143,6 +142,23 @@ cb_turn(maas_window_t *w)
 }
 
 
+/*
+ * Taps beside a row: where there is one at the most on each side, the kernel
+ * leaves it out, else the rows are copied with zeros at their ends.
+ */
+static void
+cb_sides(cb_t *g)
+{
+    int64_t  over, most = maas_min(g->sw, g->dw);
+
+    over = (g->ow - 1) * g->sw + (g->kw - 1) * g->dw - g->pw - g->iw + 1;
+    g->left = g->pw > 0;
+    g->right = over > 0;
+    g->copy = (g->left || g->right)
+              && (g->planes || g->kw == 1 || g->pw > most || over > most);
+}
+
+
 void
 conv_band_shape(cb_t *g, const void *attr, const maas_tensor_t *x,
     const maas_tensor_t *w, const maas_tensor_t *y, bool back)
@@ -167,8 +183,7 @@ conv_band_shape(cb_t *g, const void *attr, const maas_tensor_t *x,
     g->eight = w->format == MAAS_FMT_P16Q8;
     g->lane = g->planes ? 1 : MAAS_C16;
     g->parts = g->planes ? g->icg : maas_blocks(g->icg);
-    g->copy = g->pw > 0 || (g->ow - 1) * g->sw + (g->kw - 1) * g->dw - g->pw
-                           >= g->iw;
+    cb_sides(g);
     g->flat = g->kh * g->kw * g->sh * g->sw == 1 && !g->copy && g->ph == 0
               && g->oh == g->ih && g->ow == g->iw;
 }

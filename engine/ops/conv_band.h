@@ -19,6 +19,7 @@ typedef struct {
     bool     planes;            /* the input is plain */
     bool     flat;              /* a pixel sees itself alone */
     bool     copy;
+    bool     left, right;       /* one tap of one pixel is beside its row */
     bool     normed;            /* the copy is scaled, shifted, limited */
     bool     eight;             /* weights of 8 bits */
     int64_t  lane;              /* floats of an input pixel: 16 or 1 */

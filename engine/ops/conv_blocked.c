@@ -2,10 +2,11 @@
  * maas.ConvBlocked: convolution that writes blocked activations.
  *
  * A unit is a band of output rows (or a piece of a row) of one image and
- * group, and some blocks of channels.  Where taps fall beside a row, the
- * band's rows are copied into the thread's scratch with zeros at their ends;
- * rows above and below the image are left out of the chain.  Planes of few
- * channels (the first layer) are read as they are; all else is blocked.
+ * group, and some blocks of channels.  Rows above and below the image are
+ * left out of the chain, and so is a tap beside a row; where more fall there,
+ * the band's rows are copied into the thread's scratch with zeros at their
+ * ends.  Planes of few channels (the first layer) are read as they are; all
+ * else is blocked.
  *
  * Ownership: nothing is allocated.  Threads: units are independent, and the
  * chain of an output element knows no unit.
@@ -377,6 +378,8 @@ cb_chain(const cb_t *g, const cb_band_t *b, maas_conv16_t *c)
     c->wblock = g->icg * g->kh * g->kw * MAAS_C16;
     c->yrow = g->ow * MAAS_C16;
     c->yblock = g->yplane;
+    c->left = !g->copy && g->left && b->c0 == 0;
+    c->right = !g->copy && g->right && b->c0 + b->cols == g->ow;
 }
 
 

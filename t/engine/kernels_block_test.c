@@ -45,6 +45,7 @@ typedef struct {
     int   k, s, rows, cols, n;
     int   b0, nb;               /* kernel rows that count */
     bool  planes, split, add, clip, bias, adverse;
+    bool  left, right;          /* a tap of an end lies beside the row */
 } conv_t;
 
 
@@ -111,6 +112,7 @@ conv_make(maas_conv16_t *c, const conv_t *t)
         .xrow = t->s * wide * lane, .xcol = t->s * lane,
         .yrow = t->cols * 16, .yblock = pixels * 16,
         .wa = t->k * t->k * lane * 16, .wblock = nw,
+        .left = t->left, .right = t->right,
         .ahead = t->add ? w : NULL, .nahead = t->add ? nw : 0,
         .clip = t->clip, .lo = t->n % 16 == 0 ? -INFINITY : -0.5f,
         .hi = t->cols % 3 == 1 ? INFINITY : 0.75f
@@ -171,6 +173,8 @@ test_conv(void)
                     .adverse = at % 7 == 0
                 };
                 t.b0 = at % 6 == 0 ? t.k - 1 : 0;
+                t.left = !t.planes && t.k > 1 && at / 8 % 4 < 2;
+                t.right = !t.planes && t.k > 1 && at / 8 % 3 < 2;
                 t.nb = at % 6 == 0 ? 1 : at % 11 == 0 ? 0 : t.k - t.b0;
                 bad += conv_case(&t);
             }

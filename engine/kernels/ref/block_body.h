@@ -7,10 +7,10 @@
  */
 
 
-/* One pixel of one block. */
+/* A pixel of a row of one block; x: its first tap. */
 static void
-MAAS_K(conv16_pixel)(const maas_conv16_t *c, const float *x, const float *w,
-    float *acc)
+MAAS_K(conv16_pixel)(const maas_conv16_t *c, int64_t pixel, const float *x,
+    const float *w, float *acc)
 {
     float         v;
     int64_t       a, b, t, i, l, run, skip;
@@ -24,6 +24,13 @@ MAAS_K(conv16_pixel)(const maas_conv16_t *c, const float *x, const float *w,
 
         for (b = 0; b < c->nb; b++) {
             for (t = 0; t < c->nc; t++) {
+                if ((c->left && pixel == 0 && t == 0)
+                    || (c->right && pixel + 1 == c->cols && t + 1 == c->nc))
+                {
+                    q += (run - skip) * MAAS_C16;
+                    continue;
+                }
+
                 p = x + a * c->xa + b * c->xb + t * c->xc;
 
                 for (i = skip; i < run; i++) {
@@ -69,8 +76,8 @@ MAAS_K(conv16)(const maas_conv16_t *c)
                              ? c->bias[n + l] : 0;
                 }
 
-                MAAS_K(conv16_pixel)(c, c->x + r * c->xrow + p * c->xcol, w,
-                                     acc);
+                MAAS_K(conv16_pixel)(c, p, c->x + r * c->xrow + p * c->xcol,
+                                     w, acc);
 
                 for (l = 0; l < MAAS_C16; l++) {
                     if (c->add != NULL && !c->more) {

@@ -19,8 +19,8 @@
 
 /* Up to a half, a half and more, two rows. */
 #define KB_TILES(F)                                                           \
-    F(1, 0, 2) F(2, 0, 2) F(3, 0, 2) F(3, 1, 2) F(3, 2, 2) F(3, 3, 2)         \
-    F(1, 1, 2) F(2, 2, 2)
+    F(1, 0, 2, 0) F(2, 0, 2, 0) F(3, 0, 2, 0) F(3, 1, 2, 0) F(3, 2, 2, 0)     \
+    F(3, 3, 2, 0) F(1, 1, 2, 1) F(2, 2, 2, 1) F(3, 3, 2, 1)
 
 #include "kernels/x86/vblock.h"
 #include "kernels/x86/vwindow.h"

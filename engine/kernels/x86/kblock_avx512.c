@@ -20,10 +20,11 @@
 
 /* Up to a half, a half and more, two rows. */
 #define KB_W(F, W)                                                            \
-    F(1, 0, W) F(2, 0, W) F(3, 0, W) F(4, 0, W) F(5, 0, W) F(6, 0, W)         \
-    F(7, 0, W) F(7, 1, W) F(7, 2, W) F(7, 3, W) F(7, 4, W) F(7, 5, W)         \
-    F(7, 6, W) F(7, 7, W)                                                     \
-    F(1, 1, W) F(2, 2, W) F(3, 3, W) F(4, 4, W) F(5, 5, W) F(6, 6, W)
+    F(1, 0, W, 0) F(2, 0, W, 0) F(3, 0, W, 0) F(4, 0, W, 0) F(5, 0, W, 0)     \
+    F(6, 0, W, 0) F(7, 0, W, 0) F(7, 1, W, 0) F(7, 2, W, 0) F(7, 3, W, 0)     \
+    F(7, 4, W, 0) F(7, 5, W, 0) F(7, 6, W, 0) F(7, 7, W, 0)                   \
+    F(1, 1, W, 1) F(2, 2, W, 1) F(3, 3, W, 1) F(4, 4, W, 1) F(5, 5, W, 1)     \
+    F(6, 6, W, 1) F(7, 7, W, 1)
 #define KB_TILES(F)  KB_W(F, 1) KB_W(F, 2)
 
 #include "kernels/x86/vblock.h"

@@ -37,6 +37,8 @@ typedef struct {
     int64_t               xstep;    /* from a tile to the next */
     int64_t               ystep;
     int64_t               count;    /* tiles */
+    int64_t               left;     /* from this one of them, backwards, and */
+    int64_t               right;    /* up to this one: at an end of a row */
     const char           *fetch;    /* with the next tile */
     int64_t               pace;     /* bytes of it with each weight */
     int64_t               pass;     /* bytes of it with each tile */
@@ -60,6 +62,13 @@ typedef struct {
 #endif
 
 #define KB_HAS(r)    ((r) < KB_HALF ? R0 > (r) : R1 > (r) - KB_HALF)
+
+/* SIDE: 1 where the first pixel of a row is left out, 2: the last. */
+#define KB_TAKES(r)                                                           \
+    (KB_HAS(r)                                                                \
+     && !(SIDE == 1 && ((r) == 0 || (TWO && (r) == KB_HALF)))                 \
+     && !(SIDE == 2 && ((r) == (R1 > 0 ? KB_HALF + R1 : R0) - 1               \
+                        || (TWO && (r) == R0 - 1))))
 #define KB_OUT(y, r)                                                          \
     (((r) < KB_HALF ? y : y##_half) + (r) % KB_HALF * MAAS_C16)
 
@@ -75,7 +84,7 @@ typedef struct {
     }
 
 #define KB_STEP(r)                                                            \
-    if (KB_HAS(r)) {                                                          \
+    if (KB_TAKES(r)) {                                                        \
         v = v_set1(KB_AT(r < KB_HALF ? q0 : q1, r % KB_HALF));                \
         x##r = v_fma(v, b0, x##r);                                            \
                                                                               \
@@ -100,8 +109,10 @@ typedef struct {
     q1 = p1 + (i);                                                            \
     KB_R(KB_STEP)
 
-#define KB_RUN(n)                                                             \
+#define KB_RUN(n, side)                                                       \
     for (k = run; k != 0; k -= n) {                                           \
+        enum { SIDE = side };                                                 \
+                                                                              \
         KB_INPUT(0)                                                           \
                                                                               \
         if (n > 1) {                                                          \
@@ -145,16 +156,18 @@ typedef struct {
 
 
 /*
- * t->count tiles of R0 and R1 pixels by W vectors; constants where this is
- * inlined.
+ * t->count tiles of R0 and R1 pixels, in two rows or one, by W vectors;
+ * constants where this is inlined.
  */
 V_INL void
-kb_tile(const kb_tile_t *t, const int R0, const int R1, const int W)
+kb_tile(const kb_tile_t *t, const int R0, const int R1, const int W,
+    const bool TWO)
 {
     V                     b0, b1, v;
     bool                  first;
     float                *y = t->y, *y_half, *z, *z_half;
     int64_t               n, a, b, i, k, run, s1, s3, s5, vs, ys, fs, pace;
+    int64_t               i0, i1;   /* taps beside a row */
     const char           *f, *fetch = t->fetch;
     const float          *x = t->x, *w, *p0, *p1, *q0, *q1, *pa, *pb, *pc;
     const float          *add = t->add, *add_half;
@@ -189,6 +202,8 @@ kb_tile(const kb_tile_t *t, const int R0, const int R1, const int W)
         pa = x;
         pb = x + c->skip;
         run = t->run;
+        i0 = n >= t->left ? c->nc : 0;
+        i1 = n <= t->right ? 1 : 0;
 
         for (a = c->na; a > 0; ) {
             for (b = c->nb; b > 0; b--, pb += c->xb) {
@@ -198,10 +213,14 @@ kb_tile(const kb_tile_t *t, const int R0, const int R1, const int W)
                     p1 = p0 + t->xhalf;
                     pc = p0 + c->xc;
 
-                    if (run % 4 == 0) {
-                        KB_RUN(4)
+                    if (i == i0) {
+                        KB_RUN(1, 1)
+                    } else if (i == i1) {
+                        KB_RUN(1, 2)
+                    } else if (run % 4 == 0) {
+                        KB_RUN(4, 0)
                     } else {
-                        KB_RUN(1)
+                        KB_RUN(1, 0)
                     }
 
                     if (first) {
@@ -252,25 +271,30 @@ kb_tile(const kb_tile_t *t, const int R0, const int R1, const int W)
 }
 
 
-#define KB_TILE(r0, r1, W)                                                    \
+#define KB_TILE(r0, r1, W, two)                                               \
     static __attribute__((noinline)) void                                     \
-    kb_tile_##r0##_##r1##_##W(const kb_tile_t *t)                             \
+    kb_tile_##r0##_##r1##_##W##_##two(const kb_tile_t *t)                     \
     {                                                                         \
-        kb_tile(t, r0, r1, W);                                                \
+        kb_tile(t, r0, r1, W, two);                                           \
     }
-#define KB_NAME(r0, r1, W)  [W - 1][r0][r1] = kb_tile_##r0##_##r1##_##W,
+#define KB_NAME(r0, r1, W, two)                                               \
+    [W - 1][two][r0][r1] = kb_tile_##r0##_##r1##_##W##_##two,
 
 KB_TILES(KB_TILE)
 
-static void (*const  kb_tiles[2][KB_HALF + 1][KB_HALF + 1])
+static void (*const  kb_tiles[2][2][KB_HALF + 1][KB_HALF + 1])
     (const kb_tile_t *t) = { KB_TILES(KB_NAME) };
 
 
-/* count tiles of r0 and r1 pixels, from pixel p of row r on. */
+/*
+ * count tiles of r0 and r1 pixels, from pixel p of row r on; all of them
+ * begin and end their rows, or they go along one.
+ */
 static void
 kb_pixels(kb_tile_t *t, int64_t r, int64_t p, int64_t r0, int64_t r1, int W,
     int64_t count)
 {
+    bool                  two;
     int64_t               at;
     const maas_conv16_t  *c = t->c;
 
@@ -283,7 +307,11 @@ kb_pixels(kb_tile_t *t, int64_t r, int64_t p, int64_t r0, int64_t r1, int W,
     t->y = t->y0 + at;
     t->add = t->add0 != NULL ? t->add0 + at : NULL;
     t->count = count;
-    kb_tiles[W - 1][r0][r1](t);
+    two = c->cols <= KB_HALF;
+    t->left = !c->left ? INT64_MAX : two ? 1 : p == 0 ? count : INT64_MAX;
+    t->right = !c->right ? 0 : two ? count
+               : p + count * (r0 + r1) == c->cols ? 1 : 0;
+    kb_tiles[W - 1][two && r1 > 0][r0][r1](t);
     t->fetch += count * t->pass;
 }
 
