@@ -3,7 +3,8 @@
  *
  * A unit is a plane (one channel of one image).  An output row is folded
  * from the input rows under its window, tap by tap in ascending order, so
- * any number of spatial axes is the same code.  A NaN in a window wins.
+ * any number of spatial axes is the same code; float32 without indices is in
+ * pool_rows.c.  A NaN in a window wins.
  *
  * Ownership: nothing is allocated.  Threads: units are independent.
  */
@@ -58,8 +59,9 @@ pool_setup(maas_setup_t *u)
 
     pool_geom(&w, u->attr, &u->in[0], &u->out[0]);
     u->units = maas_max(u->in[0].dims[0] * u->in[0].dims[1], 1);
-    u->scratch = (size_t) (w.in[w.nd - 1] + w.out[w.nd - 1])
-                 * sizeof(float);
+    u->scratch = u->in[0].dtype == MAAS_F32
+                 ? maas_pool_scratch(&w)
+                   + (size_t) w.out[w.nd - 1] * sizeof(float) : 0;
     u->cost = (double) maas_tensor_count(&u->out[0]) * (double) w.k_count
               * 0.5;
     return true;
@@ -126,58 +128,6 @@ POOL_MAX(int8_t, pool_max_i8, INT8_MIN)
 POOL_MAX(uint8_t, pool_max_u8, 0)
 
 
-/*
- * float32 without indices, of maxima or sums: the rows under the window
- * are folded into one, then its columns; row has room for an input row and
- * an output row.
- */
-static void
-pool_fold(const maas_window_t *w, const maas_kernels_t *k, maas_reduce_t op,
-    float *y, const float *x, int64_t o, float *row)
-{
-    int      l = w->nd - 1;
-    bool     first = true;
-    float    start = op == MAAS_R_MAX ? -INFINITY : 0;
-    float   *column = row + w->in[l];
-    int64_t  i, r, kx, lo, hi, off, base, s = w->s[l];
-
-    for (r = 0; r < w->k_count / w->k[l]; r++) {
-        if (!maas_window_row(w, o, r, &off)) {
-            continue;
-        }
-
-        if (first) {
-            memcpy(row, x + off, (size_t) w->in[l] * sizeof(float));
-
-        } else {
-            k->fold[op](row, x + off, 0, 1, w->in[l]);
-        }
-
-        first = false;
-    }
-
-    for (i = 0; i < w->out[l]; i++) {
-        y[i] = start;
-    }
-
-    for (kx = 0; kx < w->k[l] && !first; kx++) {
-        base = kx * w->d[l] - w->p0[l];
-        maas_window_range(w->out[l], s, base, w->in[l], &lo, &hi);
-
-        if (s == 1) {
-            k->fold[op](y + lo, row + base + lo, 0, 1, hi - lo);
-            continue;
-        }
-
-        for (i = lo; i < hi; i++) {
-            column[i] = row[base + i * s];
-        }
-
-        k->fold[op](y + lo, column + lo, 0, 1, hi - lo);
-    }
-}
-
-
 /* Positions in a plane to the positions that ONNX wants. */
 static void
 pool_indices(const maas_window_t *w, int64_t *at, int64_t plane, bool column)
@@ -212,7 +162,7 @@ pool_indices(const maas_window_t *w, int64_t *at, int64_t plane, bool column)
 
 static void
 maxpool_row(const maas_step_t *s, const maas_window_t *w, int64_t plane,
-    int64_t o, void *row)
+    int64_t o)
 {
     char                      *y;
     size_t                     size;
@@ -235,13 +185,7 @@ maxpool_row(const maas_step_t *s, const maas_window_t *w, int64_t plane,
 
     switch (s->in[0].dtype) {
     case MAAS_F32:
-        if (at == NULL) {
-            pool_fold(w, s->k, MAAS_R_MAX, (float *) y, (const float *) x, o,
-                      row);
-
-        } else {
-            pool_max_f32(w, (float *) y, at, (const float *) x, o);
-        }
+        pool_max_f32(w, (float *) y, at, (const float *) x, o);
         break;
     case MAAS_F64:
         pool_max_f64(w, (double *) y, at, (const double *) x, o);
@@ -264,6 +208,7 @@ static maas_status_t
 maxpool_run(const maas_step_t *s, maas_slot_t *slot, int64_t first,
     int64_t last)
 {
+    bool           plain;
     int64_t        u, o, rows;
     maas_window_t  w;
 
@@ -274,10 +219,21 @@ maxpool_run(const maas_step_t *s, maas_slot_t *slot, int64_t first,
     }
 
     rows = w.out_count / w.out[w.nd - 1];
+    plain = s->in[0].dtype == MAAS_F32
+            && (s->n_out < 2 || s->out[1].dtype == MAAS_NODTYPE
+                || s->out[1].data == NULL);
 
     for (u = first; u < last; u++) {
+        if (plain) {
+            maas_pool_rows(&w, s->k, MAAS_R_MAX,
+                           (float *) s->out[0].data + u * w.out_count,
+                           (const float *) s->in[0].data + u * w.in_count,
+                           slot->scratch);
+            continue;
+        }
+
         for (o = 0; o < rows; o++) {
-            maxpool_row(s, &w, u, o, slot->scratch);
+            maxpool_row(s, &w, u, o);
         }
     }
 
@@ -371,48 +327,39 @@ POOL_SUM(float, pool_sum_f32, fabsf, powf)
 POOL_SUM(double, pool_sum_f64, fabs, pow)
 
 
-/* Sums of a row to averages. */
+/* Sums of float32 planes to averages; cols: taps of each column. */
 static void
-pool_divide(const maas_window_t *w, void *row, maas_dtype_t dtype, int64_t o,
-    bool pads)
+pool_divide(const maas_window_t *w, float *y, const float *cols, bool pads)
+{
+    float    n;
+    int64_t  ow = w->out[w->nd - 1];
+
+    for (int64_t o = 0; o < w->out_count / ow; o++, y += ow) {
+        n = (float) maas_pool_count_row(w, o, pads);
+
+        for (int64_t i = 0; i < ow; i++) {
+            y[i] /= n * cols[i];
+        }
+    }
+}
+
+
+/* The same of a row of float64. */
+static void
+pool_divide_f64(const maas_window_t *w, double *y, int64_t o, bool pads)
 {
     int      l = w->nd - 1;
-    float   *y = row;
-    int64_t  i, n, count, lo, hi;
+    int64_t  n = maas_pool_count_row(w, o, pads);
 
-    n = maas_pool_count_row(w, o, pads);
-
-    /* Positions [lo, hi) see nothing outside: one divisor. */
-    lo = maas_min((w->p0[l] + w->s[l] - 1) / w->s[l], w->out[l]);
-    hi = w->in[l] + w->p0[l] - (w->k[l] - 1) * w->d[l] - 1;
-    hi = hi < 0 ? lo : maas_max(maas_min(hi / w->s[l] + 1, w->out[l]), lo);
-
-    for (i = 0; i < w->out[l]; i++) {
-        if (dtype == MAAS_F32 && i == lo) {
-            for ( /* void */ ; i < hi; i++) {
-                y[i] /= (float) (n * w->k[l]);
-            }
-
-            if (i == w->out[l]) {
-                return;
-            }
-        }
-
-        count = n * maas_pool_count(w, l, i, pads);
-
-        if (dtype == MAAS_F32) {
-            y[i] /= (float) count;
-
-        } else {
-            ((double *) row)[i] /= (double) count;
-        }
+    for (int64_t i = 0; i < w->out[l]; i++) {
+        y[i] /= (double) (n * maas_pool_count(w, l, i, pads));
     }
 }
 
 
 static void
 sumpool_row(const maas_step_t *s, const maas_window_t *w, int64_t plane,
-    int64_t o, int64_t p, float *row)
+    int64_t o, int64_t p)
 {
     int64_t                    at;
     const maas_window_attr_t  *a = s->attr;
@@ -423,13 +370,7 @@ sumpool_row(const maas_step_t *s, const maas_window_t *w, int64_t plane,
         const float  *x = (const float *) s->in[0].data + plane * w->in_count;
         float        *y = (float *) s->out[0].data + at;
 
-        if (p == 0) {
-            pool_fold(w, s->k, MAAS_R_SUM, y, x, o, row);
-            pool_divide(w, y, MAAS_F32, o, a->count_include_pad != 0);
-
-        } else {
-            pool_sum_f32(w, y, x, o, p);
-        }
+        pool_sum_f32(w, y, x, o, p);
 
     } else {
         const double  *x = (const double *) s->in[0].data
@@ -439,8 +380,30 @@ sumpool_row(const maas_step_t *s, const maas_window_t *w, int64_t plane,
         pool_sum_f64(w, y, x, o, p);
 
         if (p == 0) {
-            pool_divide(w, y, MAAS_F64, o, a->count_include_pad != 0);
+            pool_divide_f64(w, y, o, a->count_include_pad != 0);
         }
+    }
+}
+
+
+static void
+averagepool_f32(const maas_step_t *s, const maas_window_t *w, float *scratch,
+    int64_t first, int64_t last)
+{
+    int                        l = w->nd - 1;
+    float                     *y, *cols = scratch;
+    const maas_window_attr_t  *a = s->attr;
+
+    for (int64_t i = 0; i < w->out[l]; i++) {
+        cols[i] = (float) maas_pool_count(w, l, i, a->count_include_pad != 0);
+    }
+
+    for (int64_t u = first; u < last; u++) {
+        y = (float *) s->out[0].data + u * w->out_count;
+        maas_pool_rows(w, s->k, MAAS_R_SUM, y,
+                       (const float *) s->in[0].data + u * w->in_count,
+                       scratch + w->out[l]);
+        pool_divide(w, y, cols, a->count_include_pad != 0);
     }
 }
 
@@ -458,11 +421,16 @@ sumpool_units(const maas_step_t *s, maas_slot_t *slot, int64_t first,
         return;
     }
 
+    if (p == 0 && s->in[0].dtype == MAAS_F32) {
+        averagepool_f32(s, &w, slot->scratch, first, last);
+        return;
+    }
+
     rows = w.out_count / w.out[w.nd - 1];
 
     for (u = first; u < last; u++) {
         for (o = 0; o < rows; o++) {
-            sumpool_row(s, &w, u, o, p, slot->scratch);
+            sumpool_row(s, &w, u, o, p);
         }
     }
 }

@@ -15,6 +15,13 @@
 int64_t maas_pool_count(const maas_window_t *w, int d, int64_t o, bool pads);
 int64_t maas_pool_count_row(const maas_window_t *w, int64_t o, bool pads);
 
+/*
+ * pool_rows.c: maxima or sums (op: MAX or SUM) of one plane; bytes of scratch.
+ */
+size_t maas_pool_scratch(const maas_window_t *w);
+void maas_pool_rows(const maas_window_t *w, const maas_kernels_t *k,
+    maas_reduce_t op, float *y, const float *x, float *scratch);
+
 /* pool_blocked.c */
 bool pool_blocked_setup(maas_setup_t *u);
 bool averagepool_blocked_setup(maas_setup_t *u);
