@@ -175,6 +175,27 @@ concat_row(const maas_step_t *s, int axis, int64_t inner, int64_t row,
 }
 
 
+/* Whole rows of `size` bytes, from number `row` on, one input at a time. */
+static void
+concat_rows(const maas_step_t *s, int axis, int64_t inner, int64_t size,
+    int64_t row, int64_t rows, char *dst)
+{
+    int64_t      len;
+    const char  *src;
+
+    for (int i = 0; i < s->n_formal; i++) {
+        len = s->in[i].dims[axis] * inner;
+        src = (const char *) s->in[i].data + row * len;
+
+        if (len > 0 && src != dst) {
+            maas_move_block(dst, size, src, len, len, rows);
+        }
+
+        dst += len;
+    }
+}
+
+
 static bool
 concat_setup(maas_setup_t *u)
 {
@@ -210,6 +231,13 @@ concat_run(const maas_step_t *s, maas_slot_t *slot, int64_t first,
     to = maas_move_start(outer * size, s->units, last);
 
     while (from < to) {
+        if (from % size == 0 && to - from >= size) {
+            n = (to - from) / size;
+            concat_rows(s, axis, inner, size, from / size, n, dst + from);
+            from += n * size;
+            continue;
+        }
+
         n = maas_min(size - from % size, to - from);
         concat_row(s, axis, inner, from / size, from % size, n, dst + from);
         from += n;
@@ -410,6 +438,27 @@ split_row(const maas_step_t *s, int axis, int64_t inner, int64_t row,
 }
 
 
+/* Whole rows of `size` bytes, from number `row` on, one part at a time. */
+static void
+split_rows(const maas_step_t *s, int axis, int64_t inner, int64_t size,
+    int64_t row, int64_t rows, const char *src)
+{
+    char     *dst;
+    int64_t   len;
+
+    for (int i = 0; i < s->n_out; i++) {
+        len = split_part(s, axis, i) * inner;
+        dst = s->out[i].data;
+
+        if (len > 0 && dst != NULL && s->out[i].dtype != MAAS_NODTYPE) {
+            maas_move_block(dst + row * len, len, src, size, len, rows);
+        }
+
+        src += len;
+    }
+}
+
+
 static bool
 split_setup(maas_setup_t *u)
 {
@@ -450,6 +499,13 @@ split_run(const maas_step_t *s, maas_slot_t *slot, int64_t first,
     to = maas_move_start(outer * size, s->units, last);
 
     while (from < to) {
+        if (from % size == 0 && to - from >= size) {
+            n = (to - from) / size;
+            split_rows(s, axis, inner, size, from / size, n, src + from);
+            from += n * size;
+            continue;
+        }
+
         n = maas_min(size - from % size, to - from);
         split_row(s, axis, inner, from / size, from % size, n, src + from);
         from += n;

@@ -5,6 +5,8 @@
  * a few long runs.
  */
 
+#include <stdlib.h>
+
 #include "ops/move.h"
 
 
@@ -98,6 +100,35 @@ move_choose(maas_move_t *m)
 }
 
 
+/*
+ * Of a strided move with short rows a longer axis becomes the row, the one
+ * with the shortest steps.
+ */
+static void
+move_turn(maas_move_t *m)
+{
+    int      r = m->rank - 1, to = r;
+    int64_t  v;
+
+    if (m->mode != MAAS_MOVE_STRIDED || m->dims[r] >= 8) {
+        return;
+    }
+
+    for (int i = 0; i < r; i++) {
+        if (m->dims[i] >= 8
+            && (to == r || llabs(m->ds[i]) + llabs(m->ss[i])
+                           < llabs(m->ds[to]) + llabs(m->ss[to])))
+        {
+            to = i;
+        }
+    }
+
+    v = m->dims[r], m->dims[r] = m->dims[to], m->dims[to] = v;
+    v = m->ds[r], m->ds[r] = m->ds[to], m->ds[to] = v;
+    v = m->ss[r], m->ss[r] = m->ss[to], m->ss[to] = v;
+}
+
+
 void
 maas_move_close(maas_move_t *m)
 {
@@ -112,6 +143,7 @@ maas_move_close(maas_move_t *m)
 
     move_widen(m);
     move_choose(m);
+    move_turn(m);
 
     m->count = 1;
 
@@ -193,6 +225,57 @@ maas_move_fill(void *dst, const void *item, size_t size, int64_t n)
 }
 
 
+/* The last bytes of a row are moved together with some that precede them. */
+#define MOVE_PIECES(T)                                                        \
+    for (int64_t i = 0; i < rows; i++, d += ds, s += ss) {                    \
+        T  v;                                                                 \
+                                                                              \
+        for (int64_t at = 0; at + (int64_t) sizeof(T) < bytes;                \
+             at += (int64_t) sizeof(T))                                       \
+        {                                                                     \
+            memcpy(&v, s + at, sizeof(T));                                    \
+            memcpy(d + at, &v, sizeof(T));                                    \
+        }                                                                     \
+                                                                              \
+        memcpy(&v, s + bytes - sizeof(T), sizeof(T));                         \
+        memcpy(d + bytes - sizeof(T), &v, sizeof(T));                         \
+    }
+
+typedef struct {
+    uint64_t  u[2];
+} move_pair_t;
+
+
+void
+maas_move_block(void *dst, int64_t ds, const void *src, int64_t ss,
+    int64_t bytes, int64_t rows)
+{
+    char        *d = dst;
+    const char  *s = src;
+
+    if (bytes == 4) {
+        move_strided(d, ds, s, ss, 4, rows);
+
+    } else if (bytes == 8) {
+        move_strided(d, ds, s, ss, 8, rows);
+
+    } else if (bytes > 128 || bytes < 4) {
+        for (int64_t i = 0; i < rows; i++, d += ds, s += ss) {
+            memcpy(d, s, (size_t) bytes);
+        }
+
+    } else if (bytes >= 16) {
+        MOVE_PIECES(move_pair_t)
+
+    } else if (bytes > 8) {
+        MOVE_PIECES(uint64_t)
+
+    } else {
+        MOVE_PIECES(uint32_t)
+    }
+}
+
+
 static void
 move_row(const maas_move_t *m, char *d, const char *s, int64_t n)
 {
@@ -221,7 +304,7 @@ move_rows(const maas_move_t *m, char *d, const char *s, int64_t first,
     int64_t last)
 {
     int      r = m->rank - 1;
-    int64_t  n, col, rest, at[MAAS_MOVE_RANK];
+    int64_t  n, k, col, rest, at[MAAS_MOVE_RANK];
 
     col = first % m->dims[r];
     rest = first / m->dims[r];
@@ -235,8 +318,20 @@ move_rows(const maas_move_t *m, char *d, const char *s, int64_t first,
 
     while (first < last) {
         n = maas_min(m->dims[r] - col, last - first);
-        move_row(m, d + col * m->ds[r], s + col * m->ss[r], n);
-        first += n;
+
+        if (m->mode == MAAS_MOVE_COPY && r > 0 && n == m->dims[r]) {
+            k = maas_min(m->dims[r - 1] - at[r - 1], (last - first) / n);
+            maas_move_block(d, m->ds[r - 1], s, m->ss[r - 1], n * m->item, k);
+            d += (k - 1) * m->ds[r - 1];
+            s += (k - 1) * m->ss[r - 1];
+            at[r - 1] += k - 1;
+            first += k * n;
+
+        } else {
+            move_row(m, d + col * m->ds[r], s + col * m->ss[r], n);
+            first += n;
+        }
+
         col = 0;
 
         for (int i = r - 1; i >= 0; i--) {

@@ -54,6 +54,10 @@ void maas_move_fill(void *dst, const void *item, size_t size, int64_t n);
 /* Row-major strides in bytes. */
 void maas_move_strides(const maas_tensor_t *t, int64_t *strides);
 
+/* `rows` runs of so many bytes (one or more), ds and ss bytes apart. */
+void maas_move_block(void *dst, int64_t ds, const void *src, int64_t ss,
+    int64_t bytes, int64_t rows);
+
 /* Units of MAAS_MOVE_UNIT bytes of all outputs, and a cost. */
 bool maas_move_setup(maas_setup_t *u);
 

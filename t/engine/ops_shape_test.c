@@ -3,6 +3,7 @@
  * shapes and every item size.
  */
 
+#include "ops/move.h"
 #include "ops_shape_harness.h"
 
 
@@ -550,6 +551,36 @@ test_range(void)
 }
 
 
+/* Runs of every length: each byte in its place, and no other touched. */
+static void
+test_blocks(void)
+{
+    int   bad = 0;
+    char  x[1000], y[1000], want[1000];
+
+    for (int i = 0; i < 1000; i++) {
+        x[i] = (char) (i * 31 + i / 250);
+    }
+
+    for (int64_t n = 1; n <= 140; n++) {
+        for (int64_t gap = 0; gap < 4; gap++) {
+            memset(y, 90, sizeof(y));
+            memset(want, 90, sizeof(want));
+            maas_move_block(y + 3, n + gap, x + 1, n + 5, n, 6);
+
+            for (int64_t r = 0; r < 6; r++) {
+                memcpy(want + 3 + r * (n + gap), x + 1 + r * (n + 5),
+                       (size_t) n);
+            }
+
+            bad += memcmp(y, want, sizeof(y)) != 0;
+        }
+    }
+
+    is_int(bad, 0, "runs of 1 to 140 bytes");
+}
+
+
 int
 main(void)
 {
@@ -566,6 +597,7 @@ main(void)
     test_many("EyeLike", one_eye);
     test_large();
     test_range();
+    test_blocks();
 
     return done();
 }
