@@ -21,7 +21,8 @@ enum {
     DIM_DIV,
     DIM_CEIL,
     DIM_MIN,
-    DIM_MAX
+    DIM_MAX,
+    DIM_BROADCAST
 };
 
 typedef struct {
@@ -282,11 +283,21 @@ maas_dim_max(maas_syms_t *s, maas_dim_t a, maas_dim_t b)
 }
 
 
+/* Of constants the caller knows the answer. */
+maas_dim_t
+maas_dim_broadcast(maas_syms_t *s, maas_dim_t a, maas_dim_t b)
+{
+    return a == b || b == 1 ? a : a == 1 ? b
+           : maas_dim_known(a) || maas_dim_known(b) ? MAAS_DIM_NONE
+           : dim_op(s, DIM_BROADCAST, maas_min(a, b), maas_max(a, b));
+}
+
+
 static size_t
 dim_text(const maas_syms_t *s, maas_dim_t d, char *out, size_t n, int depth)
 {
     static const char *const  ops[] = { "", "+", "-", "*", "/", "^/",
-                                        " min ", " max " };
+                                        " min ", " max ", " or " };
     size_t            len;
     const dim_row_t  *row;
 

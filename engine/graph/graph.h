@@ -47,6 +47,8 @@ maas_dim_t maas_dim_div(maas_syms_t *s, maas_dim_t a, maas_dim_t b);
 maas_dim_t maas_dim_ceil(maas_syms_t *s, maas_dim_t a, maas_dim_t b);
 maas_dim_t maas_dim_min(maas_syms_t *s, maas_dim_t a, maas_dim_t b);
 maas_dim_t maas_dim_max(maas_syms_t *s, maas_dim_t a, maas_dim_t b);
+/* What two extents are together, equal or one of them 1. */
+maas_dim_t maas_dim_broadcast(maas_syms_t *s, maas_dim_t a, maas_dim_t b);
 
 /* The symbol of a name, made at first use; len 0: a fresh one. */
 maas_dim_t maas_dim_symbol(maas_syms_t *s, maas_str_t name);

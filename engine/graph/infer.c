@@ -91,7 +91,8 @@ infer_broadcast_dim(maas_infer_t *c, maas_dim_t a, maas_dim_t b,
                         (long long) a, (long long) b);
     }
 
-    *out = maas_dim_known(a) ? a : maas_dim_known(b) ? b : MAAS_DIM_NONE;
+    *out = maas_dim_known(a) ? a : maas_dim_known(b) ? b
+           : maas_dim_broadcast(c->syms, a, b);
     return MAAS_OK;
 }
 

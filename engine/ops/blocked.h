@@ -93,6 +93,17 @@ maas_blocked_window(const maas_node_t *n, const maas_type_t *const *type,
 }
 
 
+/* binary_blocked.c: of two values whose extents may differ. */
+bool maas_add_blocked(const maas_node_t *n, const maas_type_t *const *type,
+    maas_blocked_t *b);
+bool maas_sub_blocked(const maas_node_t *n, const maas_type_t *const *type,
+    maas_blocked_t *b);
+bool maas_mul_blocked(const maas_node_t *n, const maas_type_t *const *type,
+    maas_blocked_t *b);
+bool maas_div_blocked(const maas_node_t *n, const maas_type_t *const *type,
+    maas_blocked_t *b);
+
+
 /* Sets the format of output 0 after the plain operator's infer(). */
 static inline maas_status_t
 maas_blocked_out(maas_infer_t *c, maas_status_t rc)

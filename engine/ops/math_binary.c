@@ -11,6 +11,7 @@
 
 #include <math.h>
 
+#include "ops/blocked.h"
 #include "ops/grads.h"
 #include "ops/ops_common.h"
 
@@ -767,13 +768,17 @@ static const maas_case_t  var_bad[] = {
 const maas_op_t  maas_ops_math_binary[] = {
 
     { BIN_ROW("Add", 14, 6, add, num, add, maas_upgrade_axis, add_infer,
-              maas_grad_add, bin_cases, bin_bad) },
+              maas_grad_add, bin_cases, bin_bad),
+      .blocked = maas_add_blocked },
     { BIN_ROW("Sub", 14, 6, sub, num, sub, maas_upgrade_axis, sub_infer,
-              maas_grad_sub, bin_cases, bin_bad) },
+              maas_grad_sub, bin_cases, bin_bad),
+      .blocked = maas_sub_blocked },
     { BIN_ROW("Mul", 14, 6, mul, num, mul, maas_upgrade_axis, mul_infer,
-              maas_grad_mul, bin_cases, bin_bad) },
+              maas_grad_mul, bin_cases, bin_bad),
+      .blocked = maas_mul_blocked },
     { BIN_ROW("Div", 14, 6, div, num, div, maas_upgrade_axis, div_infer,
-              maas_grad_div, bin_cases, bin_bad) },
+              maas_grad_div, bin_cases, bin_bad),
+      .blocked = maas_div_blocked },
     { BIN_ROW("Pow", 15, 6, pow, pow, NO, maas_upgrade_axis, bin_infer,
               maas_grad_pow, pow_cases, pow_bad) },
 
