@@ -111,6 +111,20 @@ void conv_blocked_band(const maas_step_t *s, maas_slot_t *slot,
 void conv_normed_band(const maas_step_t *s, maas_slot_t *slot,
     const maas_band_t *b);
 
+/* convtranspose_tiles.c */
+bool convtranspose_blocked(const maas_node_t *n,
+    const maas_type_t *const *type, maas_blocked_t *b);
+bool convtranspose_blocked_pack(const maas_node_t *n,
+    const maas_type_t *const *type, maas_pack_t *p);
+bool convtranspose_planes_pack(const maas_node_t *n,
+    const maas_type_t *const *type, maas_pack_t *p);
+bool convtranspose_blocked_setup(maas_setup_t *u);
+bool convtranspose_planes_setup(maas_setup_t *u);
+maas_status_t convtranspose_blocked_run(const maas_step_t *s,
+    maas_slot_t *slot, int64_t first, int64_t last);
+maas_status_t convtranspose_planes_run(const maas_step_t *s,
+    maas_slot_t *slot, int64_t first, int64_t last);
+
 bool conv_gradx_blocked(const maas_node_t *n, const maas_type_t *const *type,
     maas_blocked_t *b);
 bool conv_gradx_blocked_pack(const maas_node_t *n,

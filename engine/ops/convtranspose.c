@@ -229,6 +229,13 @@ ct_infer(maas_infer_t *c)
 
 
 static maas_status_t
+ct_blocked_infer(maas_infer_t *c)
+{
+    return maas_blocked_out(c, ct_infer(c));
+}
+
+
+static maas_status_t
 gradx_infer(maas_infer_t *c)
 {
     return conv_infer_adjoint(c, false);
@@ -547,6 +554,17 @@ static const maas_kernel_row_t  ct_kernels[] = {
     { "convtranspose.loops", MAAS_CPU_REF, 0, 0, ct_setup_f64, ct_run_f64 }
 };
 
+static const maas_kernel_row_t  ct_blocked_kernels[] = {
+    { "convtranspose.tiles.c16", MAAS_CPU_REF, 0,
+      CONV_POST | 1u << MAAS_POST_BINARY_PLANE, convtranspose_blocked_setup,
+      convtranspose_blocked_run }
+};
+
+static const maas_kernel_row_t  ct_planes_kernels[] = {
+    { "convtranspose.tiles", MAAS_CPU_REF, 0, CONV_POST,
+      convtranspose_planes_setup, convtranspose_planes_run }
+};
+
 static const maas_kernel_row_t  gradx_kernels[] = {
     { "convgradx.gemmt", MAAS_CPU_REF, 0, 0, ct_setup, ct_run },
     { "convgradx.loops", MAAS_CPU_REF, 0, 0, ct_setup_f64, ct_run_f64 }
@@ -618,9 +636,28 @@ const maas_op_t  maas_ops_convtranspose[] = {
         MAAS_ATTRS(ct_attrs, maas_window_attr_t),
         .infer = ct_infer,
         MAAS_KERNELS(ct_kernels),
-        .pack = ct_pack, .flops = ct_flops,
+        .pack = ct_pack, .blocked = convtranspose_blocked,
+        .flops = ct_flops,
         .grad = maas_grad_convtranspose,
         .cases = ct_cases, .bad = ct_bad
+    },
+    {
+        .name = "ConvTransposeBlocked", .domain = "maas", .since = 1,
+        .flags = MAAS_OP_PURE | MAAS_OP_INTERNAL,
+        MAAS_IO(ct_in, ct_out),
+        MAAS_ATTRS(ct_attrs, maas_window_attr_t),
+        .infer = ct_blocked_infer,
+        MAAS_KERNELS(ct_blocked_kernels),
+        .pack = convtranspose_blocked_pack, .flops = ct_flops
+    },
+    {
+        .name = "ConvTransposePlanes", .domain = "maas", .since = 1,
+        .flags = MAAS_OP_PURE | MAAS_OP_INTERNAL,
+        MAAS_IO(ct_in, ct_out),
+        MAAS_ATTRS(ct_attrs, maas_window_attr_t),
+        .infer = ct_infer,
+        MAAS_KERNELS(ct_planes_kernels),
+        .pack = convtranspose_planes_pack, .flops = ct_flops
     },
     {
         .name = "ConvGradX", .domain = "maas", .since = 1,
