@@ -16,6 +16,7 @@ import sys
 
 import numpy as np
 import onnx
+from onnx import version_converter
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
@@ -32,7 +33,8 @@ LIMITS = ('Relu', 'Clip')
 class Static(quantise.Writer):
     """Every tensor that a quantised operator reads or makes."""
 
-    kinds = quantise.KINDS + ('Add', 'MaxPool', 'GlobalAveragePool')
+    kinds = quantise.KINDS + ('Add', 'MaxPool', 'GlobalAveragePool',
+                               'Concat')
 
     def __init__(self, model, ranges):
         super().__init__(model, ranges, False)
@@ -103,6 +105,8 @@ def prepared(case):
     inputs = case.inputs(source)
     if not os.path.exists(path):
         model = onnx.load(source)
+        if model.opset_import[0].version < 13:
+            model = version_converter.convert_version(model, 13)
         folder = '%s/%s_qdq' % (WORK, case.name)
         os.makedirs(folder, exist_ok=True)
         text = 'bert' in case.name or 'minilm' in case.name
@@ -139,7 +143,8 @@ def measure(name, threads, turns):
 def main():
     p = argparse.ArgumentParser()
     p.add_argument('names', nargs='*',
-                   default=['resnet50', 'mobilenetv2', 'bert128', 'bert16'])
+                   default=['resnet50', 'mobilenetv2', 'squeezenet',
+                            'bert128', 'bert16'])
     p.add_argument('--turns', type=int, default=15)
     p.add_argument('--threads', default='1,2')
     a = p.parse_args()

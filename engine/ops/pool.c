@@ -524,6 +524,11 @@ static bool
 maxpool_blocked(const maas_node_t *n, const maas_type_t *const *type,
     maas_blocked_t *b)
 {
+    if (type[0]->dtype == MAAS_U8 || type[0]->dtype == MAAS_I8) {
+        b->bytes = true;
+        return maas_blocked_window(n, type, "MaxPoolBytes", b);
+    }
+
     return maas_blocked_window(n, type, "MaxPoolBlocked", b);
 }
 
@@ -546,6 +551,18 @@ pool_blocked_infer(maas_infer_t *c)
 static const maas_kernel_row_t  maxpool_blocked_kernels[] = {
     { "maxpool.c16", MAAS_CPU_REF, 0, 0, pool_blocked_setup,
       maxpool_blocked_run, pool_blocked_rows, maxpool_blocked_band }
+};
+
+static const maas_formal_t  maxpool_bytes_in[] = {
+    { "X", MAAS_D(U8) | MAAS_D(I8), 'X', 0 }
+};
+
+static const maas_formal_t  maxpool_bytes_out[] = {
+    { "Y", MAAS_D(U8) | MAAS_D(I8), 'X', 0 }
+};
+
+static const maas_kernel_row_t  maxpool_bytes_kernels[] = {
+    { "maxpool.bytes16", MAAS_CPU_REF, 0, 0, qpool_setup, qpool_run }
 };
 
 static const maas_kernel_row_t  averagepool_blocked_kernels[] = {
@@ -654,6 +671,14 @@ const maas_op_t  maas_ops_pool[] = {
         MAAS_ATTRS(maxpool_attrs, maas_window_attr_t),
         .infer = pool_blocked_infer,
         MAAS_KERNELS(maxpool_blocked_kernels)
+    },
+    {
+        .name = "MaxPoolBytes", .domain = "maas", .since = 1,
+        .flags = MAAS_OP_PURE | MAAS_OP_INTERNAL,
+        MAAS_IO(maxpool_bytes_in, maxpool_bytes_out),
+        MAAS_ATTRS(maxpool_attrs, maas_window_attr_t),
+        .infer = pool_blocked_infer,
+        MAAS_KERNELS(maxpool_bytes_kernels)
     },
     {
         .name = "AveragePoolBlocked", .domain = "maas", .since = 1,

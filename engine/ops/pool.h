@@ -39,4 +39,9 @@ bool global_blocked_setup(maas_setup_t *u);
 maas_status_t globalaverage_blocked_run(const maas_step_t *s,
     maas_slot_t *slot, int64_t first, int64_t last);
 
+/* qpool.c: of 8-bit numbers */
+bool qpool_setup(maas_setup_t *u);
+maas_status_t qpool_run(const maas_step_t *s, maas_slot_t *slot,
+    int64_t first, int64_t last);
+
 #endif

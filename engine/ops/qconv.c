@@ -24,10 +24,19 @@
 /* Inputs by role; -1: the operator has none. */
 typedef struct {
     int8_t  w, zx, zw, sx, sw, sy, zy, bias;
+    bool    limited;            /* the attributes are qconv_limited_t */
 } qconv_in_t;
 
-static const qconv_in_t  qconv_integer = { 1, 2, 3, -1, -1, -1, -1, -1 };
-static const qconv_in_t  qconv_linear = { 3, 2, 5, 1, 4, 6, 7, 8 };
+/* Of maas.QConvLimited: what is within two numbers of y's type. */
+typedef struct {
+    maas_window_attr_t  w;      /* first: read as a convolution's */
+    int64_t             low, high;
+} qconv_limited_t;
+
+static const qconv_in_t  qconv_integer = { 1, 2, 3, -1, -1, -1, -1, -1,
+                                           false };
+static const qconv_in_t  qconv_linear = { 3, 2, 5, 1, 4, 6, 7, 8, false };
+static const qconv_in_t  qconv_limited = { 3, 2, 5, 1, 4, 6, 7, 8, true };
 
 typedef struct {
     maas_window_t  w;
@@ -254,6 +263,20 @@ qconv_weights(const maas_step_t *s, const qconv_in_t *in,
 
 
 static void
+qconv_limit(const maas_step_t *s, char *y, int64_t n)
+{
+    bool                    is_signed = s->out[0].dtype == MAAS_I8;
+    int64_t                 v;
+    const qconv_limited_t  *a = s->attr;
+
+    for (int64_t i = 0; i < n; i++) {
+        v = is_signed ? ((int8_t *) y)[i] : ((uint8_t *) y)[i];
+        y[i] = (char) maas_min(maas_max(v, a->low), a->high);
+    }
+}
+
+
+static void
 qconv_store(const maas_step_t *s, const qconv_in_t *in,
     const qconv_geom_t *g, const qconv_block_t *b)
 {
@@ -290,6 +313,10 @@ qconv_store(const maas_step_t *s, const qconv_in_t *in,
 
         quant_round(y + at, s->out[0].dtype, sums, b->scale,
                     quant_zero(s, in->zy, 0), b->pixels);
+
+        if (in->limited) {
+            qconv_limit(s, y + at, b->pixels);
+        }
     }
 }
 
@@ -351,6 +378,14 @@ qlinearconv_run(const maas_step_t *s, maas_slot_t *slot, int64_t first,
     int64_t last)
 {
     return qconv_run(s, &qconv_linear, slot, first, last);
+}
+
+
+static maas_status_t
+qconvlimited_run(const maas_step_t *s, maas_slot_t *slot, int64_t first,
+    int64_t last)
+{
+    return qconv_run(s, &qconv_limited, slot, first, last);
 }
 
 
@@ -424,6 +459,15 @@ qlinearconv_blocked(const maas_node_t *n, const maas_type_t *const *type,
 }
 
 
+static bool
+qconvlimited_blocked(const maas_node_t *n, const maas_type_t *const *type,
+    maas_blocked_t *b)
+{
+    b->op = "QConvLimitedBlocked";
+    return qconv_blocked(n, type, b, 3, 5);
+}
+
+
 static maas_status_t
 qlinearconv_infer_blocked(maas_infer_t *c)
 {
@@ -441,6 +485,16 @@ static const maas_attr_row_t  qconv_attrs[] = {
     MAAS_WINDOW_LIST(kernel_shape),
     MAAS_WINDOW_LIST(pads),
     MAAS_WINDOW_LIST(strides)
+};
+
+#define QCONV_LIMIT(label, member, def)                                       \
+    { .name = label, .type = MAAS_ATTR_INT, .i = def, .min = -128,            \
+      .max = 255, .off = offsetof(qconv_limited_t, member) }
+
+static const maas_attr_row_t  qconvlimited_attrs[] = {
+    CONV_ATTRS,
+    QCONV_LIMIT("low", low, -128),
+    QCONV_LIMIT("high", high, 255)
 };
 
 static const maas_formal_t  convinteger_in[] = {
@@ -478,6 +532,20 @@ static const maas_kernel_row_t  convinteger_kernels[] = {
 static const maas_kernel_row_t  qlinearconv_kernels[] = {
     { "qlinearconv.dot", MAAS_CPU_REF, 0, 0, qlinearconv_setup,
       qlinearconv_run }
+};
+
+static const maas_kernel_row_t  qconvlimited_kernels[] = {
+    { "qconvlimited.dot", MAAS_CPU_REF, 0, 0, qlinearconv_setup,
+      qconvlimited_run }
+};
+
+static const maas_case_t  qconvlimited_cases[] = {
+    { "pads=[1,1,1,1] low=99 high=140 | u8[2,3,17,19] =f32[]{0.02} =u8[]{114} "
+      "=i8[20,3,3,3] =f32[20]:pos =i8[20] =f32[]{3} =u8[]{99} =i32[20]",
+      NULL },
+    { "low=-50 high=7 | i8[2,6,11,9] f32[]{0.02} i8[]{3} i8[8,6,3,2] "
+      "f32[8]:pos i8[]{0} f32[]{0.5} i8[]{-4} i32[8]", NULL },
+    { NULL, NULL }
 };
 
 static const maas_case_t  convinteger_cases[] = {
@@ -574,6 +642,23 @@ const maas_op_t  maas_ops_qconv[] = {
         .flags = MAAS_OP_PURE | MAAS_OP_INTERNAL,
         MAAS_IO(qlinearconv_in, qlinearconv_out),
         MAAS_ATTRS(qconv_attrs, maas_window_attr_t),
+        .infer = qlinearconv_infer_blocked
+    },
+    {
+        .name = "QConvLimited", .domain = "maas", .since = 1,
+        .flags = MAAS_OP_PURE | MAAS_OP_INTERNAL,
+        MAAS_IO(qlinearconv_in, qlinearconv_out),
+        MAAS_ATTRS(qconvlimited_attrs, qconv_limited_t),
+        .infer = qlinearconv_infer,
+        MAAS_KERNELS(qconvlimited_kernels), .blocked = qconvlimited_blocked,
+        .flops = qlinearconv_flops,
+        .cases = qconvlimited_cases
+    },
+    {
+        .name = "QConvLimitedBlocked", .domain = "maas", .since = 1,
+        .flags = MAAS_OP_PURE | MAAS_OP_INTERNAL,
+        MAAS_IO(qlinearconv_in, qlinearconv_out),
+        MAAS_ATTRS(qconvlimited_attrs, qconv_limited_t),
         .infer = qlinearconv_infer_blocked
     },
     { .name = NULL }

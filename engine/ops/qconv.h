@@ -30,7 +30,7 @@ typedef struct {
     int64_t  kh, kw, passes;
     int64_t  blocks;            /* of the output, and panels */
     int64_t  parts;             /* of the input: blocks, or 1 of planes */
-    int64_t  na, last;          /* parts that a panel takes; bytes of the last */
+    int64_t  na, last;          /* parts a panel takes; bytes of the last */
     int64_t  pass;              /* bytes of a pass */
     int64_t  panel;             /* bytes */
 } qconv_panel_t;
@@ -40,12 +40,15 @@ typedef struct {
     maas_window_attr_t  w;              /* first: read as a convolution's */
     int64_t             oc, icg, passes;
     int64_t             low, high;      /* of what is rounded to y's type */
-    int64_t             add_low, add_high;
+    int64_t             again;          /* it is rounded once more, by ... */
+    int64_t             add_zero, z_zero;
+    int64_t             z_low, z_high;
+    float               fsum, fadd;
 } qconv_attr_t;
 
 enum {
     QCONV_X, QCONV_W, QCONV_ZX, QCONV_SX, QCONV_SW, QCONV_SY, QCONV_ZY,
-    QCONV_B, QCONV_ADD, QCONV_SA, QCONV_ZA, QCONV_SZ, QCONV_ZZ
+    QCONV_B, QCONV_ADD
 };
 
 /* False: sizes that are none, or too large. */

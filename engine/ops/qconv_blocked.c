@@ -7,12 +7,12 @@
  * Bytes lie as uint8, zero points of int8 are raised by 128 with them.  A sum
  * begins with bias - zx * (sum of the channel's weights), so that padding,
  * filled with zx, adds nothing.  Sums are exact: the result is that of
- * qconv.c to the bit.  What is added, if anything:
+ * qconv.c to the bit.  The attribute `again`: what QAdd or QConcat (qlinear.c)
+ * made of it is made at once,
  *
- *   y = Quantize(Dequantize(QLinearConv(...)) + Dequantize(add)) by sz, zz
+ *   z = clamp(round((y - zy) * fsum + (add - add_zero) * fadd)) + z_zero
  *
- * with scales sy / sz and sa / sz.  Without sy the int32 sums are the
- * output, which is plain then.
+ * Without sy the int32 sums are the output, which is plain then.
  *
  * A unit is a band of output pixels of one image and some blocks of
  * channels.  Where taps fall beside the image, and of planes, the band's
@@ -418,24 +418,26 @@ qb_limit(int64_t limit, maas_dtype_t dtype, int32_t zero)
 static void
 qb_rounding(const maas_step_t *s, maas_qconv16_t *c)
 {
-    float                sz;
-    maas_dtype_t         t = s->out[0].dtype, ta;
+    maas_dtype_t         t = s->out[0].dtype;
     const qconv_attr_t  *a = s->attr;
 
     c->zero = qb_zero(s, QCONV_ZY, t);
     c->lo = qb_limit(a->low, t, c->zero);
     c->hi = qb_limit(a->high, t, c->zero);
 
-    if (quant_has(s, QCONV_ADD)) {
-        ta = s->in[QCONV_ADD].dtype;
-        sz = quant_scale(s, QCONV_SZ, 0);
+    if (a->again) {
+        c->fsum = a->fsum;
+        c->azero = (int32_t) a->z_zero + (t == MAAS_I8 ? 128 : 0);
+        c->alo = qb_limit(a->z_low, t, c->azero);
+        c->ahi = qb_limit(a->z_high, t, c->azero);
+        c->add = s->out[0].data;            /* any bytes, times 0 */
+    }
+
+    if (a->again && quant_has(s, QCONV_ADD)) {
         c->add = s->in[QCONV_ADD].data;
-        c->zadd = qb_zero(s, QCONV_ZA, ta);
-        c->fsum = quant_scale(s, QCONV_SY, 0) / sz;
-        c->fadd = quant_scale(s, QCONV_SA, 0) / sz;
-        c->azero = qb_zero(s, QCONV_ZZ, t);
-        c->alo = qb_limit(a->add_low, t, c->azero);
-        c->ahi = qb_limit(a->add_high, t, c->azero);
+        c->zadd = (int32_t) a->add_zero
+                  + (s->in[QCONV_ADD].dtype == MAAS_I8 ? 128 : 0);
+        c->fadd = a->fadd;
     }
 }
 
@@ -669,11 +671,7 @@ static const maas_formal_t  qconv_in[] = {
     { "y_scale",        MAAS_D(F32), 0, MAAS_OPT },
     { "y_zero_point",   MAAS_D_Q8, 'Y', MAAS_OPT },
     { "B",              MAAS_D(I32), 0, MAAS_OPT },
-    { "add",            MAAS_D_Q8, 'A', MAAS_OPT },
-    { "add_scale",      MAAS_D(F32), 0, MAAS_OPT },
-    { "add_zero_point", MAAS_D_Q8, 'A', MAAS_OPT },
-    { "z_scale",        MAAS_D(F32), 0, MAAS_OPT },
-    { "z_zero_point",   MAAS_D_Q8, 'Y', MAAS_OPT }
+    { "add",            MAAS_D_Q8, 0, MAAS_OPT }
 };
 
 static const maas_formal_t  qconv_out[] = {
@@ -691,8 +689,15 @@ static const maas_attr_row_t  qconv_attrs[] = {
     QCONV_INT("passes", passes, 1, 1, QCONV_PASSES),
     QCONV_INT("low", low, -128, -128, 255),
     QCONV_INT("high", high, 255, -128, 255),
-    QCONV_INT("add_low", add_low, -128, -128, 255),
-    QCONV_INT("add_high", add_high, 255, -128, 255)
+    QCONV_INT("again", again, 0, 0, 1),
+    QCONV_INT("add_zero", add_zero, 0, -128, 255),
+    QCONV_INT("z_zero", z_zero, 0, -128, 255),
+    QCONV_INT("z_low", z_low, -128, -128, 255),
+    QCONV_INT("z_high", z_high, 255, -128, 255),
+    { .name = "fsum", .type = MAAS_ATTR_FLOAT,
+      .off = offsetof(qconv_attr_t, fsum) },
+    { .name = "fadd", .type = MAAS_ATTR_FLOAT,
+      .off = offsetof(qconv_attr_t, fadd) }
 };
 
 static const maas_kernel_row_t  qconv_kernels[] = {

@@ -2,7 +2,7 @@
  * pack_qconv.c: convolutions of 8-bit numbers over blocked activations, which
  * layout.c chose, get their weights in panels:
  *
- *   maas.QConvBlocked(x, sx, zx, w, sw, zw, sy, zy, B)
+ *   maas.QConvBlocked(x, sx, zx, w, sw, zw, sy, zy, B), or QConvLimited...
  *   maas.ConvIntegerBlocked(x, w, zx, zw)
  *     = maas.QConv(x, panels, zx, sx, sw, sy, zy, B)
  *
@@ -185,7 +185,8 @@ pq_in(const maas_node_t *n, int i)
 static maas_status_t
 pq_node(maas_pass_t *p, uint32_t i, pq_row_t *done, uint32_t *n_done)
 {
-    bool                linear = pq_is(&p->g->node[i], "QConvBlocked");
+    bool                linear = !pq_is(&p->g->node[i],
+                                        "ConvIntegerBlocked");
     int64_t             passes, low = -128, high = 255;
     pq_row_t            row = { 0 };
     maas_node_t         n = p->g->node[i];
@@ -250,6 +251,7 @@ pq_run(maas_pass_t *p)
 
     for (uint32_t i = 0; i < n; i++) {
         if (pq_is(&p->g->node[i], "QConvBlocked")
+            || pq_is(&p->g->node[i], "QConvLimitedBlocked")
             || pq_is(&p->g->node[i], "ConvIntegerBlocked"))
         {
             MAAS_TRY(pq_node(p, i, done, &n_done));

@@ -42,7 +42,8 @@ extern const maas_pass_row_t  maas_pass_cse, maas_pass_fuse_norm,
     maas_pass_fuse_gelu, maas_pass_fuse_swish, maas_pass_fuse_attention,
     maas_pass_fuse_qmatmul,
     maas_pass_fuse_grad, maas_pass_fuse_scale, maas_pass_fuse_normconv,
-    maas_pass_fuse_parts, maas_pass_fuse_qdq, maas_pass_pack_qconv;
+    maas_pass_fuse_parts, maas_pass_fuse_qdq, maas_pass_fuse_qlinear,
+    maas_pass_pack_qconv;
 
 extern const maas_pass_row_t  maas_pass_zipmap, maas_pass_half,
     maas_pass_noop, maas_pass_fold, maas_pass_convbn, maas_pass_postop,

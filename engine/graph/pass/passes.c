@@ -10,6 +10,7 @@ const maas_pass_row_t *const  maas_pass_order[] = {
     &maas_pass_half,
     &maas_pass_dce,             /* frees outputs that upgrades left unread */
     &maas_pass_noop,
+    &maas_pass_fuse_qlinear,
     &maas_pass_fold,
     &maas_pass_fuse_qdq,
     &maas_pass_cse,

@@ -25,8 +25,8 @@
 
 typedef __m256i  QV, QA, QB;
 
-Q_INL QV q_start(const int32_t *s) { return _mm256_loadu_si256((const QB *) s); }
 Q_INL QB q_load(const int8_t *p) { return _mm256_loadu_si256((const QB *) p); }
+Q_INL QV q_start(const int32_t *s) { return q_load((const int8_t *) s); }
 Q_INL QA q_set(uint32_t a) { return _mm256_set1_epi32((int) a); }
 /* As text: the compiler copies sums to and fro around the intrinsic. */
 Q_INL QV
