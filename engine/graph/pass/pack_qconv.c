@@ -7,7 +7,9 @@
  *     = maas.QConv(x, panels, zx, sx, sw, sy, zy, B)
  *
  * The zero points of the weights are taken away while packing, so that a
- * weight is the sum of one to three numbers of int8.
+ * weight is the sum of one to three numbers of int8.  A maas.QAddBlocked that
+ * alone reads what such a convolution made becomes its second rounding, and so
+ * does the scale to which a maas.QConcatBlocked brings it: the same bits.
  */
 
 #include "graph/pass/pass.h"
@@ -238,6 +240,188 @@ pq_node(maas_pass_t *p, uint32_t i, pq_row_t *done, uint32_t *n_done)
 }
 
 
+/* -- what is rounded again ----------------------------------------------- */
+
+/* A member of an attribute struct of the pass's own. */
+static void
+pq_set(maas_node_t *n, const char *name, const void *v, size_t bytes)
+{
+    const void  *at = maas_pass_attr(n, name);
+
+    if (at != NULL) {
+        memcpy((char *) n->attr + ((const char *) at - (const char *) n->attr),
+               v, bytes);
+    }
+}
+
+
+static void
+pq_set_int(maas_node_t *n, const char *name, int64_t v)
+{
+    pq_set(n, name, &v, sizeof(v));
+}
+
+
+static int64_t
+pq_int(const maas_node_t *n, const char *name)
+{
+    int64_t  v = 0;
+
+    (void) maas_pass_attr_int(n, name, &v);
+    return v;
+}
+
+
+/*
+ * The convolution that makes v, for one reader alone, rounded once to numbers
+ * of y's type with this zero point; or NULL.
+ */
+static maas_node_t *
+pq_maker(const maas_pass_t *p, maas_vid_t v, maas_vid_t y, int64_t zero)
+{
+    maas_node_t         *n;
+    const maas_value_t  *z;
+
+    if (v == MAAS_NOVAL || p->producer[v] == MAAS_NONODE || p->uses[v] != 1
+        || maas_pass_is_output(p->g, v)
+        || p->g->value[v].type.dtype != p->g->value[y].type.dtype)
+    {
+        return NULL;
+    }
+
+    n = &p->g->node[p->producer[v]];
+
+    if (!pq_is(n, "QConv") || pq_int(n, "again") != 0 || n->n_in != PQ_IN
+        || n->in[5] == MAAS_NOVAL)
+    {
+        return NULL;
+    }
+
+    z = maas_pass_const(p->g, n->in[6]);
+    return z != NULL && pq_byte(z, 0) == zero ? n : NULL;
+}
+
+
+/* The node with an attribute struct that may be written. */
+static maas_status_t
+pq_own(const maas_pass_t *p, maas_node_t *n)
+{
+    n->attr = maas_arena_dup(p->g->arena, n->attr, n->attr_bytes);
+
+    return n->attr != NULL ? MAAS_OK : maas_err_nomem(p->err);
+}
+
+
+static maas_status_t
+pq_add(maas_pass_t *p, uint32_t i)
+{
+    static const char *const  zeros[] = { "za", "zb" };
+    static const char *const  scales[] = { "fa", "fb" };
+    maas_node_t              *add = &p->g->node[i], *conv = NULL, n;
+    maas_vid_t               *in;
+    int                       j;
+
+    if (add->in[0] == add->in[1]) {
+        return MAAS_OK;
+    }
+
+    for (j = 0; j < 2; j++) {
+        conv = pq_maker(p, add->in[j], add->out[0], pq_int(add, zeros[j]));
+
+        if (conv != NULL) {
+            break;
+        }
+    }
+
+    if (conv == NULL) {
+        return MAAS_OK;
+    }
+
+    n = *conv;
+    MAAS_TRY(pq_own(p, &n));
+    pq_set_int(&n, "again", 1);
+    pq_set(&n, "fsum", maas_pass_attr(add, scales[j]), sizeof(float));
+    pq_set(&n, "fadd", maas_pass_attr(add, scales[!j]), sizeof(float));
+    pq_set_int(&n, "add_zero", pq_int(add, zeros[!j]));
+    pq_set_int(&n, "z_zero", pq_int(add, "zero"));
+    pq_set_int(&n, "z_low", pq_int(add, "low"));
+    pq_set_int(&n, "z_high", pq_int(add, "high"));
+
+    in = maas_arena_array(p->g->arena, PQ_IN + 1, sizeof(*in));
+    if (in == NULL) {
+        return maas_err_nomem(p->err);
+    }
+
+    memcpy(in, conv->in, PQ_IN * sizeof(*in));
+    in[PQ_IN] = add->in[!j];
+    n.in = in;
+    n.n_in = n.n_formal = PQ_IN + 1;
+    n.out = add->out;
+    maas_pass_delete(conv);
+    *add = n;
+    p->producer[n.out[0]] = i;
+
+    return MAAS_OK;
+}
+
+
+/* An input that comes by another scale is brought to it by its maker. */
+static maas_status_t
+pq_concat(maas_pass_t *p, uint32_t i)
+{
+    bool          is_signed;
+    float        *scale;
+    int64_t      *from, zero;
+    maas_node_t  *concat = &p->g->node[i], *conv;
+
+    MAAS_TRY(pq_own(p, concat));
+    scale = (float *) maas_list_floats(concat->attr,
+                                       maas_pass_attr(concat, "scale"));
+    from = (int64_t *) maas_list_ints(concat->attr,
+                                      maas_pass_attr(concat, "from"));
+    zero = pq_int(concat, "zero");
+    is_signed = pq_int(concat, "signed") != 0;
+
+    for (int j = 0; j < concat->n_in; j++) {
+        if (scale[j] == 1 && from[j] == zero) {
+            continue;
+        }
+
+        conv = pq_maker(p, concat->in[j], concat->out[0], from[j]);
+        if (conv == NULL) {
+            continue;
+        }
+
+        MAAS_TRY(pq_own(p, conv));
+        pq_set_int(conv, "again", 1);
+        pq_set(conv, "fsum", &scale[j], sizeof(float));
+        pq_set_int(conv, "z_zero", zero);
+        pq_set_int(conv, "z_low", is_signed ? -128 : 0);
+        pq_set_int(conv, "z_high", is_signed ? 127 : 255);
+        scale[j] = 1;
+        from[j] = zero;
+    }
+
+    return MAAS_OK;
+}
+
+
+static maas_status_t
+pq_again(maas_pass_t *p)
+{
+    for (uint32_t i = 0; i < p->g->n_node; i++) {
+        if (pq_is(&p->g->node[i], "QAddBlocked")) {
+            MAAS_TRY(pq_add(p, i));
+
+        } else if (pq_is(&p->g->node[i], "QConcatBlocked")) {
+            MAAS_TRY(pq_concat(p, i));
+        }
+    }
+
+    return maas_pass_sort(p);
+}
+
+
 static maas_status_t
 pq_run(maas_pass_t *p)
 {
@@ -258,7 +442,8 @@ pq_run(maas_pass_t *p)
         }
     }
 
-    return maas_pass_sort(p);
+    MAAS_TRY(maas_pass_sort(p));
+    return pq_again(p);
 }
 
 
