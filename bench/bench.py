@@ -13,7 +13,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from bench_base import (PAIRS, ROOT, SECONDS, SLICE, START, TURNS, Skip,
                         report, say)
 
-PARTS = ['engine', 'start', 'trees', 'json', 'http', 'image', 'peers',
+PARTS = ['engine', 'quant', 'start', 'trees', 'json', 'http', 'image', 'peers',
          'batch', 'texts', 'fit', 'train']
 
 
@@ -100,6 +100,9 @@ def main():
 
     if 'engine' in what:
         part('engine', bench_engine.main, names)
+    if 'quant' in what:
+        import bench_quant
+        part('quant', bench_quant.main)
     if 'start' in what:
         import bench_start
         part('start', bench_start.main)
