@@ -1,8 +1,13 @@
 /*
  * qwindow_body: windows over one block of channels of 8-bit numbers, and sums
  * of two tensors, as loops that the compiler turns into the vectors of the
- * level; a template (MAAS_ISA), behind qconv_emit.h.
+ * level; a template (MAAS_ISA), behind qconv_emit.h.  KQ_EMIT: what stores 16
+ * sums, where the level has its own.
  */
+
+#ifndef KQ_EMIT
+#define KQ_EMIT  MAAS_KQ(conv_emit)
+#endif
 
 
 #define QW_PIXELS  8
@@ -58,8 +63,7 @@ MAAS_KQ(depthwise)(const maas_qconv16_t *k)
 
             for (int64_t i = 0; i < n; i++) {
                 memcpy(sum, acc + i * 16, sizeof(sum));
-                MAAS_KQ(conv_emit)(k, sum, k->scale,
-                                   r * k->yrow + (x + i) * 16);
+                KQ_EMIT(k, sum, k->scale, r * k->yrow + (x + i) * 16);
             }
         }
     }

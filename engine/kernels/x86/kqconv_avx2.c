@@ -13,11 +13,16 @@
 #define MAAS_ISA  avx2
 
 #include "kernels/ref/qconv_emit.h"
+#include "kernels/x86/qconv_emit256.h"
+
+#define KQ_EMIT   MAAS_KQ(emit256)
+
 #include "kernels/ref/qwindow_body.h"
+#include "kernels/x86/qconv_dw256.h"
 
 #define KC_NAME   maas_k_q8_conv16_avx2madd
 #define KC_BUFFER
-#define KC_ROW    MAAS_KQ(conv_emit)
+#define KC_ROW    MAAS_KQ(emit256)
 #define KC_ROWS   4
 #define KQ_COLS   4
 #define KC_R(F)   F(0) F(1) F(2) F(3)
@@ -80,5 +85,5 @@ maas_k_q8_conv16_avx2(const maas_qconv16_t *c)
 void
 maas_k_q8_dw16_avx2(const maas_qconv16_t *c)
 {
-    MAAS_KQ(depthwise)(c);
+    MAAS_KQ(dw256)(c);
 }

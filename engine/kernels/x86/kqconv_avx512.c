@@ -14,11 +14,16 @@
 #define MAAS_ISA  avx512
 
 #include "kernels/ref/qconv_emit.h"
+#include "kernels/x86/qconv_emit256.h"
+
+#define KQ_EMIT   MAAS_KQ(emit256)
+
 #include "kernels/ref/qwindow_body.h"
+#include "kernels/x86/qconv_dw256.h"
 
 #define KC_NAME   maas_k_q8_conv16_avx512madd
 #define KC_BUFFER
-#define KC_ROW    MAAS_KQ(conv_emit)
+#define KC_ROW    MAAS_KQ(emit256)
 #define KC_ROWS   12
 #define KQ_COLS   8
 #define KC_R(F)   F(0) F(1) F(2) F(3) F(4) F(5) F(6) F(7) F(8) F(9) F(10) F(11)
@@ -66,7 +71,7 @@ q_store(int32_t *c, QV s)
 void
 maas_k_q8_dw16_avx512madd(const maas_qconv16_t *c)
 {
-    MAAS_KQ(depthwise)(c);
+    MAAS_KQ(dw256)(c);
 }
 
 

@@ -12,11 +12,11 @@
 
 #define MAAS_ISA  avxvnni
 
-#include "kernels/ref/qconv_emit.h"
+#include "kernels/x86/qconv_emit256.h"
 
 #define KC_NAME   maas_k_q8_conv16_avxvnni
 #define KC_BUFFER
-#define KC_ROW    MAAS_KQ(conv_emit)
+#define KC_ROW    MAAS_KQ(emit256)
 #define KC_ROWS   6
 #define KQ_COLS   8
 #define KC_R(F)   F(0) F(1) F(2) F(3) F(4) F(5)
