@@ -286,6 +286,9 @@ ngx_maas_version_t *ngx_maas_version_of(ngx_maas_main_conf_t *mcf,
 void ngx_maas_hold(ngx_cycle_t *cycle, ngx_pool_cleanup_t *cln, ngx_fd_t fd,
     char *name);
 
+/* ngx_maas_store.c */
+ngx_int_t ngx_maas_store(ngx_cycle_t *cycle, ngx_maas_main_conf_t *mcf);
+
 /* ngx_maas_child.c */
 ngx_int_t ngx_maas_compile_all(ngx_cycle_t *cycle, ngx_maas_main_conf_t *mcf);
 

@@ -17,8 +17,6 @@
 
 static ngx_int_t ngx_maas_names(ngx_cycle_t *cycle,
     ngx_maas_main_conf_t *mcf);
-static ngx_int_t ngx_maas_store(ngx_cycle_t *cycle,
-    ngx_maas_main_conf_t *mcf);
 static ngx_int_t ngx_maas_source(ngx_cycle_t *cycle,
     ngx_maas_main_conf_t *mcf, ngx_maas_model_t *model);
 static ngx_int_t ngx_maas_pins(ngx_cycle_t *cycle,
@@ -182,129 +180,6 @@ ngx_maas_names(ngx_cycle_t *cycle, ngx_maas_main_conf_t *mcf)
     }
 
     return NGX_OK;
-}
-
-
-static ngx_int_t
-ngx_maas_store_entry(ngx_cycle_t *cycle, ngx_maas_main_conf_t *mcf,
-    ngx_str_t *entry)
-{
-    u_char            *p;
-    size_t             len;
-    ngx_str_t          name;
-    maas_str_t         s;
-    ngx_file_info_t    fi;
-    ngx_maas_model_t  *model;
-
-    s.data = (const char *) entry->data;
-    s.len = entry->len;
-
-    if (!maas_name_valid(s)) {
-        return NGX_OK;
-    }
-
-    len = mcf->store.len + 1 + entry->len;
-
-    p = ngx_pnalloc(cycle->pool, len + 1);
-    if (p == NULL) {
-        return NGX_ERROR;
-    }
-
-    (void) ngx_sprintf(p, "%V/%V%Z", &mcf->store, entry);
-
-    if (ngx_file_info(p, &fi) == NGX_FILE_ERROR || !ngx_is_dir(&fi)) {
-        return NGX_OK;
-    }
-
-    name.data = p + mcf->store.len + 1;
-    name.len = entry->len;
-
-    model = ngx_maas_model_find(mcf, &name);
-
-    if (model == NULL) {
-        model = ngx_maas_model_new(cycle->pool, mcf, &name);
-        if (model == NULL) {
-            return NGX_ERROR;
-        }
-
-        model->file = mcf->store_file;
-        model->line = mcf->store_line;
-        model->stored = 1;
-    }
-
-    if (model->source.data == NULL) {
-        model->source.data = p;
-        model->source.len = len;
-        model->shelved = 1;
-    }
-
-    return NGX_OK;
-}
-
-
-static int ngx_libc_cdecl
-ngx_maas_cmp_names(const void *one, const void *two)
-{
-    const ngx_str_t  *a = one;
-    const ngx_str_t  *b = two;
-
-    return ngx_strcmp(a->data, b->data);
-}
-
-
-/* Every folder of the store is a model; those with a block keep it. */
-
-static ngx_int_t
-ngx_maas_store(ngx_cycle_t *cycle, ngx_maas_main_conf_t *mcf)
-{
-    ngx_dir_t     dir;
-    ngx_int_t     rc;
-    ngx_str_t    *name;
-    ngx_uint_t    i;
-    ngx_array_t   names;
-
-    if (ngx_open_dir(&mcf->store, &dir) == NGX_ERROR) {
-        ngx_log_error(NGX_LOG_EMERG, cycle->log, ngx_errno,
-                      "cannot open the folder \"%V\" of \"maas_store\" in "
-                      "%V:%ui", &mcf->store, &mcf->store_file,
-                      mcf->store_line);
-        return NGX_ERROR;
-    }
-
-    rc = ngx_array_init(&names, cycle->pool, 16, sizeof(ngx_str_t));
-
-    while (rc == NGX_OK && ngx_read_dir(&dir) == NGX_OK) {
-
-        name = ngx_array_push(&names);
-        if (name == NULL) {
-            rc = NGX_ERROR;
-            break;
-        }
-
-        name->len = ngx_de_namelen(&dir);
-        name->data = ngx_pnalloc(cycle->pool, name->len + 1);
-
-        if (name->data == NULL) {
-            rc = NGX_ERROR;
-            break;
-        }
-
-        (void) ngx_cpystrn(name->data, ngx_de_name(&dir), name->len + 1);
-    }
-
-    (void) ngx_close_dir(&dir);
-
-    name = names.elts;
-
-    if (rc == NGX_OK) {
-        ngx_qsort(name, names.nelts, sizeof(ngx_str_t), ngx_maas_cmp_names);
-
-        for (i = 0; i < names.nelts && rc == NGX_OK; i++) {
-            rc = ngx_maas_store_entry(cycle, mcf, &name[i]);
-        }
-    }
-
-    return rc;
 }
 
 

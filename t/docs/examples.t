@@ -28,7 +28,6 @@ for my $v (1, 2) {
         for qw(model.onnx model.json labels.txt);
 }
 
-symlink "$root/conf/models/digits/model.onnx", "$p/srv/models/x.onnx";
 symlink "$root/conf/models/digits/model.onnx", "$p/srv/x.onnx";
 symlink "$root/conf/models", "$p/conf/models";
 symlink "$root/conf", "$p/work/conf";

@@ -15,6 +15,7 @@ use Time::HiRes qw(time);
 
 my $http = <<'EOC';
     maas_store %PREFIX%/store;
+    maas_model used { source %PREFIX%/store/used.onnx; }
     server {
         listen 127.0.0.1:%PORT%;
         location ~ ^/(?<m>\w+)$ { maas_pass $m; }
@@ -33,7 +34,9 @@ my $publish = sub {
     copy("$models/$from", "$store/$to/model.onnx") or die $!;
 };
 
-mkdir $_ for $store, "$store/a", "$store/later";
+mkdir $_ for $store, map { "$store/$_" } 'a', 'later', 'my model', '.git';
+copy("$models/mlp.onnx", "$store/$_.onnx") or die $! for qw(loose used);
+write_file("$store/README", 'models');
 $publish->('a/1', 'mlp.onnx');
 $t->conf($http);
 $t->start;
@@ -51,6 +54,11 @@ my $warned = sub {
 is($version->(), '200 1', 'a version of the store');
 $warned->(qr/maas model "later" is not available: "\S+later" holds no version/,
           'a folder without one is named');
+$warned->(qr/the folder "my model" of "maas_store" is passed over: a name/,
+          'a name that is none');
+$warned->(qr/the file "loose\.onnx" of "maas_store" is passed over: put it/,
+          'a file without a folder');
+unlike($t->log, qr/README|\.git|"used/, 'of others there is no word');
 is($t->post('/later', '1', @json)->{status}, 503, 'and not available');
 
 # a version that is on its way
