@@ -1,5 +1,9 @@
 /*
  * call.h: a request on its way; shared by api/call*.c only.
+ *
+ * Ownership: a call holds references of its models and all else that it
+ *            names, until it is destroyed.
+ * Threads:   a call belongs to one at a time; what is atomic, to any.
  */
 
 #ifndef MAAS_API_CALL_H

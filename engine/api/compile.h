@@ -1,6 +1,9 @@
 /*
  * compile.h: inside the engine: the compiler's parts that the command and
  * tests use besides maas_compile() of maas.h.
+ *
+ * Ownership: an image belongs to the caller (maas_image_free()).
+ * Threads:   reentrant.
  */
 
 #ifndef MAAS_API_COMPILE_H

@@ -1,6 +1,9 @@
 /*
  * init.c: which kernels this process uses.  The only state of the engine
  * that is global; set once, before anything runs.
+ *
+ * Ownership: nothing is allocated.
+ * Threads:   maas_init() once, before others start; then read only.
  */
 
 #include <stdlib.h>

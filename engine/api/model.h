@@ -1,6 +1,9 @@
 /*
  * model.h: a mapped model as the dialects and the command see it.  Inside
  * the engine only; hosts see maas.h.
+ *
+ * Ownership: what is returned lives as long as the model.
+ * Threads:   a model does not change; reentrant.
  */
 
 #ifndef MAAS_API_MODEL_H

@@ -108,7 +108,6 @@ typedef struct {
     const void    *image;       /* the bytes behind m */
     size_t         size;
     bool           mapped;
-    bool           compiled;    /* from a model file, just now */
 } cli_model_t;
 
 /*

@@ -1,5 +1,8 @@
 /*
  * Options, messages, progress and files of the maas command.
+ *
+ * Ownership: a list or a file that is read is the caller's.
+ * Threads:   the main thread, but for progress, which has its own.
  */
 
 #define _GNU_SOURCE

@@ -1,5 +1,8 @@
 /*
  * cli_case.h: one ONNX backend test case.
+ *
+ * Ownership: what is read is not freed: a process runs one case.
+ * Threads:   one thread.
  */
 
 #ifndef MAAS_CLI_CASE_H

@@ -1,5 +1,8 @@
 /*
  * cli_compare.h: comparing an output with what was expected.
+ *
+ * Ownership: none.
+ * Threads:   reentrant.
  */
 
 #ifndef MAAS_CLI_COMPARE_H

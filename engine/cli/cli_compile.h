@@ -1,5 +1,8 @@
 /*
  * cli_compile.h: what "maas compile" and its --config share.
+ *
+ * Ownership: an open descriptor belongs to the caller.
+ * Threads:   the main thread.
  */
 
 #ifndef MAAS_CLI_COMPILE_H

@@ -1,5 +1,8 @@
 /*
  * Truth and predictions from files: arrays of NumPy, names of classes.
+ *
+ * Ownership: what is read lies in the arena of the cli_eval_t.
+ * Threads:   the main thread.
  */
 
 #define _GNU_SOURCE

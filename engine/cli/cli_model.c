@@ -168,7 +168,6 @@ model_compile(cli_model_t *m, const char *path, const char *numerics,
 
     MAAS_TRY(cli_model_path(path, file, name, err));
 
-    m->compiled = true;
     spec.passes_off = getenv("MAAS_PASSES_OFF");
     cli_progress_begin("compiling");
 

@@ -1,5 +1,8 @@
 /*
  * cli_report.h: between the files of the report.
+ *
+ * Ownership: a log owns its arena; a report's bytes are the caller's.
+ * Threads:   the main thread.
  */
 
 #ifndef MAAS_CLI_REPORT_H
@@ -21,7 +24,6 @@ typedef struct {
 
 typedef struct {
     char           name[64];
-    int            n_line;
     report_line_t  line[REPORT_LINES];
 } report_chart_t;
 

@@ -1,6 +1,9 @@
 /*
  * The data behind the charts of a report: curves thinned to what a chart
  * can show, points and errors of numbers, the log of a training.
+ *
+ * Ownership: lines lie in the log's arena; the text is the caller's.
+ * Threads:   the main thread.
  */
 
 #define _GNU_SOURCE

@@ -1,5 +1,8 @@
 /*
  * cli_train.h: what maas train and maas tune share.
+ *
+ * Ownership: the caller's.
+ * Threads:   the main thread; a run is on a team.
  */
 
 #ifndef MAAS_CLI_TRAIN_H

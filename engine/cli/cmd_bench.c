@@ -1,6 +1,9 @@
 /*
  * maas bench: how long a run takes.  Warm-up runs are not counted; the
  * model is compiled in a child, so that the peak memory is that of running.
+ *
+ * Ownership: the model and its runs, until the command ends.
+ * Threads:   the main thread, which hands runs to a team.
  */
 
 #define _GNU_SOURCE

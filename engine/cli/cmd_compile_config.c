@@ -1,6 +1,9 @@
 /*
  * maas compile --config: the images that nginx would make when it reads the
  * configuration, made beforehand, under the same names.
+ *
+ * Ownership: what the configuration says, until the command ends.
+ * Threads:   the main thread.
  */
 
 #define _GNU_SOURCE

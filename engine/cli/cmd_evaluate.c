@@ -1,6 +1,9 @@
 /*
  * maas evaluate: how good a model is on data of which the truth is known,
  * or how good predictions are that lie in a file.
+ *
+ * Ownership: all lies in the arena of the cli_eval_t.
+ * Threads:   the main thread; rows are run on a team.
  */
 
 #define _GNU_SOURCE

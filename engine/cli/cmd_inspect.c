@@ -1,6 +1,9 @@
 /*
  * maas inspect: what a model holds (inputs, outputs, sections, constants),
  * how it will be run (--plan), and which operators there are (--ops).
+ *
+ * Ownership: the model, until the command ends.
+ * Threads:   the main thread.
  */
 
 #define _GNU_SOURCE

@@ -1,5 +1,8 @@
 /*
  * maas run: a model once, on files, into files or onto stdout.
+ *
+ * Ownership: the model and its tensors, until the command ends.
+ * Threads:   the main thread, which hands runs to a team.
  */
 
 #define _GNU_SOURCE

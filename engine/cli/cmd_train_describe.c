@@ -1,6 +1,9 @@
 /*
  * maas train --describe: the tables that specifications are checked by, as
  * one JSON object.  docs/training.md is made of it.
+ *
+ * Ownership: the text, until it is printed.
+ * Threads:   the main thread; the tables are constant.
  */
 
 #include <stdio.h>

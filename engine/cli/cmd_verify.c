@@ -1,6 +1,9 @@
 /*
  * maas verify IMAGE...: header, sections, every offset, and the payload's
  * checksum.
+ *
+ * Ownership: the file's bytes, while they are checked.
+ * Threads:   the main thread.
  */
 
 #define _GNU_SOURCE

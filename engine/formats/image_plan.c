@@ -1,6 +1,10 @@
 /*
  * image_plan.c: the plan that lies in an image, as a maas_plan_t.  Steps and
  * operands stay where they are; what they refer to is checked here.
+ *
+ * Ownership: the caller owns the plan, which points into the image; that
+ *            must outlive it.
+ * Threads:   reentrant; a plan does not change afterwards.
  */
 
 #include "formats/model_image.h"

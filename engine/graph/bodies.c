@@ -1,5 +1,8 @@
 /*
  * bodies.c: do a control node and its bodies fit?  See bodies.h.
+ *
+ * Ownership: none.
+ * Threads:   reentrant.
  */
 
 #include "graph/bodies.h"

@@ -1,5 +1,8 @@
 /*
  * grad.c: what operators' grad() emits with.  See grad.h.
+ *
+ * Ownership: what is emitted lies in the graph's arena.
+ * Threads:   one thread.
  */
 
 #include "graph/grad.h"

@@ -1,6 +1,9 @@
 /*
  * infer.h: private to graph/: what inference while compiling and inference
  * while planning share.
+ *
+ * Ownership: nothing is allocated but in the context's arena.
+ * Threads:   one thread per context.
  */
 
 #ifndef MAAS_INFER_H

@@ -1,6 +1,9 @@
 /*
  * planframe.c: values, frames, storages and operands of a plan that is
  * being built.  See planframe.h.
+ *
+ * Ownership: frames lie in plan->mem, the rest is the builder's.
+ * Threads:   one thread per plan.
  */
 
 #include "graph/planframe.h"

@@ -1,6 +1,9 @@
 /*
  * poststep.c: post-ops as a step of their own, for the shapes and types
  * where no kernel of the producer takes them into its epilogue.
+ *
+ * Ownership: nothing is allocated.
+ * Threads:   units are independent.
  */
 
 #include "graph/plan.h"

@@ -49,11 +49,4 @@ void maas_bc_run(const maas_bc_t *b, int64_t first, int64_t last,
 void maas_bc_tensors(maas_bc_t *b, const maas_tensor_t *out,
     const maas_tensor_t *in, int n);
 
-/* The last length of a row, for cost estimates. */
-static inline int64_t
-maas_bc_row_len(const maas_bc_t *b)
-{
-    return b->dims[b->rank - 1];
-}
-
 #endif

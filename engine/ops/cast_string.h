@@ -1,6 +1,9 @@
 /*
  * cast_string.h: the half of Cast that reads and writes text.  Private to
  * ops/.
+ *
+ * Ownership: texts go into the slot's bytes, as op.h says.
+ * Threads:   units are independent.
  */
 
 #ifndef MAAS_CAST_STRING_H

@@ -1,6 +1,9 @@
 /*
  * CenterCropPad-18: each axis is cropped or padded with zeros around its
  * middle; where that is not even, the smaller part lies before.
+ *
+ * Ownership: nothing is allocated.
+ * Threads:   units are independent.
  */
 
 #include "ops/move.h"

@@ -1,6 +1,9 @@
 /*
  * Expand and Tile: copies that repeat their source, by strides of zero.
  * run() needs shapes only, not the contents of `shape` or `repeats`.
+ *
+ * Ownership: nothing is allocated.
+ * Threads:   units are independent.
  */
 
 #include "ops/grads.h"

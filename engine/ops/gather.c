@@ -1,6 +1,9 @@
 /*
  * Gather, GatherElements, GatherND.  Negative indices count from the end;
  * one outside is a run-time error that names it.
+ *
+ * Ownership: nothing is allocated.
+ * Threads:   units are independent.
  */
 
 #include "ops/gather.h"

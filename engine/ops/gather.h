@@ -1,6 +1,9 @@
 /*
  * gather.h: what gathering and scattering share: indices that may be
  * negative, a walk over elements, offsets of slices.  Private to ops/.
+ *
+ * Ownership: nothing is allocated.
+ * Threads:   reentrant.
  */
 
 #ifndef MAAS_GATHER_H

@@ -1,6 +1,9 @@
 /*
  * Tensors made from little: ConstantOfShape, Range, EyeLike, and Trilu,
  * which keeps a triangle.
+ *
+ * Ownership: nothing is allocated.
+ * Threads:   units are independent.
  */
 
 #include <math.h>

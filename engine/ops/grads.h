@@ -1,6 +1,9 @@
 /*
  * grads.h: gradients of operators whose rows stand in other files.  A family
  * X.c has its gradients in X_grad.c when they would make X.c too long.
+ *
+ * Ownership: what is emitted lies in the graph's arena.
+ * Threads:   one thread, while a graph is made.
  */
 
 #ifndef MAAS_GRADS_H

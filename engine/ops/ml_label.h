@@ -1,5 +1,8 @@
 /*
  * ml_label.h: LabelEncoder's tensors (ai.onnx.ml 4).  Private to ml_*.c.
+ *
+ * Ownership: nothing is allocated.
+ * Threads:   reentrant.
  */
 
 #ifndef MAAS_ML_LABEL_H

@@ -1,6 +1,9 @@
 /*
  * move_grad: gradients of operators that only move, copy or convert
  * elements: dy goes back where its elements came from.
+ *
+ * Ownership: what is emitted lies in the graph's arena.
+ * Threads:   one thread, while a graph is made.
  */
 
 #include "ops/grads.h"

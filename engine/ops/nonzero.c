@@ -1,6 +1,9 @@
 /*
  * NonZero: the indices of the elements that are not zero, one column an
  * element, in row-major order.  How many there are only the data tell.
+ *
+ * Ownership: nothing is allocated; how large the output is, extent() says.
+ * Threads:   one unit, as a column follows the one before.
  */
 
 #include "ops/ops_common.h"

@@ -1,6 +1,9 @@
 /*
  * OneHot: rows of `off` with `on` where the index says so.  Indices and the
  * depth may have any numeric type; an index outside hits nothing.
+ *
+ * Ownership: nothing is allocated.
+ * Threads:   units are independent.
  */
 
 #include <math.h>

@@ -1,5 +1,8 @@
 /*
  * panels8.c: see panels8.h.
+ *
+ * Ownership: nothing is allocated.
+ * Threads:   reentrant.
  */
 
 #include "ops/panels8.h"

@@ -1,4 +1,9 @@
-/* RNN-14: H = f(X W + H R + biases).  The work is in rnn_core.c, rnn_run.c. */
+/*
+ * RNN-14: H = f(X W + H R + biases).  The work is in rnn_core.c, rnn_run.c.
+ *
+ * Ownership: nothing is allocated.
+ * Threads:   units are independent.
+ */
 
 #include "ops/grads.h"
 #include "ops/rnn_core.h"

@@ -1,6 +1,9 @@
 /*
  * What RNN, GRU and LSTM share before they run: shapes, activations, weights
  * to pack, geometry.  The loop over time is in rnn_run.c.
+ *
+ * Ownership: nothing is allocated.
+ * Threads:   reentrant.
  */
 
 #include <strings.h>

@@ -1,5 +1,8 @@
 /*
  * strcase.h: see strcase.c.
+ *
+ * Ownership: the caller's.
+ * Threads:   reentrant.
  */
 
 #ifndef MAAS_STRCASE_H

@@ -1,6 +1,9 @@
 /*
  * kserve.h: what the parts of the dialect share: routes, and the request as
  * the encoder needs it.  Private to proto/kserve*.c.
+ *
+ * Ownership: all hangs on the call.
+ * Threads:   a call belongs to one thread at a time.
  */
 
 #ifndef MAAS_PROTO_KSERVE_H

@@ -1,6 +1,9 @@
 /*
  * port.h: an input or output of a model as the dialects and the model see
  * it.  Lives as long as the model.
+ *
+ * Ownership: the model's.
+ * Threads:   constant.
  */
 
 #ifndef MAAS_PROTO_PORT_H

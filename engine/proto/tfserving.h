@@ -1,6 +1,9 @@
 /*
  * tfserving.h: what the halves of the dialect share.  Private to
  * proto/tfserving*.c.
+ *
+ * Ownership: all hangs on the call.
+ * Threads:   a call belongs to one thread at a time.
  */
 
 #ifndef MAAS_PROTO_TFSERVING_H

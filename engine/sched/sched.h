@@ -1,5 +1,8 @@
 /*
  * sched.h: private to sched/: a model's queue, and what is known of times.
+ *
+ * Ownership: the scheduler owns its models; items are the host's.
+ * Threads:   one thread.
  */
 
 #ifndef MAAS_SCHED_H

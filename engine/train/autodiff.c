@@ -1,5 +1,8 @@
 /*
  * autodiff.c: the walk of reverse mode.  See autodiff.h, graph/grad.h.
+ *
+ * Ownership: everything lies in the graph's arena.
+ * Threads:   one thread.
  */
 
 #include "graph/grad.h"

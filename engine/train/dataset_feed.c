@@ -1,5 +1,8 @@
 /*
  * dataset_feed.c: opening, columns and splits.  See dataset_feed.h.
+ *
+ * Ownership: a source owns its dataset; lists lie in the arena.
+ * Threads:   one thread.
  */
 
 #include <dirent.h>

@@ -1,6 +1,9 @@
 /*
  * dataset_rows.h: between the files of dataset_feed: what a source of rows
  * is made of.
+ *
+ * Ownership: a source owns what it opened.
+ * Threads:   one thread.
  */
 
 #ifndef MAAS_DATASET_ROWS_H

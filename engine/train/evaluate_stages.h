@@ -1,5 +1,8 @@
 /*
  * evaluate_stages.h: between the files of evaluate.
+ *
+ * Ownership: what a stage finds lies in the result's arena.
+ * Threads:   one thread per result.
  */
 
 #ifndef MAAS_EVALUATE_STAGES_H

@@ -1,6 +1,10 @@
 /*
  * finetune.c: a model's file -> what is trained -> the file with new values.
  * See finetune.h.
+ *
+ * Ownership: lists lie in the arena; the source's bytes are held until
+ *            maas_finetune_close().
+ * Threads:   one thread.
  */
 
 #include <errno.h>

@@ -1,5 +1,8 @@
 /*
  * fit_metrics.c: see fit_metrics.h.
+ *
+ * Ownership: plain values.
+ * Threads:   one thread.
  */
 
 #include <math.h>

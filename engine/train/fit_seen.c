@@ -1,5 +1,8 @@
 /*
  * fit_seen.c: see fit_seen.h.
+ *
+ * Ownership: two buffers of the rows, from begin to end.
+ * Threads:   one thread.
  */
 
 #include <math.h>

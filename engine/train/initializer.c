@@ -1,5 +1,8 @@
 /*
  * initializer.c: first values of weights.  See initializer.h.
+ *
+ * Ownership: nothing is kept.
+ * Threads:   reentrant.
  */
 
 #include <math.h>

@@ -7,7 +7,7 @@
  * A layer writes itself as nodes of the model that will be served: standard
  * operators of ONNX, weights as initializers with their first values.  What
  * training changes about it (dropout, batch statistics) is done to the graph
- * later (train/rewrite.h).
+ * later (train/fitnet.h).
  *
  * Axis 0 is the batch; images are [N,C,H,W], series for convolution
  * [N,C,L], sequences for recurrent layers and attention [N,T,F].

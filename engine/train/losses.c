@@ -1,5 +1,8 @@
 /*
  * losses.c: the rows of losses, and their nodes.  See losses.h.
+ *
+ * Ownership: the arena's.
+ * Threads:   one thread.
  */
 
 #include "train/losses.h"

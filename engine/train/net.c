@@ -1,5 +1,8 @@
 /*
  * net.c: plans of a graph in memory by the shapes of its inputs.  See net.h.
+ *
+ * Ownership: a net owns its plans and contexts, not its graph.
+ * Threads:   one run at a time; its steps are split over the team.
  */
 
 #include "graph/exec.h"

@@ -1,5 +1,8 @@
 /*
  * network.c: see network.h.
+ *
+ * Ownership: everything lies in the arena.
+ * Threads:   one thread.
  */
 
 #include "train/network.h"

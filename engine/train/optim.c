@@ -1,5 +1,8 @@
 /*
  * optim.c: the rows of optimisers.  See optim.h.
+ *
+ * Ownership: nothing is kept but in the caller's structures.
+ * Threads:   reentrant.
  */
 
 #include <math.h>

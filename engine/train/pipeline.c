@@ -1,6 +1,9 @@
 /*
  * pipeline.c: blocks, steps in their order, and the model's inputs.  See
  * pipeline.h; the steps are in pipeline_number.c and pipeline_text.c.
+ *
+ * Ownership: everything lies in the arena.
+ * Threads:   one thread, which may be a member of the team.
  */
 
 #include <math.h>

@@ -1,5 +1,8 @@
 /*
  * ranks_norm.c: see ranks_norm.h.
+ *
+ * Ownership: everything lies in the graph's arena.
+ * Threads:   one thread.
  */
 
 #include "train/ranks_norm.h"

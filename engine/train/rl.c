@@ -1,6 +1,9 @@
 /*
  * rl.c: what agents have in common: their tables, specification, chances,
  * what is told, and the score of a policy.  See rl.h.
+ *
+ * Ownership: what is parsed lies in the job's arena.
+ * Threads:   reentrant.
  */
 
 #include <stdio.h>

@@ -1,5 +1,8 @@
 /*
  * rl_net.c: see rl_net.h.
+ *
+ * Ownership: models lie in the arena; nets own their graphs and plans.
+ * Threads:   one run at a time.
  */
 
 #include <stdio.h>

@@ -1,6 +1,9 @@
 /*
  * search_field.h: between the files of search: a field and its values, and
  * the values of all fields for each trial.
+ *
+ * Ownership: fields and values lie in the search's arena.
+ * Threads:   one thread.
  */
 
 #ifndef MAAS_SEARCH_FIELD_H

@@ -1,5 +1,8 @@
 /*
  * spec.c: see spec.h.
+ *
+ * Ownership: a spec owns its JSON; what points into it lives as long.
+ * Threads:   one thread.
  */
 
 #include <errno.h>

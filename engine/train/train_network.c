@@ -1,6 +1,9 @@
 /*
  * train_network: a network of a specification: its shapes against the data,
  * loss, metrics, then the loop, once or by folds.  See train_run.h.
+ *
+ * Ownership: all is freed before it returns.
+ * Threads:   a member of the team, or none.
  */
 
 #include <math.h>

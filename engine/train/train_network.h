@@ -1,6 +1,9 @@
 /*
  * train_network.h: between the files that train a network of a
  * specification: what one training is made of.
+ *
+ * Ownership: the job is the caller's; the rest lies in its arena.
+ * Threads:   a member of the team, or none.
  */
 
 #ifndef MAAS_TRAIN_NETWORK_H

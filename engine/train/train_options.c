@@ -1,6 +1,9 @@
 /*
  * train_options: the parts of a specification that a network is trained by,
  * against its shapes and the data.  See train_network.h.
+ *
+ * Ownership: what is parsed lies in the arena.
+ * Threads:   one thread.
  */
 
 #include <math.h>

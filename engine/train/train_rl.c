@@ -1,6 +1,9 @@
 /*
  * train_rl: an agent of a specification: it has no data but what it sees in
  * its environment.  See train_run.h and rl.h.
+ *
+ * Ownership: all is freed before it returns.
+ * Threads:   a member of the team, or none.
  */
 
 #include "train/rl.h"

@@ -1,6 +1,10 @@
 /*
  * train_run.c: the frame of a run: folders, lock, data, then a network or an
  * estimator, then the version.  See train_run.h.
+ *
+ * Ownership: the job is the caller's; all else is freed before it returns.
+ * Threads:   a member of the team, or none; a model has one run, by the
+ *            lock.
  */
 
 #include <dirent.h>

@@ -1,6 +1,9 @@
 /*
  * train_tune.c: a model that goes on from another one: its source, and what
  * is trained of it.  See train_network.h, finetune.h.
+ *
+ * Ownership: what is opened, train_run.c closes.
+ * Threads:   one thread.
  */
 
 #include "train/train_network.h"

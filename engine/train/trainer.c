@@ -1,5 +1,8 @@
 /*
  * trainer.c: the loop.  See trainer.h.
+ *
+ * Ownership: a trainer owns its buffers; see trainer.h.
+ * Threads:   a member of the team, or none.
  */
 
 #include <math.h>

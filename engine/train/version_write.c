@@ -1,5 +1,8 @@
 /*
  * version_write.c: see version_write.h.
+ *
+ * Ownership: the caller's; end() or drop() closes.
+ * Threads:   one writer of a model, by the lock of train_run.h.
  */
 
 #include <dirent.h>

@@ -1,5 +1,8 @@
 /*
  * weights.c: see weights.h.
+ *
+ * Ownership: the arena owns the list, weights the buffer.
+ * Threads:   one thread, but for updates of disjoint parts.
  */
 
 #include <stdlib.h>

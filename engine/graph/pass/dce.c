@@ -1,6 +1,9 @@
 /*
  * dce.c: nodes whose outputs nobody reads go; values that nobody names go
  * too, so that a constant which was packed is not in the image twice.
+ *
+ * Ownership: values keep their places in the graph's arena.
+ * Threads:   one thread.
  */
 
 #include "graph/pass/pass.h"

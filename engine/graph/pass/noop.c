@@ -1,6 +1,9 @@
 /*
  * noop.c: nodes that change nothing go: views and casts whose type is the
  * input's, Dropout at inference whose mask nobody reads.
+ *
+ * Ownership: nothing is allocated.
+ * Threads:   one thread.
  */
 
 #include "graph/pass/pass.h"

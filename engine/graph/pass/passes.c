@@ -1,5 +1,8 @@
 /*
  * passes.c: the order of passes and what they share.  See pass.h.
+ *
+ * Ownership: what is made lies in the graph's arena.
+ * Threads:   one thread.
  */
 
 #include "graph/pass/pass.h"

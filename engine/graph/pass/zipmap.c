@@ -1,6 +1,9 @@
 /*
  * zipmap.c: a value that is a sequence of maps is stored as the tensor of
  * the map's values; its keys become a constant that the value names.
+ *
+ * Ownership: the keys lie in the graph's arena.
+ * Threads:   one thread.
  */
 
 #include "graph/pass/pass.h"

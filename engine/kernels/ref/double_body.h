@@ -1,5 +1,8 @@
 /*
  * double_body: a panel's product in plain C; a template (MAAS_ISA).
+ *
+ * Ownership: none.
+ * Threads:   reentrant; ranges split the rows.
  */
 
 

@@ -1,6 +1,9 @@
 /*
  * near_body: knear.h, for the level MAAS_ISA.  Four rows at a time against
  * the eight sums of a panel, which stay in registers.
+ *
+ * Ownership: none.
+ * Threads:   reentrant; ranges split the rows.
  */
 
 #define NEAR_PASTE(a, b)  a##_##b

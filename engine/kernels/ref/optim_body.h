@@ -1,6 +1,9 @@
 /*
  * optim_body: the updates of optimisers; a template: MAAS_ISA is set.  Plain
- * loops that the compiler turns into vectors.  See kernels/optim.h.
+ * loops that the compiler turns into vectors.  See kernels/koptim.h.
+ *
+ * Ownership: none.
+ * Threads:   reentrant; ranges split the elements.
  */
 
 

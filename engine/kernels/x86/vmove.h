@@ -1,6 +1,9 @@
 /*
  * vmove: transposition and packing with 8 x 8 blocks; a template
  * (MAAS_ISA) that needs AVX2 only.
+ *
+ * Ownership: none.
+ * Threads:   reentrant.
  */
 
 #include <immintrin.h>
