@@ -1,44 +1,14 @@
 /*
- * maas bench --kernels: the rate of every entry of the kernel table at each
- * level that this CPU has, one thread, beside what the machine can do: the
- * multiply-adds of registers for products, a copy in the same cache for what
- * moves data.  A figure is the best of its repetitions.
+ * What maas bench --kernels measures: a run of every entry of the kernel
+ * table, of one size or some, and what it costs.  cli_kernel_rates.c does.
  *
- * Ownership: one block of buffers for all kernels; it lives for the command.
+ * Ownership: runs take the buffers that they are given.
  * Threads:   the main thread only.
  */
 
-#define _GNU_SOURCE
-
-#include <stdio.h>
-#include <stdlib.h>
-
-#include "cli/cli.h"
+#include "cli/cli_kernels.h"
 #include "kernels/kdouble.h"
 #include "kernels/klevel.h"
-
-
-#define KB_SECONDS  0.02
-#define KB_ROW      4096            /* elements: 16 KiB, in the first cache */
-#define KB_TIMES    16              /* where tables are made before */
-#define KB_FLOATS   (4u << 20)      /* of each buffer */
-
-typedef struct {
-    const maas_kernels_t  *k;
-    float                 *x, *w, *y;
-    int                    op;
-    int64_t                m, n, kk;
-} kb_t;
-
-typedef void (*kb_run_pt)(const kb_t *b);
-
-typedef struct {
-    const char  *name;
-    kb_run_pt    run;
-    int          op;
-    int64_t      m, n, k;           /* of a product; else unused */
-    int          bytes;             /* moved for each of KB_ROW elements */
-} kb_row_t;
 
 
 /* -- runs ---------------------------------------------------------------- */
@@ -556,14 +526,6 @@ kb_to_f16(const kb_t *b)
 }
 
 
-static void
-kb_copy(const kb_t *b)
-{
-    memcpy(b->y, b->x, KB_ROW * sizeof(float));
-    __asm__ volatile ("" : : "r" (b->y) : "memory");
-}
-
-
 /* -- the list ------------------------------------------------------------ */
 
 #define KB_U(id, op, l)  { "unary " #op, kb_unary, MAAS_U_##id, 0, 0, 0, 8 },
@@ -572,8 +534,7 @@ kb_copy(const kb_t *b)
 #define KB_G(id, op, l)  { "back " #op, kb_back, MAAS_G_##id, 0, 0, 0, 12 },
 #define KB_F(id, op, l)  { "fold " #op, kb_fold, MAAS_R_##id, 0, 0, 0, 12 },
 
-/* Products first: flops; then what moves data: bytes. */
-static const kb_row_t  kb_rows[] = {
+const kb_row_t  cli_kernel_rows[] = {
     { "gemm 512x512x512", kb_gemm, 0, 512, 512, 512, 0 },
     { "gemm 128x768x768", kb_gemm, 0, 128, 768, 768, 0 },
     { "gemm 64x3072x768", kb_gemm, 0, 64, 3072, 768, 0 },
@@ -650,71 +611,12 @@ static const kb_row_t  kb_rows[] = {
     MAAS_K_REDUCES(KB_R, 0)
     MAAS_K_REDUCES(KB_F, 0)
     MAAS_K_BACKS(KB_G, 0)
+    { .name = NULL }
 };
 
 
-/* -- measuring ----------------------------------------------------------- */
-
-/* Seconds of one call, the best of so many as fit. */
-static double
-kb_time(kb_run_pt run, const kb_t *b, double seconds)
-{
-    double    best = 1e30;
-    uint64_t  t, end, n = 1;
-
-    t = maas_now_ns();
-    end = t + (uint64_t) (seconds * 1e9);
-    run(b);
-
-    /* The plain C of a large product is slow enough to be measured once. */
-    if (maas_now_ns() > end) {
-        return (double) (maas_now_ns() - t) / 1e9;
-    }
-
-    /* Ten microseconds at a time, so that reading the clock does not count. */
-    for ( ;; ) {
-        t = maas_now_ns();
-
-        for (uint64_t i = 0; i < n; i++) {
-            run(b);
-        }
-
-        t = maas_now_ns() - t;
-        best = maas_min(best, (double) t / (double) n);
-
-        if (maas_now_ns() > end) {
-            return best / 1e9;
-        }
-
-        if (t < 10000) {
-            n *= 2;
-            best = 1e30;
-        }
-    }
-}
-
-
-/* Operations a second; 0: unknown. */
-static double
-kb_peak(maas_cpu_t level)
-{
-    int       ops = maas_kernels_peak(level, 1000);
-    double    best = 1e30;
-    uint64_t  t;
-
-    for (int i = 0; ops != 0 && i < 20; i++) {
-        t = maas_now_ns();
-        (void) maas_kernels_peak(level, 100000);
-        t = maas_now_ns() - t;
-        best = maas_min(best, (double) t / 1e9);
-    }
-
-    return ops * 1e5 / best;
-}
-
-
-static double
-kb_flops(const kb_row_t *r)
+double
+cli_kernel_flops(const kb_row_t *r)
 {
     double  taps = 2.0 * (double) (r->m * r->m * r->n * r->n);
 
@@ -738,92 +640,9 @@ kb_flops(const kb_row_t *r)
 }
 
 
-static void
-kb_print(const kb_row_t *r, maas_cpu_t level, double rate, double peak,
-    bool json)
+double
+cli_kernel_peak(const kb_row_t *r, double flops, double host)
 {
-    const char  *unit = r->bytes != 0 ? "GB/s" : "GFLOP/s";
-
-    if (json) {
-        printf("{\"level\":\"%s\",\"kernel\":\"%s\",\"rate\":%.4g,"
-               "\"unit\":\"%s\",\"peak\":%.4g}\n", maas_cpu_name(level),
-               r->name, rate / 1e9, unit, peak / 1e9);
-
-    } else if (peak > 0) {
-        printf("  %-22s %8.2f %-7s %4.0f %%\n", r->name, rate / 1e9, unit,
-               100 * rate / peak);
-
-    } else {
-        printf("  %-22s %8.2f %-7s    -\n", r->name, rate / 1e9, unit);
-    }
-
-    fflush(stdout);
-}
-
-
-static void
-kb_level(maas_cpu_t level, double host, kb_t *b, double seconds, bool json)
-{
-    double           flops, copy, rate, peak;
-    const kb_row_t  *r;
-
-    flops = kb_peak(level);
-    copy = KB_ROW * 8 / kb_time(kb_copy, b, seconds);
-
-    if (!json) {
-        printf("%s%s: multiply-adds in registers %.1f GFLOP/s, copy %.1f "
-               "GB/s\n", level == MAAS_CPU_REF ? "" : "\n",
-               maas_cpu_name(level), flops / 1e9, copy / 1e9);
-    }
-
-    for (size_t i = 0; i < maas_nelts(kb_rows); i++) {
-        r = &kb_rows[i];
-        b->op = r->op;
-        b->m = r->m;
-        b->n = r->n;
-        b->kk = r->k;
-
-        /* Float64 has half the lanes; OpenBLAS takes what the host has. */
-        peak = r->bytes != 0 ? copy : r->run == kb_dgemm ? host / 2
-               : r->run == kb_dgemm16 ? flops / 2 : flops;
-        rate = (r->bytes != 0 ? (double) r->bytes * KB_ROW : kb_flops(r))
-               / kb_time(r->run, b, seconds);
-        kb_print(r, level, rate, peak, json);
-    }
-}
-
-
-int
-cli_kernels(double seconds, bool json)
-{
-    kb_t       b = { 0 };
-    float     *p;
-    double     host = kb_peak(maas_cpu_host());
-    uint32_t   x = 12345;
-
-    p = aligned_alloc(MAAS_ALIGN, 3 * KB_FLOATS * sizeof(float));
-    if (p == NULL) {
-        return cli_fail("out of memory");
-    }
-
-    /* In [0.5, 1): no logarithm and no power of these is a special case. */
-    for (size_t i = 0; i < 3 * KB_FLOATS; i++) {
-        x = x * 1664525u + 1013904223u;
-        p[i] = 0.5f + (float) (x >> 9) * 0x1p-24f;
-    }
-
-    b.x = p;
-    b.w = p + KB_FLOATS;
-    b.y = p + 2 * KB_FLOATS;
-
-    for (maas_cpu_t l = MAAS_CPU_REF; l < MAAS_CPU_LEVELS; l++) {
-        b.k = maas_kernels(l);
-
-        if (b.k != NULL) {
-            kb_level(l, host, &b, seconds > 0 ? seconds : KB_SECONDS, json);
-        }
-    }
-
-    free(p);
-    return CLI_OK;
+    return r->run == kb_dgemm ? host / 2
+           : r->run == kb_dgemm16 ? flops / 2 : flops;
 }
