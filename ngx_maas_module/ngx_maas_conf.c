@@ -151,14 +151,39 @@ ngx_maas_add_pin(ngx_conf_t *cf, ngx_maas_loc_conf_t *conf)
 }
 
 
+/* An "if" or a limit_except without a pass keeps that of its location. */
+
+static void
+ngx_maas_keep_pass(ngx_conf_t *cf, ngx_maas_loc_conf_t *prev,
+    ngx_maas_loc_conf_t *conf)
+{
+    ngx_http_core_loc_conf_t  *clcf;
+
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+
+    if (!clcf->noname || conf->pass || conf->dialects) {
+        return;
+    }
+
+    conf->pass = prev->pass;
+    conf->dialects = prev->dialects;
+    conf->prefix = prev->prefix;
+
+    if (clcf->lmt_excpt && clcf->handler == NULL
+        && (conf->pass || conf->dialects))
+    {
+        clcf->handler = ngx_maas_handler;
+    }
+}
+
+
 char *
 ngx_maas_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
 {
     ngx_maas_loc_conf_t  *prev = parent;
     ngx_maas_loc_conf_t  *conf = child;
 
-    static const char        *pass[] = { "pass" };
-    ngx_http_core_loc_conf_t *clcf;
+    static const char  *pass[] = { "pass" };
 
     if (conf->version == NGX_CONF_UNSET_PTR) {
         conf->version_at = prev->version_at;
@@ -173,21 +198,7 @@ ngx_maas_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_conf_merge_value(conf->error_detail, prev->error_detail, 1);
     ngx_conf_merge_value(conf->etag, prev->etag, 0);
 
-    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
-
-    /* an "if" or a limit_except without a pass keeps that of its location */
-
-    if (clcf->noname && conf->pass == NULL && conf->dialects == NULL) {
-        conf->pass = prev->pass;
-        conf->dialects = prev->dialects;
-        conf->prefix = prev->prefix;
-
-        if (clcf->lmt_excpt && clcf->handler == NULL
-            && (conf->pass || conf->dialects))
-        {
-            clcf->handler = ngx_maas_handler;
-        }
-    }
+    ngx_maas_keep_pass(cf, prev, conf);
 
     if (conf->pass) {
         conf->api.dialects = pass;

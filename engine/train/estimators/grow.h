@@ -24,7 +24,7 @@
 
 /* -- samples ------------------------------------------------------------- */
 
-/* Lists in an arena of the fit, numbers from job->host: data_free(). */
+/* Lists in an arena of the fit; numbers until maas_grow_data_free(). */
 typedef struct {
     uint32_t          n;
     uint32_t          p;
