@@ -4,6 +4,7 @@
  * Ownership: nothing is allocated.  Threads: units are independent.
  */
 
+#include <float.h>
 #include <math.h>
 
 #include "graph/op.h"
@@ -208,7 +209,53 @@ lp_setup(maas_setup_t *u)
 }
 
 
+/* In double, so that squares neither overflow nor vanish; in 4 chains. */
+static double
+lp_sum(const float *x, int64_t n, bool square)
+{
+    double   v, sum[4] = { 0 };
+    int64_t  i, m = n - n % 4;
+
+    for (i = 0; i < m; i += 4) {
+        for (int j = 0; j < 4; j++) {
+            v = (double) x[i + j];
+            sum[j] += square ? v * v : fabs(v);
+        }
+    }
+
+    for ( /* void */ ; i < n; i++) {
+        v = (double) x[i];
+        sum[0] += square ? v * v : fabs(v);
+    }
+
+    return sum[0] + sum[1] + (sum[2] + sum[3]);
+}
+
+
 /* A vector without length stays zero. */
+static void
+lp_row_f32(const maas_step_t *s, int64_t at, int64_t n)
+{
+    float              *y = (float *) s->out[0].data + at, f;
+    double              norm;
+    const float        *x = (const float *) s->in[0].data + at;
+    const lrn_attr_t   *a = s->attr;
+
+    norm = lp_sum(x, n, a->p != 1);
+    norm = a->p == 1 ? norm : sqrt(norm);
+    f = (float) norm;
+
+    if (norm != 0 && f > 0 && f <= FLT_MAX) {
+        s->k->binary[MAAS_B_DIV](y, x, 1, &f, 0, n);
+        return;
+    }
+
+    for (int64_t i = 0; i < n; i++) {
+        y[i] = norm != 0 ? (float) ((double) x[i] / norm) : 0;
+    }
+}
+
+
 static maas_status_t
 lp_run(const maas_step_t *s, maas_slot_t *slot, int64_t first, int64_t last)
 {
@@ -221,6 +268,11 @@ lp_run(const maas_step_t *s, maas_slot_t *slot, int64_t first, int64_t last)
     lp_geom(a, &s->in[0], &outer, &n, &inner);
 
     for (u = first; u < last && u < outer; u++) {
+        if (s->in[0].dtype == MAAS_F32 && inner == 1) {
+            lp_row_f32(s, u * n, n);
+            continue;
+        }
+
         for (j = 0; j < inner; j++) {
             at = u * n * inner + j;
             norm = 0;
@@ -336,19 +388,79 @@ mvn_setup(maas_setup_t *u)
 }
 
 
+/*
+ * What is reduced lies in runs of `run` values: those of the innermost axes
+ * that follow each other.
+ */
+static int64_t
+mvn_run_length(const mvn_geom_t *g)
+{
+    int64_t  run = 1;
+
+    for (int d = 0; d < g->n[1] && g->stride[1][d] == run; d++) {
+        run *= g->dim[1][d];
+    }
+
+    return run;
+}
+
+
+/* Unit u of float32, runs of more than one value. */
+static void
+mvn_runs_f32(const maas_step_t *s, const mvn_geom_t *g, int64_t u,
+    int64_t run)
+{
+    float         m, f, buf[LRN_BLOCK];
+    float        *y = (float *) s->out[0].data + mvn_at(g, 0, u);
+    double        mean = 0, var = 0;
+    int64_t       i, j, n, at;
+    const float  *x = (const float *) s->in[0].data + mvn_at(g, 0, u);
+
+    for (i = 0; i < g->count[1]; i += run) {
+        mean += (double) s->k->reduce[MAAS_R_SUM](x + mvn_at(g, 1, i), run);
+    }
+
+    m = (float) (mean / (double) g->count[1]);
+
+    for (i = 0; i < g->count[1]; i += run) {
+        at = mvn_at(g, 1, i);
+
+        for (j = 0; j < run; j += n) {
+            n = maas_min(run - j, LRN_BLOCK);
+            s->k->binary[MAAS_B_SUB](buf, x + at + j, 1, &m, 0, n);
+            var += (double) s->k->reduce[MAAS_R_SUMSQ](buf, n);
+        }
+    }
+
+    f = (float) (sqrt(var / (double) g->count[1]) + 1e-9);
+
+    for (i = 0; i < g->count[1]; i += run) {
+        at = mvn_at(g, 1, i);
+        s->k->binary[MAAS_B_SUB](y + at, x + at, 1, &m, 0, run);
+        s->k->binary[MAAS_B_DIV](y + at, y + at, 1, &f, 0, run);
+    }
+}
+
+
 /* (x - mean) / (standard deviation + 1e-9), as the function body has it. */
 static maas_status_t
 mvn_run(const maas_step_t *s, maas_slot_t *slot, int64_t first, int64_t last)
 {
     double      v, mean, var;
-    int64_t     u, i, at;
+    int64_t     u, i, at, run;
     mvn_geom_t  g;
 
     (void) slot;
 
     mvn_geom(&g, s->attr, &s->in[0]);
+    run = mvn_run_length(&g);
 
     for (u = first; u < last && u < g.count[0]; u++) {
+        if (s->in[0].dtype == MAAS_F32 && run > 1) {
+            mvn_runs_f32(s, &g, u, run);
+            continue;
+        }
+
         at = mvn_at(&g, 0, u);
         mean = var = 0;
 

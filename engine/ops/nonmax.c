@@ -26,6 +26,14 @@ typedef struct {
     float    area;
 } nms_box_t;
 
+/* Boxes side by side; what is not there has no area. */
+#define NMS_LANES  8
+
+typedef struct {
+    float    x0[NMS_LANES], y0[NMS_LANES], x1[NMS_LANES], y1[NMS_LANES];
+    float    area[NMS_LANES];
+} nms_group_t;
+
 /* A run over all images and classes. */
 typedef struct {
     const maas_tensor_t  *boxes;
@@ -36,13 +44,17 @@ typedef struct {
     float                 limit;        /* scores above it */
     bool                  center;
     int32_t              *heap;
-    nms_box_t            *kept;
+    nms_group_t          *kept;
     int64_t              *out;          /* NULL: count only */
     int64_t               room;
     int64_t               n;            /* rows */
 } nms_t;
 
-#define NMS_ITEM  (sizeof(nms_box_t) + sizeof(int32_t))
+static inline int64_t
+nms_groups(int64_t boxes)
+{
+    return (boxes + NMS_LANES - 1) / NMS_LANES;
+}
 
 
 static maas_status_t
@@ -107,7 +119,10 @@ nms_infer(maas_infer_t *c)
 static size_t
 nms_scratch(const maas_setup_t *u)
 {
-    return (size_t) u->in[0].dims[1] * NMS_ITEM;
+    int64_t  n = u->in[0].dims[1];
+
+    return (size_t) nms_groups(n) * sizeof(nms_group_t)
+           + (size_t) n * sizeof(int32_t);
 }
 
 
@@ -123,6 +138,10 @@ nms_setup(maas_setup_t *u)
 
 /* -- boxes --------------------------------------------------------------- */
 
+/* A NaN makes an area that is not above 0, wherever it stands. */
+#define NMS_MIN(a, b)  ((a) < (b) ? (a) : (b))
+#define NMS_MAX(a, b)  ((a) > (b) ? (a) : (b))
+
 static nms_box_t
 nms_box(const nms_t *v, const float *p)
 {
@@ -135,8 +154,8 @@ nms_box(const nms_t *v, const float *p)
         b = (nms_box_t) { p[0] - w, p[1] - h, p[0] + w, p[1] + h, 0 };
 
     } else {
-        b = (nms_box_t) { fminf(p[1], p[3]), fminf(p[0], p[2]),
-                          fmaxf(p[1], p[3]), fmaxf(p[0], p[2]), 0 };
+        b = (nms_box_t) { NMS_MIN(p[1], p[3]), NMS_MIN(p[0], p[2]),
+                          NMS_MAX(p[1], p[3]), NMS_MAX(p[0], p[2]), 0 };
     }
 
     b.area = (b.x1 - b.x0) * (b.y1 - b.y0);
@@ -144,23 +163,52 @@ nms_box(const nms_t *v, const float *p)
 }
 
 
-/* Intersection over union above the threshold; never with an empty box. */
+/*
+ * Intersection over union of one of them with b above the threshold; never
+ * with an empty box.
+ */
 static bool
-nms_covers(const nms_box_t *a, const nms_box_t *b, float threshold)
+nms_covered(const nms_group_t *g, int64_t n, const nms_box_t *b,
+    float threshold)
 {
-    float  w, h, both, all;
+    int  any = 0;
 
-    w = fminf(a->x1, b->x1) - fmaxf(a->x0, b->x0);
-    h = fminf(a->y1, b->y1) - fmaxf(a->y0, b->y0);
-
-    if (!(w > 0) || !(h > 0)) {
+    if (!(b->area > 0)) {
         return false;
     }
 
-    both = w * h;
-    all = a->area + b->area - both;
+    for (int64_t i = 0; i < n && any == 0; i++, g++) {
+        for (int j = 0; j < NMS_LANES; j++) {
+            float  w = NMS_MIN(b->x1, g->x1[j]) - NMS_MAX(b->x0, g->x0[j]);
+            float  h = NMS_MIN(b->y1, g->y1[j]) - NMS_MAX(b->y0, g->y0[j]);
+            float  both = w * h;
+            float  all = b->area + g->area[j] - both;
 
-    return a->area > 0 && b->area > 0 && all > 0 && both / all > threshold;
+            any |= (w > 0) & (h > 0) & (g->area[j] > 0) & (all > 0)
+                   & (both / all > threshold);
+        }
+    }
+
+    return any != 0;
+}
+
+
+static void
+nms_keep(nms_group_t *g, int64_t at, const nms_box_t *b)
+{
+    int  j = (int) (at % NMS_LANES);
+
+    g += at / NMS_LANES;
+
+    if (j == 0) {
+        memset(g, 0, sizeof(*g));
+    }
+
+    g->x0[j] = b->x0;
+    g->y0[j] = b->y0;
+    g->x1[j] = b->x1;
+    g->y1[j] = b->y1;
+    g->area[j] = b->area;
 }
 
 
@@ -243,7 +291,7 @@ static void
 nms_class(nms_t *v, int64_t image, int64_t class)
 {
     int32_t       best;
-    int64_t       i, left, kept = 0;
+    int64_t       left, kept = 0;
     int64_t       boxes = v->boxes->dims[1];
     nms_box_t     b;
     const float  *at = (const float *) v->boxes->data + image * boxes * 4;
@@ -258,14 +306,8 @@ nms_class(nms_t *v, int64_t image, int64_t class)
         nms_sift(v->heap, left, 0, v->heap[left], score);
         b = nms_box(v, at + 4 * (int64_t) best);
 
-        for (i = 0; i < kept; i++) {
-            if (nms_covers(&b, &v->kept[i], v->iou)) {
-                break;
-            }
-        }
-
-        if (i == kept) {
-            v->kept[kept++] = b;
+        if (!nms_covered(v->kept, nms_groups(kept), &b, v->iou)) {
+            nms_keep(v->kept, kept++, &b);
             nms_row(v, image, class, best);
         }
     }
@@ -305,7 +347,7 @@ nms_all(nms_t *v, const maas_step_t *s, maas_slot_t *slot)
     v->limited = s->n_formal > 4 && s->in[4].dtype != MAAS_NODTYPE;
     v->center = ((const nms_attr_t *) s->attr)->center != 0;
     v->kept = slot->scratch;
-    v->heap = (int32_t *) (v->kept + v->boxes->dims[1]);
+    v->heap = (int32_t *) (v->kept + nms_groups(v->boxes->dims[1]));
 
     for (int64_t b = 0; b < v->scores->dims[0]; b++) {
         for (int64_t c = 0; c < v->scores->dims[1]; c++) {
