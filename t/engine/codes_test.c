@@ -321,7 +321,7 @@ test_level(const char *cpu)
 {
     int  bad = 0;
 
-    setenv("MAAS_CPU", cpu, 1);
+    maas_init(cpu, NULL);
 
     for (size_t i = 0; i < maas_nelts(weights); i++) {
         bad += test_weight(&weights[i], 1);

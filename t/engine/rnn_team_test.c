@@ -208,7 +208,7 @@ test_level(const char *cpu)
     int           bad = 0;
     maas_team_t  *team;
 
-    setenv("MAAS_CPU", cpu, 1);
+    maas_init(cpu, NULL);
     team = maas_team_create(maas_host_default(), 3, job_notify, NULL);
 
     for (size_t i = 0; i < maas_nelts(nets); i++) {
