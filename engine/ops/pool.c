@@ -526,7 +526,8 @@ maxpool_blocked(const maas_node_t *n, const maas_type_t *const *type,
 {
     if (type[0]->dtype == MAAS_U8 || type[0]->dtype == MAAS_I8) {
         b->bytes = true;
-        return maas_blocked_window(n, type, "MaxPoolBytes", b);
+        return maas_window_near(n->attr, NULL, type[0]->rank - 2)
+               && maas_blocked_window(n, type, "MaxPoolBytes", b);
     }
 
     return maas_blocked_window(n, type, "MaxPoolBlocked", b);

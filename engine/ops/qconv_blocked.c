@@ -59,6 +59,7 @@ qconv_blocked(const maas_node_t *n, const maas_type_t *const *type,
         || maas_dims_count(k->dims, k->rank) < 1
         || (zw < n->n_formal && type[zw] != NULL
             && !(b->constant >> zw & 1))
+        || !maas_window_near(a, k->dims + 2, k->rank - 2)
         || !qconv_panel_init(&p, a->group, k->dims[0], k->dims[1],
                              k->rank > 3 ? k->dims[2] : 1,
                              k->dims[k->rank - 1], QCONV_PASSES))
@@ -161,7 +162,7 @@ qb_geom(qb_t *g, const void *attr, const maas_tensor_t *x,
     const maas_tensor_t *y)
 {
     int                  nd = x->rank - 2;
-    int64_t              kernel[2];
+    int64_t              kernel[2], n;
     maas_window_t        w;
     const qconv_attr_t  *a = attr;
 
@@ -199,9 +200,13 @@ qb_geom(qb_t *g, const void *attr, const maas_tensor_t *x,
     g->taken = g->p.na;
     qb_units(g);
 
-    g->input = !g->copy ? 0
-               : maas_align((size_t) (g->taken * g->in_rows * g->in_cols
-                                      * g->lane), MAAS_ALIGN);
+    if (!maas_mul_i64(g->in_rows, g->in_cols, &n)
+        || !maas_mul_i64(n, g->taken * g->lane, &n) || n > INT64_MAX / 2)
+    {
+        return false;
+    }
+
+    g->input = g->copy ? maas_align((size_t) n, MAAS_ALIGN) : 0;
     g->start = (size_t) g->nb * MAAS_C16 * 4;
     g->sums = y->dtype != MAAS_I32 ? 0
               : (size_t) (maas_min(g->nb, 2) * g->rows * g->cols)

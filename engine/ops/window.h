@@ -79,6 +79,32 @@ maas_status_t maas_window_infer(maas_infer_t *c, const maas_window_t *w,
 void maas_window_init(maas_window_t *w, const maas_window_attr_t *a,
     const int64_t *kernel, int nd, const int64_t *in, const int64_t *out);
 
+/*
+ * The window's span and strides are so small that rows which it sees may be
+ * copied with padding; kernel: sizes from the weights, or NULL.
+ */
+static inline bool
+maas_window_near(const maas_window_attr_t *a, const int64_t *kernel, int nd)
+{
+    int64_t  k, d, s;
+
+    for (int i = 0; i < nd; i++) {
+        k = kernel != NULL ? kernel[i]
+            : i < (int) a->kernel_shape.n
+              ? maas_list_ints(a, &a->kernel_shape)[i] : 1;
+        d = i < (int) a->dilations.n
+            ? maas_list_ints(a, &a->dilations)[i] : 1;
+        s = i < (int) a->strides.n ? maas_list_ints(a, &a->strides)[i] : 1;
+
+        if (s > 64 || k > 1024 || d > 1024 || (k - 1) * d > 1024) {
+            return false;
+        }
+    }
+
+    return true;
+}
+
+
 /* First and last + 1 x in [0, n) with 0 <= x * s + off < size. */
 static inline void
 maas_window_range(int64_t n, int64_t s, int64_t off, int64_t size,

@@ -85,11 +85,22 @@ for i in range(1, len(c.sets)):
     m.again(cast(feeds(c, i), np.float16), 'set %d' % i,
             cast(answers(c, i), np.float16))
 
-for name, loss in (('resnet18', 0.2), ('bert_13', 0.05)):
-    Changed(name, ('qdq_', static, np.float32), STEPS, loss).check_all(below)
 
-Changed('unet_transposed', ('qdq_', powers, np.float32), EXACT, 0.1
-        ).check_all(below)
+def integers(m):
+    """`numerics fast` computes with them, as ONNX Runtime does."""
+    for cpu in [level()] + below:
+        m.verdict(m.run({'MAAS_CPU': cpu}, ['--numerics', 'fast']),
+                  'with integers, MAAS_CPU=' + cpu)
+
+
+for name, loss in (('resnet18', 0.2), ('bert_13', 0.05)):
+    m = Changed(name, ('qdq_', static, np.float32), STEPS, loss)
+    m.check_all(below)
+    integers(m)
+
+m = Changed('unet_transposed', ('qdq_', powers, np.float32), EXACT, 0.1)
+m.check_all(below)
+integers(m)
 
 Changed('bert_13', ('dynamic_', dynamic, np.float32), STEPS, 0.02
         ).check_all(below)
