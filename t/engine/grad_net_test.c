@@ -1,9 +1,9 @@
 /*
- * A whole network's gradients: convolutions, normalisation, pools, a Resize
- * and a dense layer, with parameters.  In blocks of 16 channels and plain they
- * agree within rounding, at each CPU level; with three threads and with one
- * to the bit.  A normalisation that is cut for ranks is the same in the only
- * one.
+ * A whole network's gradients: convolutions, normalisation, pools, a
+ * ConvTranspose, a Resize and a dense layer, with parameters.  In blocks of
+ * 16 channels and plain they agree within rounding, at each CPU level; with
+ * three threads and with one to the bit.  A normalisation that is cut for
+ * ranks is the same in the only one.
  */
 
 #include <math.h>
@@ -123,6 +123,19 @@ pool(maas_build_t *b, const char *op, maas_str_t x, int64_t k, int64_t pad)
 }
 
 
+/* Each pixel becomes 2x2. */
+static maas_str_t
+upward(net_t *t, maas_build_t *b, maas_str_t x)
+{
+    const int64_t    s[] = { 2, 2 }, w[] = { 32, 32, 2, 2 }, n = 32;
+    maas_raw_attr_t  a = maas_build_attr_ints("strides", s, 2);
+    maas_str_t       i[] = { x, weight(t, b, "w", 4, w, false),
+                             weight(t, b, "b", 1, &n, false) };
+
+    return node(b, "ConvTranspose", i, 3, &a, 1);
+}
+
+
 /* To twice as many rows and some columns more. */
 static maas_str_t
 resize(maas_build_t *b, maas_str_t x)
@@ -155,7 +168,7 @@ model(net_t *t)
     x = v;
     v = maas_build_op1(b, "Sigmoid", conv(t, b, v, 32, 32, 1, 2));
     v = maas_build_op2(b, "Add", v, x);
-    v = resize(b, pool(b, "AveragePool", v, 2, 0));
+    v = resize(b, upward(t, b, pool(b, "AveragePool", v, 2, 0)));
     v = maas_build_op1(b, "Relu", conv(t, b, v, 32, 34, 2, 1));
     v = pool(b, "MaxPool", v, 2, 0);
     v = maas_build_op1(b, "Flatten",
@@ -394,11 +407,12 @@ main(void)
             ok(differ(&blocked, &team) == 0, "%s: three threads",
                maas_cpu_name(cpu));
             ok(count(&blocked, "ConvGradXBlocked") == 3
-               && count(&blocked, "ConvGradWBlocked") == 4
+               && count(&blocked, "ConvGradWBlocked") == 5
                && count(&blocked, "MaxPoolGradBlocked") == 2
                && count(&blocked, "BatchNormGradBlocked") == 1
                && count(&blocked, "BatchNormTrainBlocked") == 1
                && count(&blocked, "ResizeBlocked") == 1
+               && count(&blocked, "ConvTransposeBlocked") == 1
                && count(&blocked, "GlobalAveragePoolGradBlocked") == 1,
                "%s: the forms are blocked", maas_cpu_name(cpu));
         }
