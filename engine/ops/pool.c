@@ -44,20 +44,46 @@ pool_infer(maas_infer_t *c)
 }
 
 
-static void
-pool_geom(maas_window_t *w, const void *attr, const maas_tensor_t *x,
-    const maas_tensor_t *y)
+void
+maas_pool_trim(maas_window_t *w)
 {
-    maas_window_init(w, attr, NULL, x->rank - 2, x->dims + 2, y->dims + 2);
+    int64_t  n, before;
+
+    w->k_count = 1;
+
+    for (int d = 0; d < w->nd; d++) {
+        n = (w->in[d] + w->p0[d] + w->d[d] - 1) / w->d[d];
+        w->k[d] = maas_max(maas_min(w->k[d], n), 1);
+
+        /* All of these stand before the input at the last output, too. */
+        before = w->p0[d] - (w->out[d] - 1) * w->s[d];
+        before = before > 0 ? maas_min(before, w->p0[d]) / w->d[d] : 0;
+        before = maas_min(before, w->k[d] - 1);
+        w->k[d] -= before;
+        w->p0[d] -= before * w->d[d];
+        w->k_count *= w->k[d];
+    }
+}
+
+
+/* taps: what is read; full: what counts. */
+static void
+pool_geom(maas_window_t *taps, maas_window_t *full, const void *attr,
+    const maas_tensor_t *x, const maas_tensor_t *y)
+{
+    maas_window_init(full, attr, NULL, x->rank - 2, x->dims + 2,
+                     y->dims + 2);
+    *taps = *full;
+    maas_pool_trim(taps);
 }
 
 
 static bool
 pool_setup(maas_setup_t *u)
 {
-    maas_window_t  w;
+    maas_window_t  w, full;
 
-    pool_geom(&w, u->attr, &u->in[0], &u->out[0]);
+    pool_geom(&w, &full, u->attr, &u->in[0], &u->out[0]);
     u->units = maas_max(u->in[0].dims[0] * u->in[0].dims[1], 1);
     u->scratch = u->in[0].dtype == MAAS_F32
                  ? maas_pool_scratch(&w)
@@ -210,9 +236,9 @@ maxpool_run(const maas_step_t *s, maas_slot_t *slot, int64_t first,
 {
     bool           plain;
     int64_t        u, o, rows;
-    maas_window_t  w;
+    maas_window_t  w, full;
 
-    pool_geom(&w, s->attr, &s->in[0], &s->out[0]);
+    pool_geom(&w, &full, s->attr, &s->in[0], &s->out[0]);
 
     if (maas_tensor_count(&s->out[0]) == 0) {
         return MAAS_OK;
@@ -358,8 +384,8 @@ pool_divide_f64(const maas_window_t *w, double *y, int64_t o, bool pads)
 
 
 static void
-sumpool_row(const maas_step_t *s, const maas_window_t *w, int64_t plane,
-    int64_t o, int64_t p)
+sumpool_row(const maas_step_t *s, const maas_window_t *w,
+    const maas_window_t *full, int64_t plane, int64_t o, int64_t p)
 {
     int64_t                    at;
     const maas_window_attr_t  *a = s->attr;
@@ -380,22 +406,23 @@ sumpool_row(const maas_step_t *s, const maas_window_t *w, int64_t plane,
         pool_sum_f64(w, y, x, o, p);
 
         if (p == 0) {
-            pool_divide_f64(w, y, o, a->count_include_pad != 0);
+            pool_divide_f64(full, y, o, a->count_include_pad != 0);
         }
     }
 }
 
 
 static void
-averagepool_f32(const maas_step_t *s, const maas_window_t *w, float *scratch,
-    int64_t first, int64_t last)
+averagepool_f32(const maas_step_t *s, const maas_window_t *w,
+    const maas_window_t *full, float *scratch, int64_t first, int64_t last)
 {
     int                        l = w->nd - 1;
     float                     *y, *cols = scratch;
     const maas_window_attr_t  *a = s->attr;
 
     for (int64_t i = 0; i < w->out[l]; i++) {
-        cols[i] = (float) maas_pool_count(w, l, i, a->count_include_pad != 0);
+        cols[i] = (float) maas_pool_count(full, l, i,
+                                          a->count_include_pad != 0);
     }
 
     for (int64_t u = first; u < last; u++) {
@@ -403,7 +430,7 @@ averagepool_f32(const maas_step_t *s, const maas_window_t *w, float *scratch,
         maas_pool_rows(w, s->k, MAAS_R_SUM, y,
                        (const float *) s->in[0].data + u * w->in_count,
                        scratch + w->out[l]);
-        pool_divide(w, y, cols, a->count_include_pad != 0);
+        pool_divide(full, y, cols, a->count_include_pad != 0);
     }
 }
 
@@ -413,16 +440,16 @@ sumpool_units(const maas_step_t *s, maas_slot_t *slot, int64_t first,
     int64_t last, int64_t p)
 {
     int64_t        u, o, rows;
-    maas_window_t  w;
+    maas_window_t  w, full;
 
-    pool_geom(&w, s->attr, &s->in[0], &s->out[0]);
+    pool_geom(&w, &full, s->attr, &s->in[0], &s->out[0]);
 
     if (maas_tensor_count(&s->out[0]) == 0) {
         return;
     }
 
     if (p == 0 && s->in[0].dtype == MAAS_F32) {
-        averagepool_f32(s, &w, slot->scratch, first, last);
+        averagepool_f32(s, &w, &full, slot->scratch, first, last);
         return;
     }
 
@@ -430,7 +457,7 @@ sumpool_units(const maas_step_t *s, maas_slot_t *slot, int64_t first,
 
     for (u = first; u < last; u++) {
         for (o = 0; o < rows; o++) {
-            sumpool_row(s, &w, u, o, p);
+            sumpool_row(s, &w, &full, u, o, p);
         }
     }
 }

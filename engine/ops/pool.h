@@ -9,6 +9,13 @@
 
 
 /*
+ * pool.c: leaves out taps at both ends of a window that lie outside of the
+ * input at every output: kernel_shape is a number in a file, of which the
+ * work should not depend.  What counts pads needs the geometry before.
+ */
+void maas_pool_trim(maas_window_t *w);
+
+/*
  * pool.c: taps of output position o on axis d that an average counts, with
  * the pads or without; the product of those of row o over the other axes.
  */

@@ -14,30 +14,35 @@
 #define PB_UNIT  1024           /* output pixels of a unit */
 
 
+/* p: what is read; full: what counts. */
 static void
-pb_geom(maas_win16_t *p, maas_window_t *w, const void *attr,
+pb_geom(maas_win16_t *p, maas_window_t *full, const void *attr,
     const maas_tensor_t *x, const maas_tensor_t *y)
 {
-    int   l;
-    bool  two;
+    int             l;
+    bool            two;
+    maas_window_t   w;
 
-    maas_window_init(w, attr, NULL, x->rank - 2, x->dims + 2, y->dims + 2);
-    l = w->nd - 1;
+    maas_window_init(full, attr, NULL, x->rank - 2, x->dims + 2,
+                     y->dims + 2);
+    w = *full;
+    maas_pool_trim(&w);
+    l = w.nd - 1;
     two = l > 0;
 
     memset(p, 0, sizeof(*p));
-    p->ih = two ? w->in[0] : 1;
-    p->oh = two ? w->out[0] : 1;
-    p->kh = two ? w->k[0] : 1;
-    p->sh = two ? w->s[0] : 1;
-    p->ph = two ? w->p0[0] : 0;
-    p->dh = two ? w->d[0] : 1;
-    p->iw = w->in[l];
-    p->ow = w->out[l];
-    p->kw = w->k[l];
-    p->sw = w->s[l];
-    p->pw = w->p0[l];
-    p->dw = w->d[l];
+    p->ih = two ? w.in[0] : 1;
+    p->oh = two ? w.out[0] : 1;
+    p->kh = two ? w.k[0] : 1;
+    p->sh = two ? w.s[0] : 1;
+    p->ph = two ? w.p0[0] : 0;
+    p->dh = two ? w.d[0] : 1;
+    p->iw = w.in[l];
+    p->ow = w.out[l];
+    p->kw = w.k[l];
+    p->sw = w.s[l];
+    p->pw = w.p0[l];
+    p->dw = w.d[l];
 }
 
 
@@ -55,7 +60,7 @@ pool_blocked_setup(maas_setup_t *u)
     u->units = maas_planes16(&u->out[0])
                * maas_blocked_parts(p.oh, p.ow, PB_UNIT);
     u->cost = 100 + (double) maas_tensor_count(&u->out[0])
-                    * (double) w.k_count * 0.05;
+                    * (double) (p.kh * p.kw) * 0.05;
     return true;
 }
 
@@ -150,9 +155,9 @@ pb_divide(const maas_win16_t *p, const maas_window_t *w, int64_t oy,
     int64_t  rows = l > 0 ? maas_pool_count(w, 0, oy, pads) : 1, ix, n;
 
     for (int64_t ox = 0; ox < p->ow; ox++) {
-        ix = ox * p->sw - p->pw;
-        n = ix >= 0 && ix + (p->kw - 1) * p->dw < p->iw
-            ? p->kw : maas_pool_count(w, l, ox, pads);
+        ix = ox * w->s[l] - w->p0[l];
+        n = ix >= 0 && ix + (w->k[l] - 1) * w->d[l] < w->in[l]
+            ? w->k[l] : maas_pool_count(w, l, ox, pads);
         y = p->y + (oy * p->ow + ox) * MAAS_C16;
 
         for (int c = 0; c < MAAS_C16; c++) {

@@ -3,6 +3,8 @@
  * not, in different splits of their units, which must not change a bit.
  */
 
+#include <time.h>
+
 #include "ops_nn_harness.h"
 #include "ops/matmul.h"
 #include "ops/window.h"
@@ -201,6 +203,12 @@ static const win_case_t  win_cases[] = {
     { 1, 1, 4, 4, 4, { 33 }, { 3 }, { 1 }, { 1 }, { 1, 1 }, 0, 0, 0 },
     { 3, 1, 2, 3, 1, { 4, 5, 6 }, { 3, 3, 3 }, { 1, 2, 1 }, { 1, 1, 1 },
       { 1, 1, 1, 0, 1, 1 }, 0, 0, 0 },
+    { 2, 1, 2, 3, 1, { 3, 4 }, { 9, 12 }, { 1, 2 }, { 1, 1 },
+      { 0, 0, 0, 0 }, 1, 0, 1 },
+    { 2, 1, 2, 3, 1, { 4, 3 }, { 11, 5 }, { 2, 1 }, { 1, 3 },
+      { 0, 0, 0, 0 }, 2, 0, 0 },
+    { 2, 1, 2, 3, 1, { 4, 3 }, { 9, 4 }, { 3, 2 }, { 2, 2 },
+      { 8, 5, 9, 3 }, 0, 1, 1 },
     { 2, 2, 3, 9, 1, { 70, 70 }, { 7, 7 }, { 2, 2 }, { 1, 1 },
       { 3, 3, 3, 3 }, 0, 0, 0 },
 };
@@ -417,6 +425,41 @@ pool_one(const win_case_t *c, int what, maas_dtype_t dtype)
 }
 
 
+/* The time of a window is that of its taps in the input. */
+static void
+test_wide(void)
+{
+    static const char *const  name[] = { "MaxPool", "AveragePool", "LpPool" };
+
+    nn_t        t[2];
+    int64_t     x[] = { 1, 2, 3, 4 };
+    clock_t     start = clock();
+    win_attr_t  a[2];
+    win_case_t  c = { 2, 1, 2, 2, 1, { 3, 4 }, { 2, 8 }, { 1, 1 }, { 1, 1 },
+                      { 0, 0, 0, 0 }, 2, 0, 0 };
+
+    for (int what = 0; what < 3; what++) {
+        for (int i = 0; i < 2; i++) {
+            c.k[1] = i == 0 ? 8 : 1 << 29;
+            win_attr(&a[i], &c, what == 0);
+            nn_begin(&t[i], maas_ops_pool, name[what], &a[i]);
+            nn_seed = 5;
+            nn_in(&t[i], MAAS_F32, 4, x);
+            ok(nn_run(&t[i], 1, 1), "%s of a window of %lld columns",
+               name[what], (long long) c.k[1]);
+        }
+
+        ok(t[0].out[0].bytes == t[1].out[0].bytes
+           && memcmp(t[0].out[0].data, t[1].out[0].data,
+                     t[0].out[0].bytes) == 0, "is that of one of 8");
+        nn_end(&t[0]);
+        nn_end(&t[1]);
+    }
+
+    ok(clock() - start < CLOCKS_PER_SEC, "within a second");
+}
+
+
 static void
 test_windows(void)
 {
@@ -438,5 +481,6 @@ main(void)
 {
     test_products();
     test_windows();
+    test_wide();
     return done();
 }
