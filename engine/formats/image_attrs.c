@@ -12,7 +12,7 @@ static maas_status_t
 image_attr_list(const char *attr, uint32_t bytes,
     const maas_attr_row_t *row)
 {
-    size_t                     want;
+    size_t                     want, align = 4;
     const maas_list_t         *l = (const maas_list_t *) (attr + row->off);
     const uint32_t            *s;
     const maas_attr_tensor_t  *h;
@@ -24,6 +24,9 @@ image_attr_list(const char *attr, uint32_t bytes,
 
     switch (row->type) {
     case MAAS_ATTR_INTS:
+        align = 8;
+        want = (size_t) l->n * 8;
+        break;
     case MAAS_ATTR_STRINGS:
         want = (size_t) l->n * 8;
         break;
@@ -31,15 +34,15 @@ image_attr_list(const char *attr, uint32_t bytes,
         want = (size_t) l->n * 4;
         break;
     case MAAS_ATTR_TENSOR:
+        align = _Alignof(maas_attr_tensor_t);
         want = sizeof(maas_attr_tensor_t);
         break;
     default:
+        align = 1;
         want = l->n;
     }
 
-    if (!maas_image_inside(l->off, want, bytes)
-        || (row->type != MAAS_ATTR_STRING && l->off % 4 != 0))
-    {
+    if (!maas_image_inside(l->off, want, bytes) || l->off % align != 0) {
         return MAAS_ETRUNC;
     }
 
