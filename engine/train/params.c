@@ -357,12 +357,13 @@ static void
 param_default(const maas_param_t *r, void *out)
 {
     bool     b = r->def != 0;
-    int64_t  i = (int64_t) r->def;
+    int64_t  i;
 
     switch (r->type) {
 
     case MAAS_PARAM_INT:
     case MAAS_PARAM_WORD:
+        i = (int64_t) r->def;
         memcpy(out, &i, sizeof(i));
         break;
 
