@@ -139,9 +139,9 @@ onehot_run(const maas_step_t *s, maas_slot_t *slot, int64_t first,
     int64_t last)
 {
     int                   axis;
-    char                 *dst = s->out[0].data, *row;
+    char                 *dst = s->out[0].data;
     size_t                size;
-    int64_t               at, d, depth, inner = 1, p, to;
+    int64_t               at, depth, inner = 1, p, to;
     const char           *off, *on;
     const maas_tensor_t  *ix = &s->in[0], *y = &s->out[0];
 
@@ -165,16 +165,26 @@ onehot_run(const maas_step_t *s, maas_slot_t *slot, int64_t first,
     p = maas_move_start(maas_tensor_count(y) / inner, s->units, first);
     to = maas_move_start(maas_tensor_count(y) / inner, s->units, last);
 
-    for (; p < to; p++) {
-        row = dst + (size_t) (p * inner) * size;
-        maas_move_fill(row, off, size, inner);
+    if (p >= to) {
+        return MAAS_OK;
+    }
 
+    maas_move_fill(dst + (size_t) (p * inner) * size, off, size,
+                   (to - p) * inner);
+
+    for (int64_t o = p / depth; o <= (to - 1) / depth; o++) {
         for (int64_t i = 0; i < inner; i++) {
-            at = onehot_number(ix->dtype, ix->data, p / depth * inner + i);
-            d = at < 0 && at >= -depth ? at + depth : at;
+            at = onehot_number(ix->dtype, ix->data, o * inner + i);
+            at = at < 0 && at >= -depth ? at + depth : at;
 
-            if (d == p % depth) {
-                memcpy(row + (size_t) i * size, on, size);
+            if (at < 0 || at >= depth) {
+                continue;
+            }
+
+            at += o * depth;
+
+            if (at >= p && at < to) {
+                memcpy(dst + (size_t) (at * inner + i) * size, on, size);
             }
         }
     }
