@@ -174,43 +174,6 @@ fq_bias_codes(const bias_t *b, float sx, const weight_t *w, int64_t n,
 }
 
 
-static maas_raw_attr_t
-fq_list(const maas_node_t *n, const char *name)
-{
-    const maas_list_t  *l = maas_pass_attr(n, name);
-    maas_raw_attr_t     a = { .name = { name, strlen(name) },
-                              .type = MAAS_ATTR_INTS };
-
-    if (l != NULL && l->n != 0) {
-        a.ints = maas_list_ints(n->attr, l);
-        a.n = l->n;
-    }
-
-    return a;
-}
-
-
-static maas_raw_attr_t
-fq_word(const maas_node_t *n, const char *name)
-{
-    int64_t          i = 0;
-    const char      *word = "";
-    maas_raw_attr_t  a = { .name = { name, strlen(name) },
-                           .type = MAAS_ATTR_STRING };
-
-    (void) maas_pass_attr_int(n, name, &i);
-
-    for (int j = 0; j < n->op->n_attr; j++) {
-        if (strcmp(n->op->attr[j].name, name) == 0) {
-            word = n->op->attr[j].words[i];
-        }
-    }
-
-    a.s = (maas_str_t) { word, strlen(word) };
-    return a;
-}
-
-
 static maas_status_t
 fq_conv_make(const fq_t *f, uint32_t i, const fq_codes_t *x, const weight_t *w,
     const bias_t *b, const fq_end_t *e)
@@ -237,9 +200,11 @@ fq_conv_make(const fq_t *f, uint32_t i, const fq_codes_t *x, const weight_t *w,
     (void) maas_pass_attr_int(&node, "group", &group);
 
     maas_raw_attr_t  attr[] = {
-        fq_word(&node, "auto_pad"), fq_list(&node, "dilations"),
-        fq_list(&node, "kernel_shape"), fq_list(&node, "pads"),
-        fq_list(&node, "strides"), maas_pass_int("group", group),
+        maas_pass_attr_word(&node, "auto_pad"),
+        maas_pass_attr_list(&node, "dilations"),
+        maas_pass_attr_list(&node, "kernel_shape"),
+        maas_pass_attr_list(&node, "pads"),
+        maas_pass_attr_list(&node, "strides"), maas_pass_int("group", group),
         maas_pass_int("low", e->low), maas_pass_int("high", e->high)
     };
 

@@ -140,43 +140,6 @@ pq_is(const maas_node_t *n, const char *op)
 
 
 /* A list or word attribute of node n, as QConv has it too. */
-static maas_raw_attr_t
-pq_list(const maas_node_t *n, const char *name)
-{
-    const maas_list_t  *l = maas_pass_attr(n, name);
-    maas_raw_attr_t     a = { .name = { name, strlen(name) },
-                              .type = MAAS_ATTR_INTS };
-
-    if (l != NULL && l->n != 0) {
-        a.ints = maas_list_ints(n->attr, l);
-        a.n = l->n;
-    }
-
-    return a;
-}
-
-
-static maas_raw_attr_t
-pq_word(const maas_node_t *n, const char *name)
-{
-    int64_t          i = 0;
-    const char      *word = "";
-    maas_raw_attr_t  a = { .name = { name, strlen(name) },
-                           .type = MAAS_ATTR_STRING };
-
-    (void) maas_pass_attr_int(n, name, &i);
-
-    for (int j = 0; j < n->op->n_attr; j++) {
-        if (strcmp(n->op->attr[j].name, name) == 0) {
-            word = n->op->attr[j].words[i];
-        }
-    }
-
-    a.s = (maas_str_t) { word, strlen(word) };
-    return a;
-}
-
-
 static maas_vid_t
 pq_in(const maas_node_t *n, int i)
 {
@@ -207,8 +170,9 @@ pq_node(maas_pass_t *p, uint32_t i, pq_row_t *done, uint32_t *n_done)
     w = &p->g->value[row.w].type;
 
     maas_raw_attr_t  attr[] = {
-        pq_word(&n, "auto_pad"), pq_list(&n, "dilations"),
-        pq_list(&n, "pads"), pq_list(&n, "strides"),
+        maas_pass_attr_word(&n, "auto_pad"),
+        maas_pass_attr_list(&n, "dilations"), maas_pass_attr_list(&n, "pads"),
+        maas_pass_attr_list(&n, "strides"),
         { .name = maas_str("kernel_shape"), .type = MAAS_ATTR_INTS,
           .n = (size_t) w->rank - 2, .ints = w->dims + 2 },
         maas_pass_int("group", row.group), maas_pass_int("oc", w->dims[0]),

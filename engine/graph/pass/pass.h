@@ -118,6 +118,10 @@ const maas_node_t *maas_pass_maker(const maas_pass_t *p, maas_vid_t v,
 const void *maas_pass_attr(const maas_node_t *n, const char *name);
 bool maas_pass_attr_int(const maas_node_t *n, const char *name, int64_t *i);
 
+/* The attribute of a node, a list of integers or a word, for another one. */
+maas_raw_attr_t maas_pass_attr_list(const maas_node_t *n, const char *name);
+maas_raw_attr_t maas_pass_attr_word(const maas_node_t *n, const char *name);
+
 /*
  * Appends a node with one new output of the given type (NULL: to be
  * inferred).  The order of nodes is mended by maas_pass_sort().

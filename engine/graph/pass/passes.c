@@ -209,6 +209,43 @@ maas_pass_attr_int(const maas_node_t *n, const char *name, int64_t *i)
 }
 
 
+maas_raw_attr_t
+maas_pass_attr_list(const maas_node_t *n, const char *name)
+{
+    const maas_list_t  *l = maas_pass_attr(n, name);
+    maas_raw_attr_t     a = { .name = { name, strlen(name) },
+                              .type = MAAS_ATTR_INTS };
+
+    if (l != NULL && l->n != 0) {
+        a.ints = maas_list_ints(n->attr, l);
+        a.n = l->n;
+    }
+
+    return a;
+}
+
+
+maas_raw_attr_t
+maas_pass_attr_word(const maas_node_t *n, const char *name)
+{
+    int64_t          i = 0;
+    const char      *word = "";
+    maas_raw_attr_t  a = { .name = { name, strlen(name) },
+                           .type = MAAS_ATTR_STRING };
+
+    (void) maas_pass_attr_int(n, name, &i);
+
+    for (int j = 0; j < n->op->n_attr; j++) {
+        if (strcmp(n->op->attr[j].name, name) == 0) {
+            word = n->op->attr[j].words[i];
+        }
+    }
+
+    a.s = (maas_str_t) { word, strlen(word) };
+    return a;
+}
+
+
 /* -- editing ------------------------------------------------------------- */
 
 maas_status_t
