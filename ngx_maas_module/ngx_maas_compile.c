@@ -317,11 +317,39 @@ ngx_maas_source_hint(ngx_maas_model_t *model, maas_status_t status,
 }
 
 
+/* "versions" and what labels name, of all that are there. */
+
+static ngx_int_t
+ngx_maas_choose_versions(ngx_cycle_t *cycle, ngx_maas_main_conf_t *mcf,
+    ngx_maas_model_t *model, maas_sources_t *s)
+{
+    bool           *keep;
+    maas_err_t      err;
+    maas_status_t   status;
+
+    keep = ngx_pcalloc(cycle->pool, (s->n + 1) * sizeof(bool));
+    if (keep == NULL) {
+        return NGX_ERROR;
+    }
+
+    err.text[0] = '\0';
+
+    status = maas_sources_choose(s, (char *) model->versions.data, keep, &err);
+
+    if (status != MAAS_OK
+        || ngx_maas_keep_labels(model, s, keep, &err) != NGX_OK)
+    {
+        return ngx_maas_source_failed(cycle, mcf, model, err.text);
+    }
+
+    return ngx_maas_take_versions(cycle, model, s, keep);
+}
+
+
 static ngx_int_t
 ngx_maas_source(ngx_cycle_t *cycle, ngx_maas_main_conf_t *mcf,
     ngx_maas_model_t *model)
 {
-    bool            *keep;
     ngx_int_t        rc;
     maas_err_t       err;
     maas_status_t    status;
@@ -366,24 +394,7 @@ ngx_maas_source(ngx_cycle_t *cycle, ngx_maas_main_conf_t *mcf,
                       s.unfinished, &model->file, model->line);
     }
 
-    keep = ngx_pcalloc(cycle->pool, (s.n + 1) * sizeof(bool));
-    if (keep == NULL) {
-        maas_sources_free(&s);
-        return NGX_ERROR;
-    }
-
-    status = maas_sources_choose(&s, (char *) model->versions.data, keep,
-                                 &err);
-
-    if (status != MAAS_OK
-        || ngx_maas_keep_labels(model, &s, keep, &err) != NGX_OK)
-    {
-        rc = ngx_maas_source_failed(cycle, mcf, model, err.text);
-
-    } else {
-        rc = ngx_maas_take_versions(cycle, model, &s, keep);
-    }
-
+    rc = ngx_maas_choose_versions(cycle, mcf, model, &s);
     maas_sources_free(&s);
 
     return rc;
