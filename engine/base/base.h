@@ -37,6 +37,9 @@ maas_status_t maas_err(maas_err_t *err, maas_status_t status,
 maas_status_t maas_err_prefix(maas_err_t *err, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 
+/* Puts "; more" behind it, as far as there is room; returns its status. */
+maas_status_t maas_err_suffix(maas_err_t *err, const char *more);
+
 #define MAAS_TRY(expr)                                                        \
     do {                                                                      \
         maas_status_t  maas_rc_ = (expr);                                     \

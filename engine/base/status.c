@@ -89,3 +89,19 @@ maas_coarse_ns(void)
 
     return (uint64_t) ts.tv_sec * 1000000000u + (uint64_t) ts.tv_nsec;
 }
+
+
+maas_status_t
+maas_err_suffix(maas_err_t *err, const char *more)
+{
+    size_t  len;
+
+    if (err == NULL) {
+        return MAAS_EINTERNAL;
+    }
+
+    len = strlen(err->text);
+    snprintf(err->text + len, sizeof(err->text) - len, "; %s", more);
+
+    return err->status;
+}

@@ -9,8 +9,6 @@
  * https://github.com/kserve/open-inference-protocol
  */
 
-#include <stdio.h>
-
 #include "proto/kserve.h"
 
 
@@ -57,14 +55,12 @@ kserve_meant(const maas_proto_call_t *c, maas_str_t s)
 static maas_status_t
 kserve_unknown_word(const maas_proto_call_t *c, maas_str_t s, maas_err_t *err)
 {
-    size_t       len;
     const char  *meant = kserve_meant(c, s);
 
     (void) kserve_unknown(c, err);
 
     if (meant != NULL) {
-        len = strlen(err->text);
-        snprintf(err->text + len, sizeof(err->text) - len, "; %s", meant);
+        (void) maas_err_suffix(err, meant);
     }
 
     return MAAS_ENOENT;

@@ -60,7 +60,6 @@ decode_object(maas_proto_call_t *c, maas_json_t *j, maas_err_t *err)
 static maas_status_t
 decode_dialect(const maas_proto_call_t *c, maas_status_t rc, maas_err_t *err)
 {
-    size_t             n;
     static const char  word[] = "\"datatype\"";
 
     if (rc != MAAS_EINVAL || err == NULL
@@ -69,9 +68,8 @@ decode_dialect(const maas_proto_call_t *c, maas_status_t rc, maas_err_t *err)
         return rc;
     }
 
-    n = strlen(err->text);
-    snprintf(err->text + n, sizeof(err->text) - n, "; requests of the Open "
-             "Inference Protocol go to a location with \"maas_api kserve\"");
+    (void) maas_err_suffix(err, "requests of the Open Inference Protocol go to "
+                           "a location with \"maas_api kserve\"");
     return rc;
 }
 

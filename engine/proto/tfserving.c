@@ -37,12 +37,8 @@ static maas_status_t
 tfs_unknown_but(const maas_proto_call_t *c, const char *meant,
     maas_err_t *err)
 {
-    size_t  len;
-
     (void) tfs_unknown(c, err);
-
-    len = strlen(err->text);
-    snprintf(err->text + len, sizeof(err->text) - len, "; %s", meant);
+    (void) maas_err_suffix(err, meant);
 
     return MAAS_ENOENT;
 }
