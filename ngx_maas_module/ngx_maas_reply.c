@@ -311,11 +311,9 @@ ngx_maas_log_fault(ngx_http_request_t *r, ngx_maas_ctx_t *ctx,
 
     maas_call_info(call, &info);
 
-    if (info.status == MAAS_EINTERNAL || info.status == MAAS_EIO) {
-        ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
-                      "maas model \"%V\" version %V: %s", &ctx->model,
-                      &ctx->version, info.cause);
-    }
+    ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
+                  "maas model \"%V\" version %V: %s", &ctx->model,
+                  &ctx->version, info.cause);
 }
 
 
@@ -344,7 +342,10 @@ ngx_maas_reply(ngx_maas_job_t *job)
     }
 
     ngx_maas_ctx_result(ctx, job->call);
-    ngx_maas_log_fault(r, ctx, job->call);
+
+    if (reply->status == NGX_HTTP_INTERNAL_SERVER_ERROR) {
+        ngx_maas_log_fault(r, ctx, job->call);
+    }
 
     page = ngx_maas_error_page(r, reply->status);
 
