@@ -27,34 +27,13 @@
 #define KQ_COLS   4
 #define KC_R(F)   F(0) F(1) F(2) F(3)
 
-#define Q_INL     static inline __attribute__((always_inline))
-
-typedef __m256i  QV, QA, QB;
+#include "kernels/x86/qvec_avx2.h"
 
 /* Two sums of a column lie side by side. */
 Q_INL QV
 q_start(const int32_t *s)
 {
     return _mm256_cvtepu32_epi64(_mm_loadu_si128((const __m128i *) s));
-}
-
-Q_INL QB
-q_load(const int8_t *p)
-{
-    return _mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i *) p));
-}
-
-Q_INL QA
-q_set(uint32_t a)
-{
-    return _mm256_broadcastq_epi64(_mm_cvtepu8_epi16(
-        _mm_cvtsi32_si128((int) a)));
-}
-
-Q_INL QV
-q_dot(QV s, QA a, QB b)
-{
-    return _mm256_add_epi32(s, _mm256_madd_epi16(a, b));
 }
 
 Q_INL void

@@ -17,20 +17,9 @@
 #define KC_R(F)   F(0) F(1) F(2) F(3) F(4) F(5) F(6) F(7) F(8) F(9) F(10)     \
                   F(11) F(12) F(13)
 
-#define Q_INL     static inline __attribute__((always_inline))
-
-typedef __m512i  QV, QA, QB;
+#include "kernels/x86/qvec_avx512vnni.h"
 
 Q_INL QV q_start(const int32_t *s) { return _mm512_loadu_si512(s); }
-Q_INL QB q_load(const int8_t *p) { return _mm512_loadu_si512(p); }
-Q_INL QA q_set(uint32_t a) { return _mm512_set1_epi32((int) a); }
-/* As text: the compiler copies sums to and fro around the intrinsic. */
-Q_INL QV
-q_dot(QV s, QA a, QB b)
-{
-    __asm__ ("vpdpbusd %2, %1, %0" : "+v" (s) : "v" (a), "v" (b));
-    return s;
-}
 
 /* v within lo and hi (NaN gives lo), rounded half to even. */
 Q_INL __m512i

@@ -17,30 +17,9 @@
 #define KQ_COLS   8
 #define KQ_R(F)   F(0) F(1) F(2) F(3) F(4) F(5) F(6) F(7) F(8) F(9) F(10) F(11)
 
-#define Q_INL     static inline __attribute__((always_inline))
-
-typedef __m512i  QV, QA, QB;
+#include "kernels/x86/qvec_avx512.h"
 
 Q_INL QV q_zero(void) { return _mm512_setzero_si512(); }
-
-Q_INL QB
-q_load(const int8_t *p)
-{
-    return _mm512_cvtepi8_epi16(_mm256_loadu_si256((const __m256i *) p));
-}
-
-Q_INL QA
-q_set(uint32_t a)
-{
-    return _mm512_broadcastq_epi64(_mm_cvtepu8_epi16(
-        _mm_cvtsi32_si128((int) a)));
-}
-
-Q_INL QV
-q_dot(QV s, QA a, QB b)
-{
-    return _mm512_add_epi32(s, _mm512_madd_epi16(a, b));
-}
 
 /* Two sums of a column lie side by side. */
 Q_INL void

@@ -15,20 +15,9 @@
 #define KQ_COLS   16
 #define KQ_R(F)   F(0) F(1) F(2) F(3) F(4) F(5) F(6) F(7) F(8) F(9) F(10) F(11)
 
-#define Q_INL     static inline __attribute__((always_inline))
-
-typedef __m512i  QV, QA, QB;
+#include "kernels/x86/qvec_avx512vnni.h"
 
 Q_INL QV q_zero(void) { return _mm512_setzero_si512(); }
-Q_INL QB q_load(const int8_t *p) { return _mm512_loadu_si512(p); }
-Q_INL QA q_set(uint32_t a) { return _mm512_set1_epi32((int) a); }
-/* As text: the compiler copies sums to and fro around the intrinsic. */
-Q_INL QV
-q_dot(QV s, QA a, QB b)
-{
-    __asm__ ("vpdpbusd %2, %1, %0" : "+v" (s) : "v" (a), "v" (b));
-    return s;
-}
 
 Q_INL void
 q_store(int32_t *c, QV s, bool add)

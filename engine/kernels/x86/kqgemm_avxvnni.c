@@ -15,20 +15,9 @@
 #define KQ_COLS   8
 #define KQ_R(F)   F(0) F(1) F(2) F(3) F(4) F(5)
 
-#define Q_INL     static inline __attribute__((always_inline))
-
-typedef __m256i  QV, QA, QB;
+#include "kernels/x86/qvec_avxvnni.h"
 
 Q_INL QV q_zero(void) { return _mm256_setzero_si256(); }
-Q_INL QB q_load(const int8_t *p) { return _mm256_loadu_si256((const QB *) p); }
-Q_INL QA q_set(uint32_t a) { return _mm256_set1_epi32((int) a); }
-/* As text: the compiler copies sums to and fro around the intrinsic. */
-Q_INL QV
-q_dot(QV s, QA a, QB b)
-{
-    __asm__ ("%{vex%} vpdpbusd %2, %1, %0" : "+x" (s) : "x" (a), "x" (b));
-    return s;
-}
 
 Q_INL void
 q_store(int32_t *c, QV s, bool add)
