@@ -74,7 +74,7 @@ model(maas_arena_t *a, const pair_t *p, bool inner)
     if (p->post > 1) {
         u = new_name(b);
         v = new_name(b);
-        node(b, "Mul", u, 2, y, floats(b, p->rank - 1, scale, 0.8f));
+        node(b, "Mul", u, 2, y, floats_of(b, p->rank - 1, scale, 0.8f, 0));
         node(b, "Sub", v, 2, u, constant(b, MAAS_F32, 0, NULL, &half));
         y = v;
     }
@@ -138,10 +138,10 @@ net_try(const pair_t *p, maas_team_t *team, maas_err_t *err)
     snprintf(form, sizeof(form), "%sBlocked", p->op);
 
     for (int i = 0; i < 2 && bad == NULL; i++) {
-        if (!net_open(&o, &a, model(&a, p, false),
-                      i == 0 ? MAAS_CHAINS_OFF : MAAS_CHAINS_ALL, err)
-            || !net_open(&plain, &a, model(&a, p, true), MAAS_CHAINS_OFF,
-                         err))
+        if (!net_begin(&o, &a, model(&a, p, false),
+                       i == 0 ? MAAS_CHAINS_OFF : MAAS_CHAINS_ALL, err)
+            || !net_begin(&plain, &a, model(&a, p, true), MAAS_CHAINS_OFF,
+                          err))
         {
             return err->text;
         }
@@ -252,7 +252,7 @@ test_behind(void)
     y = conv(b, t[3], 4, 24, 24, 3);
     image(&b->g->out[b->g->n_out++], y, -1, NULL, true);
 
-    ok(net_open(&o, &a, model_end(b), MAAS_CHAINS_AUTO, &err),
+    ok(net_begin(&o, &a, model_end(b), MAAS_CHAINS_AUTO, &err),
        "a sum of open extents%s", err.text);
     ok(nodes_of(o.m, "AddBlocked") == 1 && nodes_of(o.m, "Mul") == 0
        && nodes_of(o.m, "Add") == 0 && nodes_of(o.m, "FromBlocked") == 1
@@ -279,7 +279,7 @@ test_refused(void)
     fill(&a, &in[0], 4, dims[0]);
     fill(&a, &in[1], 4, dims[1]);
 
-    ok(net_open(&o, &a, model(&a, &p, false), MAAS_CHAINS_AUTO, &err)
+    ok(net_begin(&o, &a, model(&a, &p, false), MAAS_CHAINS_AUTO, &err)
        && maas_model_run(o.m, in, NULL, NULL, &run, &err) == MAAS_EINVAL
        && strstr(err.text, "shapes do not broadcast: 9 against 4") != NULL,
        "extents that differ: %s", err.text);

@@ -8,54 +8,20 @@
 
 #include <math.h>
 
-#include "api/compile.h"
-#include "api/model_priv.h"
-#include "graph_build.h"
+#include "open_net.h"
 
 
-typedef struct {
-    maas_model_t  *m;
-    void          *image;
-} open_t;
-
-
+/* With plans that know of the chains that are asked for. */
 static bool
-net_open(open_t *o, maas_arena_t *a, maas_raw_model_t *raw,
+net_begin(open_t *o, maas_arena_t *a, maas_raw_model_t *raw,
     maas_chains_t chains, maas_err_t *err)
 {
-    size_t           size;
-    maas_plan_t     *p;
-    maas_graph_t    *g;
-    maas_compile_t   spec = { .name = "net" };
-
-    memset(o, 0, sizeof(*o));
-
-    if (maas_graph_import(&g, a, raw, err) != MAAS_OK
-        || maas_compile_graph(g, &spec, &o->image, &size, err) != MAAS_OK
-        || maas_model_open(&o->m, o->image, size, NULL, err) != MAAS_OK)
-    {
+    if (!net_open(o, a, raw, chains, err)) {
         return false;
     }
 
-    /* The plan of the image was made before this is said. */
-    o->m->src.chains = chains;
-    p = o->m->plans;
-
-    if (p != NULL) {
-        o->m->plans = p->next;
-        o->m->n_plan--;
-        maas_plan_release(p, o->m->src.host);
-    }
-
+    net_replan(o);
     return true;
-}
-
-
-static void
-net_close(open_t *o)
-{
-    maas_model_release(o->m);
-    maas_image_free(o->image);
 }
 
 
@@ -103,33 +69,14 @@ fill(maas_arena_t *a, maas_tensor_t *t, int rank, const int64_t *dims)
 
 
 static maas_str_t
-floats(build_t *b, int rank, const int64_t *dims, float scale)
-{
-    float       *v;
-    int64_t      n = maas_dims_count(dims, rank);
-    maas_str_t   name;
-
-    v = malloc((size_t) n * sizeof(float));
-
-    for (int64_t i = 0; i < n; i++) {
-        v[i] = ((int) rnd(b, 2001) / 1000.0f - 1) * scale;
-    }
-
-    name = constant(b, MAAS_F32, rank, dims, v);
-    free(v);
-    return name;
-}
-
-
-static maas_str_t
 conv(build_t *b, maas_str_t x, int rank, int64_t in, int64_t out, int64_t k)
 {
     maas_str_t        y = new_name(b);
     maas_raw_node_t  *n;
 
     n = node(b, "Conv", y, 2, x,
-             floats(b, rank, (int64_t []) { out, in, k, k },
-                    1.5f / sqrtf((float) (in * k * k))));
+             floats_of(b, rank, (int64_t []) { out, in, k, k },
+                       1.5f / sqrtf((float) (in * k * k)), 0));
     n->attr[n->n_attr++] = (maas_raw_attr_t) {
         .name = maas_str("auto_pad"), .type = MAAS_ATTR_STRING,
         .s = maas_str("SAME_UPPER")

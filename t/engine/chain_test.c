@@ -15,9 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "api/compile.h"
-#include "api/model_priv.h"
-#include "graph_build.h"
+#include "open_net.h"
 #include "tap.h"
 #include "team_job.h"
 
@@ -43,18 +41,6 @@ vector(build_t *b, int64_t n, float scale, float shift)
 }
 
 
-static void
-attr_ints(build_t *b, maas_raw_node_t *n, const char *name, int count,
-    const int64_t *v)
-{
-    n->attr[n->n_attr++] = (maas_raw_attr_t) {
-        .name = { name, strlen(name) }, .type = MAAS_ATTR_INTS,
-        .ints = maas_arena_dup(b->a, v, (size_t) count * sizeof(*v)),
-        .n = (uint32_t) count
-    };
-}
-
-
 /* Room for as many attributes as a window has. */
 static maas_raw_node_t *
 window(build_t *b, maas_raw_node_t *n, int64_t s, const int64_t *pads)
@@ -63,8 +49,8 @@ window(build_t *b, maas_raw_node_t *n, int64_t s, const int64_t *pads)
 
     memcpy(attr, n->attr, n->n_attr * sizeof(*attr));
     n->attr = attr;
-    attr_ints(b, n, "strides", 2, (int64_t []) { s, s });
-    attr_ints(b, n, "pads", 4, pads);
+    int_list(b, n, "strides", 2, (int64_t []) { s, s });
+    int_list(b, n, "pads", 4, pads);
     return n;
 }
 
@@ -94,7 +80,7 @@ conv(trunk_t *t, int64_t oc, int64_t k, int64_t s, int64_t d, int64_t group)
     }
 
     attr_int(n, "group", group);
-    attr_ints(b, n, "dilations", 2, (int64_t []) { d, d });
+    int_list(b, n, "dilations", 2, (int64_t []) { d, d });
 
     t->x = y;
     t->c = oc;
@@ -154,7 +140,7 @@ pool(trunk_t *t)
 
     n = window(b, node(b, max ? "MaxPool" : "AveragePool", y, 1, t->x), s,
                (int64_t []) { 1, 1, 1, 1 });
-    attr_ints(b, n, "kernel_shape", 2, (int64_t []) { 3, 3 });
+    int_list(b, n, "kernel_shape", 2, (int64_t []) { 3, 3 });
 
     if (!max && rnd(b, 2)) {
         attr_int(n, "count_include_pad", 1);
@@ -265,56 +251,6 @@ trunk_model(maas_arena_t *a, uint64_t seed, int64_t h, int64_t w)
 
 
 /* -- comparing ----------------------------------------------------------- */
-
-typedef struct {
-    maas_model_t  *m;
-    void          *image;
-} open_t;
-
-
-static bool
-net_open(open_t *o, maas_arena_t *a, maas_raw_model_t *raw,
-    maas_chains_t chains, maas_err_t *err)
-{
-    size_t           size;
-    maas_graph_t    *g;
-    maas_compile_t   spec = { .name = "net" };
-
-    memset(o, 0, sizeof(*o));
-
-    if (maas_graph_import(&g, a, raw, err) != MAAS_OK
-        || maas_compile_graph(g, &spec, &o->image, &size, err) != MAAS_OK
-        || maas_model_open(&o->m, o->image, size, NULL, err) != MAAS_OK)
-    {
-        return false;
-    }
-
-    o->m->src.chains = chains;
-    return true;
-}
-
-
-/* Plans are made again: that of the image was made without being asked. */
-static void
-net_replan(open_t *o)
-{
-    maas_plan_t  *p = o->m->plans;
-
-    if (p != NULL) {
-        o->m->plans = p->next;
-        o->m->n_plan--;
-        maas_plan_release(p, o->m->src.host);
-    }
-}
-
-
-static void
-net_close(open_t *o)
-{
-    maas_model_release(o->m);
-    maas_image_free(o->image);
-}
-
 
 static bool
 same(const maas_run_t *x, const maas_run_t *y, uint32_t n_out)

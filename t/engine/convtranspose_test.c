@@ -37,18 +37,6 @@ static const up_t  ups[] = {
 };
 
 
-static void
-attr_ints(build_t *b, maas_raw_node_t *n, const char *name, int count,
-    const int64_t *v)
-{
-    n->attr[n->n_attr++] = (maas_raw_attr_t) {
-        .name = { name, strlen(name) }, .type = MAAS_ATTR_INTS,
-        .ints = maas_arena_dup(b->a, v, (size_t) count * sizeof(*v)),
-        .n = (uint32_t) count
-    };
-}
-
-
 /* inner: of what is behind the convolution, whose result is its input. */
 static maas_raw_model_t *
 model(maas_arena_t *a, const up_t *u, bool inner)
@@ -72,16 +60,17 @@ model(maas_arena_t *a, const up_t *u, bool inner)
         image(&g->out[g->n_out++], t, -1, NULL, true);
     }
 
-    t = floats(b, u->rank, (int64_t []) { u->c, u->oc, u->k[0], u->k[1] },
-               1 / sqrtf((float) u->c));
+    t = floats_of(b, u->rank, (int64_t []) { u->c, u->oc, u->k[0], u->k[1] },
+                  1 / sqrtf((float) u->c), 0);
     n = node(b, "ConvTranspose", y, u->bias ? 3 : 2, x, t,
-             floats(b, 1, channels, 0.5f));
-    attr_ints(b, n, "strides", nd, u->s);
-    attr_ints(b, n, "pads", 2 * nd, pads);
+             floats_of(b, 1, channels, 0.5f, 0));
+    int_list(b, n, "strides", nd, u->s);
+    int_list(b, n, "pads", 2 * nd, pads);
 
     if (u->post & 1) {
         t = new_name(b);
-        node(b, "Add", t, 2, y, floats(b, u->rank - 1, channels, 0.8f));
+        node(b, "Add", t, 2, y,
+             floats_of(b, u->rank - 1, channels, 0.8f, 0));
         y = t;
     }
 
@@ -200,8 +189,8 @@ net_try(const up_t *u, maas_team_t *team, maas_err_t *err)
 
     maas_arena_init(&a, maas_host_default(), 0);
 
-    if (!net_open(&o, &a, model(&a, u, false), MAAS_CHAINS_ALL, err)
-        || !net_open(&plain, &a, model(&a, u, true), MAAS_CHAINS_OFF, err))
+    if (!net_begin(&o, &a, model(&a, u, false), MAAS_CHAINS_ALL, err)
+        || !net_begin(&plain, &a, model(&a, u, true), MAAS_CHAINS_OFF, err))
     {
         return err->text;
     }

@@ -99,6 +99,19 @@ constant(build_t *b, maas_dtype_t dtype, int rank, const int64_t *dims,
 }
 
 
+__attribute__((unused))
+static void
+int_list(build_t *b, maas_raw_node_t *n, const char *name, int count,
+    const int64_t *v)
+{
+    n->attr[n->n_attr++] = (maas_raw_attr_t) {
+        .name = { name, strlen(name) }, .type = MAAS_ATTR_INTS,
+        .ints = maas_arena_dup(b->a, v, (size_t) count * sizeof(*v)),
+        .n = (uint32_t) count
+    };
+}
+
+
 /* Numbers of shift - scale to shift + scale. */
 __attribute__((unused))
 static maas_str_t

@@ -278,7 +278,7 @@ behind(const draw_t *d, build_t *b, maas_str_t r, maas_str_t other)
         return t;
 
     case ADD_CHANNEL:
-        node(b, "Mul", t, 2, r, floats(b, d->rank - 1, dims, 0.8f));
+        node(b, "Mul", t, 2, r, floats_of(b, d->rank - 1, dims, 0.8f, 0));
         return t;
 
     case PLANE:
@@ -495,10 +495,10 @@ net_try(uint64_t seed, maas_team_t *team, uint32_t *blocked, uint32_t *bands,
     d = draw(seed, &a);
 
     for (int i = 0; i < 2 && bad == NULL; i++) {
-        if (!net_open(&o, &a, model(&a, &d, false),
-                      i == 0 ? MAAS_CHAINS_OFF : MAAS_CHAINS_ALL, err)
-            || !net_open(&plain, &a, model(&a, &d, true), MAAS_CHAINS_OFF,
-                         err))
+        if (!net_begin(&o, &a, model(&a, &d, false),
+                       i == 0 ? MAAS_CHAINS_OFF : MAAS_CHAINS_ALL, err)
+            || !net_begin(&plain, &a, model(&a, &d, true), MAAS_CHAINS_OFF,
+                          err))
         {
             return err->text;
         }
@@ -598,7 +598,7 @@ refuse(draw_t d, int64_t h, const char *text, const char *what)
     in[1] = (maas_tensor_t) { .dtype = MAAS_I64, .rank = 1, .dims = { 2 },
                               .bytes = sizeof(sizes), .data = sizes };
 
-    served = net_open(&o, &a, model(&a, &d, false), MAAS_CHAINS_AUTO, &err)
+    served = net_begin(&o, &a, model(&a, &d, false), MAAS_CHAINS_AUTO, &err)
              && nodes_of(o.m, "ResizeBlocked") == 1
              && maas_model_run(o.m, in, NULL, NULL, &run, &err) == MAAS_OK;
     maas_run_release(run);

@@ -32,25 +32,6 @@ static const rnn_t  nets[] = {
     { "GRU", 3, 512, 16, 11, 23, false, false }
 };
 
-static maas_str_t
-random_weight(build_t *b, int rank, const int64_t *dims, float scale)
-{
-    float       *v;
-    int64_t      n = maas_dims_count(dims, rank);
-    maas_str_t   name;
-
-    v = malloc((size_t) n * sizeof(float));
-
-    for (int64_t i = 0; i < n; i++) {
-        v[i] = ((float) rnd(b, 2001) / 1000.0f - 1) * scale;
-    }
-
-    name = constant(b, MAAS_F32, rank, dims, v);
-    free(v);
-    return name;
-}
-
-
 static maas_raw_model_t *
 net_model(maas_arena_t *a, const rnn_t *r, bool lens)
 {
@@ -73,8 +54,8 @@ net_model(maas_arena_t *a, const rnn_t *r, bool lens)
         len[i] = (int32_t) r->seq;
     }
 
-    n = node(b, r->op, y, 5, x, random_weight(b, 3, wd, 0.2f),
-             random_weight(b, 3, rd, 0.1f), random_weight(b, 2, bd, 0.3f),
+    n = node(b, r->op, y, 5, x, floats_of(b, 3, wd, 0.2f, 0),
+             floats_of(b, 3, rd, 0.1f, 0), floats_of(b, 2, bd, 0.3f, 0),
              lens ? constant(b, MAAS_I32, 1, &batch, len) : none);
 
     if (r->linear) {
