@@ -29,6 +29,7 @@ qpool_geom(qpool_t *g, const void *attr, const maas_tensor_t *x,
     maas_window_t  w;
 
     maas_window_init(&w, attr, NULL, x->rank - 2, x->dims + 2, y->dims + 2);
+    maas_pool_trim(&w);
 
     *g = (qpool_t) {
         .ih = two ? w.in[0] : 1, .oh = two ? w.out[0] : 1,
