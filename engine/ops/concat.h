@@ -1,5 +1,6 @@
 /*
- * concat.h: what Concat and its form over blocks, maas.ConcatBlocked, share.
+ * concat.h: what Concat, its form over blocks, maas.ConcatBlocked, and that of
+ * codes, maas.QConcat, share.
  *
  * Ownership: nothing is allocated.
  * Threads:   reentrant.
@@ -12,9 +13,10 @@
 
 
 /*
- * Output 0 has the dtype of input 0 and the sum of all extents along axis;
- * along the others they are equal.  All inputs have one rank.
+ * Output 0 has this dtype and the sum of all extents along axis; along the
+ * others they are equal.  All inputs have one rank.
  */
-maas_status_t maas_concat_infer(maas_infer_t *c, int axis);
+maas_status_t maas_concat_infer(maas_infer_t *c, int axis,
+    maas_dtype_t dtype);
 
 #endif

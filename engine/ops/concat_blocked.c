@@ -18,7 +18,7 @@ typedef struct {
 static maas_status_t
 cc_infer(maas_infer_t *c)
 {
-    MAAS_TRY(maas_concat_infer(c, 1));
+    MAAS_TRY(maas_concat_infer(c, 1, c->in[0].type->dtype));
     return maas_blocked_out(c, MAAS_OK);
 }
 

@@ -63,7 +63,7 @@ concat_values(maas_infer_t *c)
 
 
 maas_status_t
-maas_concat_infer(maas_infer_t *c, int axis)
+maas_concat_infer(maas_infer_t *c, int axis, maas_dtype_t dtype)
 {
     char                what[64];
     maas_dim_t          dims[MAAS_RANK_MAX];
@@ -91,7 +91,7 @@ maas_concat_infer(maas_infer_t *c, int axis)
         }
     }
 
-    maas_infer_set(c, 0, t->dtype, t->rank, dims);
+    maas_infer_set(c, 0, dtype, t->rank, dims);
     return MAAS_OK;
 }
 
@@ -109,7 +109,7 @@ concat_infer(maas_infer_t *c)
     }
 
     MAAS_TRY(maas_axis(a->axis, t->rank, &axis, c->err));
-    MAAS_TRY(maas_concat_infer(c, axis));
+    MAAS_TRY(maas_concat_infer(c, axis, t->dtype));
 
     if (t->rank == 1) {
         concat_values(c);

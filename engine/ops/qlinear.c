@@ -15,6 +15,7 @@
  */
 
 #include "ops/blocked.h"
+#include "ops/concat.h"
 #include "ops/quant.h"
 
 
@@ -200,8 +201,7 @@ qadd_blocked(const maas_node_t *n, const maas_type_t *const *type,
 static maas_status_t
 qconcat_infer(maas_infer_t *c)
 {
-    maas_dim_t             dims[MAAS_RANK_MAX];
-    const maas_type_t     *t = c->in[0].type, *u;
+    const maas_type_t     *t = c->in[0].type;
     const qconcat_attr_t  *a = c->attr;
 
     if (t->rank < 2 || a->scale.n != (uint32_t) c->n_in
@@ -211,29 +211,7 @@ qconcat_infer(maas_infer_t *c)
                         "scale and a zero point of each input");
     }
 
-    memcpy(dims, t->dims, sizeof(dims));
-
-    for (int i = 1; i < c->n_in; i++) {
-        u = c->in[i].type;
-
-        for (int d = 0; d < t->rank; d++) {
-            if (u->rank != t->rank) {
-                return maas_err(c->err, MAAS_EINVAL, "input %d has rank %d, "
-                                "input 0 has rank %d", i, u->rank, t->rank);
-            }
-
-            if (d == 1) {
-                dims[d] = maas_dim_add(c->syms, dims[d], u->dims[d]);
-                continue;
-            }
-
-            MAAS_TRY(maas_infer_merge(c, dims[d], u->dims[d], &dims[d],
-                                      "extents of the inputs"));
-        }
-    }
-
-    maas_infer_set(c, 0, ql_type(a->is_signed), t->rank, dims);
-    return MAAS_OK;
+    return maas_concat_infer(c, 1, ql_type(a->is_signed));
 }
 
 
@@ -641,7 +619,7 @@ static const maas_case_t  qconcat_cases[] = {
 static const maas_case_t  qconcat_bad[] = {
     { "scale=[1] from=[3,9] | u8[2,3,5] u8[2,4,5]", "of each input" },
     { "scale=[1,1] from=[3,9] | u8[2,3,5] u8[2,4,6]",
-      "extents of the inputs" },
+      "axis 2 of inputs 0 and 1" },
     { NULL, NULL }
 };
 

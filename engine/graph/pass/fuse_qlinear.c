@@ -122,8 +122,8 @@ bool
 fq_end(const fq_t *f, const maas_node_t *n, fq_end_t *e)
 {
     maas_post_t   post = { 0 };
-    maas_node_t  *next;
-    maas_graph_t *g = f->p->g;
+    maas_node_t   *next;
+    maas_graph_t  *g = f->p->g;
 
     memset(e, 0, sizeof(*e));
 
@@ -208,7 +208,7 @@ fq_zero(const fq_t *f, const fq_codes_t *c, maas_vid_t *v)
 static maas_status_t
 fq_add(const fq_t *f, uint32_t i)
 {
-    fq_codes_t             a, b;
+    fq_codes_t          a, b;
     fq_end_t            e;
     const maas_type_t  *ta, *tb;
     const maas_node_t  *n = &f->p->g->node[i];
@@ -253,7 +253,7 @@ fq_concat(const fq_t *f, uint32_t i)
 {
     float               scale[FQ_PARTS];
     int64_t             axis = 0, from[FQ_PARTS];
-    fq_codes_t             c;
+    fq_codes_t          c;
     fq_end_t            e;
     maas_vid_t          in[FQ_PARTS];
     const maas_node_t  *n = &f->p->g->node[i];
@@ -294,7 +294,7 @@ static maas_status_t
 fq_average(const fq_t *f, uint32_t i)
 {
     bool                coded;
-    fq_codes_t             x;
+    fq_codes_t          x;
     fq_end_t            e;
     const maas_node_t  *n = &f->p->g->node[i];
 
@@ -346,10 +346,10 @@ fq_moves(const maas_node_t *n)
 static maas_status_t
 fq_move(const fq_t *f, uint32_t i)
 {
-    fq_codes_t        x;
-    fq_end_t       e;
-    maas_vid_t    *in, *out;
-    maas_node_t   *n = &f->p->g->node[i];
+    fq_end_t      e;
+    fq_codes_t    x;
+    maas_vid_t   *in, *out;
+    maas_node_t  *n = &f->p->g->node[i];
 
     if (!fq_from(f, n->in[0], &x) || !fq_end(f, n, &e) || e.limit != NULL
         || !fq_same(&x, &e.to))
