@@ -149,7 +149,7 @@ maas_crew_run(maas_crew_t *c, maas_crew_pt fn, void *arg, int64_t units,
     case MAAS_ENOMEM:
         return maas_err_nomem(c->f->err);
     case MAAS_ECANCEL:
-        return maas_err(c->f->err, MAAS_ECANCEL, "the fit was cancelled");
+        return maas_err(c->f->err, MAAS_ECANCEL, "the fit was stopped");
     default:
         return maas_err(c->f->err, (maas_status_t) rc, "the fit failed");
     }
@@ -160,6 +160,6 @@ maas_status_t
 maas_crew_poll(const maas_crew_t *c)
 {
     return crew_cancelled(c)
-           ? maas_err(c->f->err, MAAS_ECANCEL, "the fit was cancelled")
+           ? maas_err(c->f->err, MAAS_ECANCEL, "the fit was stopped")
            : MAAS_OK;
 }

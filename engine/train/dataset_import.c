@@ -24,7 +24,7 @@ maas_import_tick(maas_import_job_t *j, uint64_t done, uint64_t of)
     }
 
     if (j->o->cancel != NULL && atomic_load(j->o->cancel)) {
-        return maas_err(j->err, MAAS_ECANCEL, "the import was cancelled");
+        return maas_err(j->err, MAAS_ECANCEL, "the import was stopped");
     }
 
     return MAAS_OK;

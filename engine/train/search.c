@@ -296,7 +296,8 @@ search_score(search_t *s, maas_search_trial_t *t, const json_t *spec)
 
     for (int i = 0; i < maas_max(1, s->r->folds); i++) {
         if (s->job->cancel != NULL && *s->job->cancel) {
-            return maas_err(s->err, MAAS_ECANCEL, "the search was cancelled");
+            return maas_err(s->err, MAAS_ECANCEL, "stopped before trial %d",
+                            t->trial);
         }
 
         run.fold = i;

@@ -318,6 +318,7 @@ test_failures(void)
     seen.cancel_soon = true;
     is_int(search("{\"type\":\"grid\",\"fields\":{\"" UNITS "\":[1,2,3,4,5]}"
                   "}", &r, &err), MAAS_ECANCEL, "cancelled");
+    is_str(err.text, "stopped before trial 3", "between two trials");
     is_int(r.n, 4, "before the fourth has run");
     maas_search_free(&r);
     seen.cancel_soon = false;
