@@ -197,7 +197,7 @@ maas_fit_poll(const maas_fit_job_t *f)
     if (f->cancel != NULL
         && atomic_load_explicit(f->cancel, memory_order_relaxed))
     {
-        return maas_err(f->err, MAAS_ECANCEL, "cancelled");
+        return maas_err(f->err, MAAS_ECANCEL, "the fit was stopped");
     }
 
     return MAAS_OK;

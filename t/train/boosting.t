@@ -205,7 +205,7 @@ def bad():
     z = x.copy()
     z[4, 2] = np.inf
     refused('row 4, feature 2 is infinite', 'classification', KIND, {}, z, y)
-    refused('cancel', 'classification', KIND, {}, x, y, cancel=1)
+    refused('the fit was stopped', 'classification', KIND, {}, x, y, cancel=1)
     refused('max_bins', 'classification', KIND, {'max_bins': 256}, x, y)
     refused('max_leaf_nodes', 'classification', KIND, {'max_leaf_nodes': 1},
             x, y)

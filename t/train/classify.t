@@ -310,6 +310,6 @@ refused('"var_smoothing" must be above 0', 'classification', 'naive_bayes',
 refused('expected "squared_hinge" or "hinge"; did you mean "hinge"?',
         'classification', 'linear_svm', {'loss': 'hing'}, x, y)
 for name in ('logistic_regression', 'linear_svm'):
-    refused('cancelled', 'classification', name, {}, x, y, cancel=1)
+    refused('the fit was stopped', 'classification', name, {}, x, y, cancel=1)
 
 done()

@@ -81,7 +81,7 @@ f = Fit('clustering', 'k_means', {'k': len(x), 'starts': 1}, x)
 ok(f.inertia < 1e-20, 'a cluster for each row', f.inertia)
 refused('"k" is 151, but there are only 150 rows', 'clustering', 'k_means',
         {'k': 151}, x)
-refused('cancelled', 'clustering', 'k_means', {}, x, cancel=1)
+refused('the fit was stopped', 'clustering', 'k_means', {}, x, cancel=1)
 refused('row 0, feature 3 is NaN', 'clustering', 'k_means', {},
         np.where(np.arange(4) == 3, np.nan, x))
 

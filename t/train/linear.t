@@ -196,7 +196,7 @@ refused('"alpha" is -1, expected a number of at least 0', 'regression',
         'ridge', {'alpha': -1}, x, y)
 refused('unknown key "alhpa"; did you mean "alpha"?', 'regression', 'lasso',
         {'alhpa': 1}, x, y)
-refused('cancelled', 'regression', 'lasso', {}, x, y, cancel=1)
+refused('the fit was stopped', 'regression', 'lasso', {}, x, y, cancel=1)
 refused('beyond what float32 holds', 'regression', 'linear_regression', {},
         x * 1e-37, y * 1e10)
 

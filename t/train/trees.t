@@ -375,7 +375,7 @@ def bad():
         z[4, 2] = 1e300
         refused('row 4, feature 2 is 1e+300; models are served with float32',
                 t, kind, {}, z, y)
-        refused('cancel', t, kind, {}, x, y, cancel=1)
+        refused('the fit was stopped', t, kind, {}, x, y, cancel=1)
     for kind in kinds + ['gradient_boosting']:
         refused('all rows are of one class', 'classification', kind, {}, x,
                 y * 0, names='spam')
