@@ -704,6 +704,9 @@ ngx_maas_run(ngx_maas_job_t *job)
     ngx_maas_job_t  *mate;
 
     for (mate = job; mate; mate = mate->mate) {
+        ngx_log_debug0(NGX_LOG_DEBUG_HTTP, mate->r->connection->log, 0,
+                       "maas start on the team");
+
         mate->phase = NGX_MAAS_RUN;
         mate->on_team = 1;
         mate->task.task.run = ngx_maas_encode_task;

@@ -4,7 +4,7 @@ package MaasTest;
 # prefix, free ports, a configuration made from a template, a raw HTTP/1.1
 # client, and a look at the error log at the end.  Core Perl only.
 #
-#     my $t = MaasTest->new(http => $text, workers => 2);
+#     my $t = MaasTest->new(http => $text, workers => 2, debug => 1);
 #     $t->start;
 #     is($t->get('/x')->{status}, 200);
 #     done($t);
@@ -30,11 +30,11 @@ use Socket qw(IPPROTO_TCP TCP_NODELAY);
 use Test::More;
 use Time::HiRes qw(sleep time);
 
-our @EXPORT = qw(done read_file write_file infer rows wait_for have);
+our @EXPORT = qw(done read_file write_file infer rows wait_for least have);
 
 my $root = abs_path(dirname(__FILE__) . '/../..');
 our $build = abs_path($ENV{MAAS_BUILD} || "$root/build");
-my @live;
+my (@live, @ports);
 
 # Files are made for servers of another user; a locale may not be installed.
 umask 022;
@@ -125,11 +125,33 @@ sub wait_for {
 }
 
 
+# The least of up to five times, soon when it is below the limit: a machine
+# that is busy with other things for a moment says nothing of what is timed.
+
+sub least {
+    my ($limit, $code) = @_;
+
+    my $least;
+
+    for (1 .. 5) {
+        my $time = $code->() // next;
+        $least = $time if !defined $least || $time < $least;
+        last if $least < $limit;
+    }
+
+    return $least // 1e9;
+}
+
+
 # -- life of a server --------------------------------------------------------
 
+# A port that stays taken: bound and not listening, which keeps it from
+# everyone but a server, whose sockets have SO_REUSEADDR too.
+
 sub free_port {
-    my $s = IO::Socket::INET->new(Listen => 1, LocalAddr => '127.0.0.1',
+    my $s = IO::Socket::INET->new(LocalAddr => '127.0.0.1', Proto => 'tcp',
                                   ReuseAddr => 1) or die "no port: $!";
+    push @ports, $s;
     return $s->sockport;
 }
 
@@ -203,6 +225,7 @@ sub conf {
     $text .= "user $user;\n" if $user ne '';
     $text .= "worker_processes $self->{workers};\n"
            . "pid logs/nginx.pid;\nerror_log logs/error.log info;\n"
+           . ($self->{debug} ? "error_log logs/debug.log debug;\n" : '')
            . ($self->{main} // '')
            . "events { worker_connections 512; }\nhttp {\n"
            . "    access_log off;\n"
@@ -341,7 +364,7 @@ sub log {
 sub wait_log {
     my ($self, $re, $seconds) = @_;
 
-    return wait_for($seconds || 5, sub { $self->log =~ $re });
+    return wait_for($seconds || 20, sub { $self->log =~ $re });
 }
 
 
@@ -515,6 +538,63 @@ sub more {
 }
 
 
+# -- how far requests are ----------------------------------------------------
+
+# Of a server with debug => 1: where its log ends now, and whether from there
+# on $n requests have reached a phase: route, body, queue, start, run, reply.
+# An nginx that was built without debug says nothing; then time has to do.
+
+sub mark {
+    my ($self) = @_;
+
+    return -s "$self->{prefix}/logs/debug.log" // 0;
+}
+
+
+sub phase {
+    my ($self, $from, $what, $n) = @_;
+
+    if (read_file("$self->{prefix}/logs/debug.log") !~ /\[debug\]/) {
+        sleep 0.5;
+        return 1;
+    }
+
+    return wait_for(60, sub {
+        open my $log, '<:raw', "$self->{prefix}/logs/debug.log" or return;
+        seek $log, $from, 0;
+        local $/;
+        return $n <= (() = <$log> =~ /^.{19} \[debug\].* maas $what\b/mg);
+    }) || die "no $n requests came to the phase \"$what\"";
+}
+
+
+# Sends as many requests as there are bodies and waits until they wait for a
+# run; or one that runs until it is closed, or for long.
+
+sub queue {
+    my ($self, $uri, @body) = @_;
+
+    my $from = $self->mark;
+    my @s = map { $self->send('POST', $uri, $_) } @body;
+
+    $self->phase($from, 'queue', scalar @body);
+
+    return wantarray ? @s : $s[0];
+}
+
+
+sub hold {
+    my ($self, $uri, $rows) = @_;
+
+    my $from = $self->mark;
+    my $s = $self->send('POST', $uri, rows($rows // 8192));
+
+    $self->phase($from, 'start', 1);
+
+    return $s;
+}
+
+
 # One answer from a connection: status, headers (lower case), body, time.
 # Status 0: closed or timed out.  head: no body follows.
 
@@ -522,7 +602,7 @@ sub answer {
     my ($self, $s, %opt) = @_;
 
     my $start = time;
-    my $end = $start + ($opt{timeout} || 30);
+    my $end = $start + ($opt{timeout} || 60);
     my $buf = \${*$s}{maas_buf};
     my %r = (status => 0, headers => {}, body => '', head => '');
 
@@ -585,7 +665,7 @@ sub body {
 sub closed {
     my ($self, $s, $seconds) = @_;
 
-    my $n = more($s, time + ($seconds || 5));
+    my $n = more($s, time + ($seconds || 20));
 
     return (defined $n && $n == 0 && ${*$s}{maas_buf} eq '');
 }

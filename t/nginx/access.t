@@ -107,7 +107,7 @@ my ($r, $s);
 
 my $logged = sub {
     my ($re, $name) = @_;
-    ok(wait_for(3, sub { read_file("$t->{prefix}/logs/access.log") =~ $re }),
+    ok(wait_for(20, sub { read_file("$t->{prefix}/logs/access.log") =~ $re }),
        $name) or diag(read_file("$t->{prefix}/logs/access.log"));
 };
 

@@ -6,13 +6,12 @@ use warnings;
 
 use FindBin;
 use lib "$FindBin::Bin/../lib";
-use IO::Select;
 use JSON::PP;
 use MaasTest;
 use Test::More;
-use Time::HiRes qw(sleep time);
+use Time::HiRes qw(sleep);
 
-my $t = MaasTest->new(http => <<'EOC');
+my $t = MaasTest->new(debug => 1, http => <<'EOC');
     maas_threads 1;
 
     maas_model slow  { source %MODELS%/slow.onnx; batch max=16; run pool;
@@ -32,6 +31,7 @@ my $t = MaasTest->new(http => <<'EOC');
                         run pool; }
 
     log_format maas '$uri $status $maas_status $maas_batch_size';
+    log_format order '$arg_order';
 
     server {
         listen 127.0.0.1:%PORT%;
@@ -40,6 +40,7 @@ my $t = MaasTest->new(http => <<'EOC');
 
         location /v2 { maas_api kserve; }
         location = /pass { maas_pass slow; }
+        location /order { maas_api kserve; access_log logs/order.log order; }
     }
 EOC
 
@@ -81,10 +82,16 @@ sub x {
                                     1 .. $rows * $columns);
 }
 
-sub busy {
-    my $s = $t->send('POST', uri($_[0]), rows($_[1] // 384));
-    sleep 0.1;
-    return $s;
+# Sends all while the thread has something else to do, answers in order.
+
+sub held {
+    my ($model, @bodies) = @_;
+
+    my $run = $t->hold(uri('alone'));
+    my @s = $t->queue(uri($model), @bodies);
+
+    close $run;
+    return map { $t->answer($_) } @s;
 }
 
 # merging begins when the model is known to have independent rows
@@ -92,8 +99,7 @@ sub busy {
 ok(wait_for(20, sub { together('pick', ('{"inputs":[{"name":"i","shape":[1],'
         . '"datatype":"INT64","data":[1]}]}') x 2); merged('pick') }),
    'requests are merged');
-wait_for(20, sub { my $s = busy('slow'); together('slow', (rows(1)) x 3);
-                   $t->answer($s); merged('slow') })
+wait_for(20, sub { held('slow', (rows(1)) x 3); merged('slow') })
     or diag('slow is not merged');
 ok($t->wait_log(qr/maas model "across" version 1: .* "batch": a row of output/),
    'a model whose rows depend on each other says so');
@@ -104,13 +110,11 @@ for (['slow', 1], ['echo', 3], ['class', 4]) {
     my ($model, $columns) = @$_;
     my @bodies = map { x($_, 1 + $_ % 3, $columns) } 1 .. 24;
     my @alone = map { $t->post(uri($model), $_)->{body} } @bodies;
-    my $s = busy('slow');
-    my @r = together($model, @bodies);
+    my @r = held($model, @bodies);
 
-    is($t->answer($s)->{status}, 200, "$model: the one before");
     is(scalar(grep { $r[$_]{status} == 200 && $r[$_]{body} eq $alone[$_] }
               0 .. 23), 24, "$model: 24 answers are those of single runs");
-    ok(wait_for(10, sub { merged($model) }), "$model: they were merged")
+    ok(wait_for(20, sub { merged($model) }), "$model: they were merged")
         or diag(explain(sizes($model)));
 }
 
@@ -135,7 +139,7 @@ is(join(' ', map { decode_json($_->{body})->{outputs}[0]{shape}[1] } @r),
 is(scalar(grep { $_->{status} == 200 } @r), 16, 'are all answered');
 
 my $r = (together('across', (x(1, 2, 2)) x 3))[0];
-ok(wait_for(10, sub { join(' ', keys %{sizes('across')}) eq '1' }),
+ok(wait_for(20, sub { join(' ', keys %{sizes('across')}) eq '1' }),
    'rows that depend run alone') or diag(explain(sizes('across')));
 
 # binary answers are views of the common result
@@ -168,19 +172,18 @@ is(join(' ', map { $_->{status} } @r), '200 400 200 400',
 
 # clients that leave: before the run, and during it
 
-my $s = busy('slow');
-my @s = map { $t->send('POST', uri('slow'), x($_, 1, 1)) } 1 .. 8;
-sleep 0.05;
+my $s = $t->queue(uri('slow'), rows(384));
+my @s = $t->queue(uri('slow'), map { x($_, 1, 1) } 1 .. 8);
 close $s[$_] for 0, 3, 7;
 is(scalar(grep { $t->answer($s[$_])->{status} == 200 } 1, 2, 4, 5, 6), 5,
    'those that leave the queue harm no other');
 is($t->answer($s)->{status}, 200, 'nor the run before');
 
-$s = busy('slow');
-@s = map { $t->send('POST', uri('slow'), x($_, 64, 1)) } 1 .. 6;
-sleep 0.05;
-$t->answer($s);
-sleep 0.03;
+$s = $t->hold(uri('alone'));
+@s = $t->queue(uri('slow'), map { x($_, 64, 1) } 1 .. 6);
+my $from = $t->mark;
+close $s;
+$t->phase($from, 'start', 1);
 close $s[$_] for 0, 2;
 is(scalar(grep { $t->answer($s[$_])->{status} == 200 } 1, 3, 4, 5), 4,
    'nor do those that leave the run');
@@ -193,9 +196,8 @@ $r = $t->post(uri('alone'), rows(1), 'Maas-Timeout' => 'soon');
 is($r->{status}, 400, 'Maas-Timeout is no time');
 like($r->{body}, qr/Maas-Timeout/, 'says which header');
 
-$s = busy('alone', 1024);
-@s = map { $t->send('POST', uri('alone'), rows(256)) } 1 .. 4;
-sleep 0.1;
+my $run = $t->hold(uri('alone'));
+@s = $t->queue(uri('alone'), (rows(256)) x 4);
 
 for (['Maas-Timeout', '50ms'], ['X-Envoy-Expected-Rq-Timeout-Ms', 50]) {
     $r = $t->post(uri('alone'), rows(1), $_->[0] => $_->[1]);
@@ -212,16 +214,18 @@ my $limit = sub {
 $r = $t->post(uri('alone'), $limit->(50_000));
 is($r->{status}, 503, 'the parameter timeout, in microseconds');
 like($r->{body}, qr/deadline of 50 ms/, 'counts');
-is($t->answer($_)->{status}, 200, 'those in the queue are served') for $s, @s;
-is($t->post(uri('alone'), $limit->(9_000_000),
+close $run;
+is($t->answer($_)->{status}, 200, 'those in the queue are served') for @s;
+is($t->post(uri('alone'), $limit->(59_000_000),
             'Maas-Timeout' => '1h')->{status}, 200, 'a time that will do');
 $r = $t->post(uri('alone'), rows(2048), 'Maas-Timeout' => '100ms');
 like($r->{status}, qr/^50[34]$/, 'a deadline during the run');
 
 # overload: everyone is answered, soon or with 503
 
-@s = map { $t->send('POST', uri('alone'), rows(96),
-                    'Maas-Timeout' => '1500ms') } 1 .. 60;
+my $time = $t->post(uri('alone'), rows(96))->{time};
+@s = map { $t->send('POST', uri('alone'), rows(96), 'Maas-Timeout' =>
+                    sprintf '%dms', 100 + 8000 * $time) } 1 .. 60;
 my %n;
 $n{$t->answer($_)->{status}}++ for @s;
 ok($n{200} && $n{503} && !$n{0}, 'overload: some are served, some refused')
@@ -234,22 +238,16 @@ my $level = sub {
     my ($priority) = @_;
     return rows(128) =~ s/\}$/,"parameters":{"priority":$priority}}/r;
 };
-my @order;
-$s = busy('alone');
-@s = map { $t->send('POST', uri('alone'), $level->($_)) } 2, 0, 9, 1;
-my %at = map { $s[$_] => $_ } 0 .. 3;
-my $select = IO::Select->new(@s);
-while (@order < 4) {
-    my @ready = $select->can_read(10) or last;
-    for my $c (@ready) {
-        $t->answer($c);
-        push @order, $at{$c};
-        $select->remove($c);
-    }
-}
-is("@order", '3 0 1 2', 'priority 1 before the others, which are in order');
-$t->answer($s);
+$s = $t->hold(uri('alone'));
+my $n = 0;
+@s = map { scalar $t->queue('/order/models/alone/infer?order=' . $n++,
+                           $level->($_)) } 2, 0, 9, 1;
 close $s;
+$t->answer($_) for @s;
+my $order = sub { return join ' ', read_file("$t->{prefix}/logs/order.log")
+                                   =~ /^(\d)$/mg };
+wait_for(20, sub { length $order->() >= 7 });
+is($order->(), '3 0 1 2', 'priority 1 before the others, which are in order');
 
 # statistics
 
@@ -276,9 +274,8 @@ for my $round (1 .. 3) {
 }
 is_deeply(\%status, { 200 => 54 }, 'reloads lose none');
 @s = ();
-ok(wait_for(20, sub { $t->log !~ /gracefully shutting down/
-                      || (() = $t->log =~ /gracefully shutting down/g)
-                         == (() = $t->log =~ /\[notice\] .*: exit$/mg) }),
+ok(wait_for(20, sub { (() = $t->log =~ /gracefully shutting down/g)
+                      == (() = $t->log =~ /worker process \d+ exited/g) }),
    'the old workers are gone');
 
 # a stop while batches wait

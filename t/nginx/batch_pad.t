@@ -10,9 +10,8 @@ use lib "$FindBin::Bin/../lib";
 use JSON::PP;
 use MaasTest;
 use Test::More;
-use Time::HiRes qw(sleep time);
 
-my $t = MaasTest->new(http => <<'EOC');
+my $t = MaasTest->new(debug => 1, http => <<'EOC');
     maas_threads 1;
 
     maas_model slow  { source %MODELS%/slow.onnx; batch max=16; run pool;
@@ -39,14 +38,21 @@ my $seen = 0;
 
 sub lines {
     return read_file("$t->{prefix}/logs/access.log")
-           =~ m{^/v2/models/\w+/infer \d+ \w+ (\S+)$}mg;
+           =~ m{^/v2/models/\w+/infer (?!499)\d+ \w+ (\S+)$}mg;
 }
 
 sub together {
     my ($model, @bodies) = @_;
 
-    wait_for(5, sub { my @done = lines(); @done >= $seen });
+    wait_for(20, sub { my @done = lines(); @done >= $seen });
+
+    # all come while the thread runs something else, which then leaves
+    my $run = $t->hold(uri('slow'));
+    my $from = $t->mark;
     my @s = map { $t->send('POST', uri($model), $_) } @bodies;
+
+    $t->phase($from, '(?:queue|reply)', scalar @bodies);
+    close $run;
     $seen += @s;
     return map { $t->answer($_) } @s;
 }
@@ -64,7 +70,7 @@ sub sizes {
     my ($n) = @_;
 
     my @size;
-    wait_for(5, sub { (@size = lines()) >= $seen });
+    wait_for(20, sub { (@size = lines()) >= $seen });
     return join ' ', sort { $a <=> $b } @size[-$n .. -1];
 }
 
@@ -186,14 +192,20 @@ is(sizes(6), '3 3 3 3 3 3', 'runs of equal lengths');
 
 # clients that leave, before and during the run
 
-for my $wait (0.01, 0.065) {
-    my $s = $t->send('POST', uri('slow'), rows(64));
-    my @s = map { $t->send('POST', uri('bert'), text($_, 9 + $_)) } 1 .. 6;
-    sleep $wait;
+for my $when ('before', 'in') {
+    my $run = $t->hold(uri('slow'));
+    my @s = $t->queue(uri('bert'), map { text($_, 9 + $_) } 1 .. 6);
+
+    if ($when eq 'in') {
+        my $from = $t->mark;
+        close $run;
+        $t->phase($from, 'start', 6);
+    }
+
     close $s[$_] for 0, 3;
+    close $run if $when eq 'before';
     is(scalar(grep { $t->answer($s[$_])->{status} == 200 } 1, 2, 4, 5), 4,
-       'those that leave harm no other');
-    $t->answer($s);
+       "those that leave $when the run harm no other");
 }
 
 done($t);

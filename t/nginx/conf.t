@@ -20,7 +20,7 @@ my $mlp = read_file($t->fill('%MODELS%/mlp.onnx'));
 write_file("$t->{prefix}/store/$_/model.onnx", $mlp) for qw(a/1 a/3 b/2);
 write_file("$t->{prefix}/dead",
            "#!/bin/sh\ncase \"\$*\" in *--child*) kill -KILL \$\$;; esac\n");
-write_file("$t->{prefix}/hang", "#!/bin/sh\nexec sleep 60\n");
+write_file("$t->{prefix}/hang", "#!/bin/sh\nexec sleep 90\n");
 chmod 0755, "$t->{prefix}/dead", "$t->{prefix}/hang";
 
 my $model = 'maas_model m { source %MODELS%/mlp.onnx; }';
@@ -52,7 +52,7 @@ my $start = time;
 ($code, $out) = $with->("$t->{prefix}/hang", 'maas_compile_timeout 500ms;');
 like($out, qr/not compiled within the 500 ms of "maas_compile_timeout"/,
      'the compiler hangs');
-cmp_ok(time - $start, '<', 5, 'and is not waited for');
+cmp_ok(time - $start, '<', 20, 'and is not waited for');
 
 # good ones
 

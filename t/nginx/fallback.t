@@ -17,10 +17,11 @@ my $mute = IO::Socket::INET->new(Listen => 5, Timeout => 10,
 my $silent = $mute->sockport;
 my $closed = MaasTest::free_port();
 
-my $t = MaasTest->new(http => <<"EOC");
+my $t = MaasTest->new(debug => 1, http => <<"EOC");
     maas_model echo { source %MODELS%/echo.onnx; }
     maas_model slow { source %MODELS%/slow.onnx; }
-    maas_model tiny { source %MODELS%/slow.onnx; queue max=1; concurrency 1; }
+    maas_model tiny { source %MODELS%/slow.onnx; concurrency 1;
+                      queue max=1 timeout=60s; }
 
     maas_body_memory 4m;
 
@@ -63,7 +64,7 @@ my $t = MaasTest->new(http => <<"EOC");
         location = /full { error_page 503 = \@echo; maas_pass tiny; }
         location = /page { error_page 503 /busy; maas_pass tiny; }
         location = /busy { internal; return 200 "busy\\n"; }
-        location = /tiny { maas_pass tiny; maas_timeout 20s; }
+        location = /tiny { maas_pass tiny; maas_timeout 60s; }
 
         location \@echo { maas_pass echo; }
         location \@other { proxy_pass http://127.0.0.1:%PORT2%; }
@@ -213,8 +214,11 @@ like($r->{body}, qr/the body is not there any more/, 'the rest is no body');
 
 # a full queue
 
-my @busy = map { $t->send('POST', '/tiny', $body->(400), @json) } 1 .. 2;
-select undef, undef, undef, 0.05;
+my $from = $t->mark;
+my @busy = $t->send('POST', '/tiny', $body->(8192), @json);
+$t->phase($from, 'start', 1);
+push @busy, $t->send('POST', '/tiny', $body->(1), @json);
+$t->phase($from, 'queue', 2);
 $r = $t->post('/full', $body->(3), @json);
 is($r->{status}, 200, 'a full queue: another model');
 is($r->{headers}{'retry-after'}, undef, 'nothing to try again');
@@ -236,10 +240,10 @@ for my $n (3, 2000, 30000) {
 
 my $log = sub { read_file("$t->{prefix}/logs/$_[0].log") };
 
-ok(wait_for(5, sub { 3 == (() = $log->('access')
+ok(wait_for(20, sub { 3 == (() = $log->('access')
                            =~ m{^/copy 200 "echo" "ok"$}mg) }),
    'the copies had their bodies') or diag($log->('access'));
-ok(wait_for(5, sub { 3 == (() = $log->('other') =~ m{^/away 200 "echo" "ok"$}mg)
+ok(wait_for(20, sub { 3 == (() = $log->('other') =~ m{^/away 200 "echo" "ok"$}mg)
                    }), 'also those of another server') or diag($log->('other'));
 
 # a body that is still coming

@@ -73,7 +73,7 @@ is(usage($off), $usage, 'and all is kept');
 my $t = server('maas_memory_idle 300ms;');
 
 is($t->post($slow, $body)->{body}, $answer, 'the same answer');
-ok(wait_for(10, sub { usage($t) < $usage - 512 * 1024 }),
+ok(wait_for(20, sub { usage($t) < $usage - 512 * 1024 }),
    "of $usage bytes in use a worker gives back")
     or diag(usage($t));
 cmp_ok(kb($t), '<', $kb - 512, "so that less than $kb kB are anonymous");

@@ -83,7 +83,7 @@ is($t->post('/mlp', '[[1,2]]', @json, 'If-Match' => $tag)->{status}, 200,
    'If-Match');
 is($t->post('/mlp', '[[1,2]]', @json, 'If-Match' => '"x"')->{status}, 412,
    'that does not');
-ok(wait_for(5, sub { read_file("$t->{prefix}/logs/maas.log")
+ok(wait_for(20, sub { read_file("$t->{prefix}/logs/maas.log")
                      =~ m{^/mlp 412 ok [\d.]+$}m }),
    'which the log says, with what the model did');
 
@@ -119,7 +119,7 @@ my $rows = '[' . join(',', ('[0.25]') x 400) . ']';
 $tag = tag('/slow', $rows);
 $r = $t->post('/slow', $rows, @json, 'If-None-Match' => $tag);
 is($r->{status}, 304, 'a slow model');
-wait_for(5, sub { read_file("$t->{prefix}/logs/maas.log") =~ m{/slow 304} });
+wait_for(20, sub { read_file("$t->{prefix}/logs/maas.log") =~ m{/slow 304} });
 like(read_file("$t->{prefix}/logs/maas.log"), qr{^/slow 304 ok -$}m,
      'does not run');
 

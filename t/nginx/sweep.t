@@ -58,7 +58,7 @@ is(keys %{$images->()}, 5, 'and leaves those that are served');
 
 my ($worker) = $t->workers;
 kill 'KILL', $worker;
-ok(wait_for(10, sub { my ($now) = $t->workers; $now && $now != $worker
+ok(wait_for(20, sub { my ($now) = $t->workers; $now && $now != $worker
                       && $t->try_connect }), 'another worker');
 ok($serves->(), 'maps the image that was replaced');
 

@@ -10,7 +10,6 @@ use FindBin;
 use lib "$FindBin::Bin/../lib";
 use MaasTest;
 use Test::More;
-use Time::HiRes qw(sleep);
 
 # the new binary is run by the name of the old one
 my ($nginx) = grep { -x } map { "$_/nginx" } split(/:/, $ENV{PATH}),
@@ -45,7 +44,7 @@ my $old = $t->master;
 my $upgrade = sub { kill 'USR2', $old };
 my $after = sub {
     my ($re, $name) = @_;
-    ok($t->wait_log($re, 10), $name) or diag($t->log);
+    ok($t->wait_log($re, 20), $name) or diag($t->log);
 };
 
 # a broken model
@@ -56,32 +55,33 @@ $upgrade->();
 $after->(qr/\[emerg\] .*model "a" version 1: .* no ONNX model/,
          'an upgrade with a broken model');
 $after->(qr/new binary process \d+ exited with code 1/, 'is refused');
-is($t->master, $old, 'the old one is the master');
+ok(wait_for(20, sub { ($t->master // 0) == $old }),
+   'the old one is the master');
 is($serves->('/a', 5), 5, 'and serves all its models');
 
 # a good one, and back
 
 copy("$models/mlp.onnx", $file) or die $!;
 $upgrade->();
-my $new = wait_for(10, sub { my $pid = $t->master;
+my $new = wait_for(20, sub { my $pid = $t->master;
                              $pid && $pid != $old && $t->workers && $pid });
 ok($new, 'an upgrade');
 is($serves->($_, 5), 5, "$_: both serve") for '/a', '/b';
 
 kill 'WINCH', $old;
-ok(wait_for(10, sub { !grep { read_file("/proc/$_/cmdline")
+ok(wait_for(20, sub { !grep { read_file("/proc/$_/cmdline")
                               =~ /worker process/ }
                       split ' ', read_file("/proc/$old/task/$old/children") }),
    'the old workers end');
 is($serves->('/a', 5), 5, 'the new ones serve');
 
 kill 'HUP', $old;
-ok(wait_for(10, sub { grep { read_file("/proc/$_/cmdline")
+ok(wait_for(20, sub { grep { read_file("/proc/$_/cmdline")
                              =~ /worker process(?! is)/ }
                       split ' ', read_file("/proc/$old/task/$old/children") }),
    'the old master starts workers again');
 kill 'QUIT', $new;
-ok(wait_for(10, sub { !-e "/proc/$new" && $t->master == $old }),
+ok(wait_for(20, sub { !-e "/proc/$new" && ($t->master // 0) == $old }),
    'the new one ends');
 is($serves->('/a', 5), 5, 'all is as before');
 

@@ -8,11 +8,10 @@ use FindBin;
 use lib "$FindBin::Bin/../lib";
 use MaasTest;
 use Test::More;
-use Time::HiRes qw(sleep);
 
 my $weights = 64 * 1024;        # kB
 
-my $t = MaasTest->new(workers => 3, http => <<'EOC');
+my $t = MaasTest->new(workers => 3, debug => 1, http => <<'EOC');
     maas_threads 1;
     maas_model big { source %MODELS%/big.onnx; }
 
@@ -69,10 +68,11 @@ SKIP: {
 my $private = 0;
 $private += $t->memory($_)->{Private} for @workers;
 
+my $from = $t->mark;
 my @slow = map { $t->connect } 1 .. 6;
 print $_ $t->request('POST', '/v2/models/big/infer', undef,
                      'Content-Length' => length $body), '{' for @slow;
-sleep 0.1;
+$t->phase($from, 'route', 6);
 
 ok($t->reload, 'a reload');
 
@@ -103,7 +103,7 @@ my @codes = map { $t->answer($_)->{status} } @slow;
 close $_ for @slow;
 is("@codes", '200 200 200 200 200 200', 'the old ones answer what they had');
 
-ok(wait_for(10, sub { !grep { -e "/proc/$_" } @workers }),
+ok(wait_for(20, sub { !grep { -e "/proc/$_" } @workers }),
    'and are gone then');
 
 done($t);

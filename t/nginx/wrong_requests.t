@@ -9,10 +9,9 @@ use FindBin;
 use lib "$FindBin::Bin/../lib";
 use MaasTest;
 use Test::More;
-use Time::HiRes qw(sleep);
 
 my $root = "$FindBin::Bin/../..";
-my $t = MaasTest->new(http => <<"EOC");
+my $t = MaasTest->new(debug => 1, http => <<"EOC");
     maas_startup degraded;
     maas_body_memory 4m;
     maas_threads 2;
@@ -31,6 +30,8 @@ my $t = MaasTest->new(http => <<"EOC");
     maas_model broken { source %PREFIX%/wrong/text.onnx; }
     maas_model slow   { source %MODELS%/slow.onnx; concurrency 1;
                         queue max=1 timeout=100ms; }
+    maas_model full   { source %MODELS%/slow.onnx; concurrency 1;
+                        queue max=1 timeout=60s; }
 
     server {
         listen 127.0.0.1:%PORT%;
@@ -487,20 +488,22 @@ cmp_ok(scalar @rows, '>=', 100, scalar(@rows) . ' rows');
 
 # -- a full queue, and a wait that is too long
 
-my @s = $t->send('POST', '/v2/models/slow/infer', rows(1536));
-sleep 0.05;
-push @s, $t->send('POST', '/v2/models/slow/infer', rows(1));
-sleep 0.02;
+my $run = $t->hold('/v2/models/full/infer');
+my $next = $t->queue('/v2/models/full/infer', rows(1));
 
-my $r = $t->post('/v2/models/slow/infer', rows(1));
+my $r = $t->post('/v2/models/full/infer', rows(1));
 is($r->{status}, 503, 'a full queue');
-like($r->{body}, qr/the queue of model \\"slow\\" is full/, 'why');
+like($r->{body}, qr/the queue of model \\"full\\" is full/, 'why');
 like($r->{headers}{'retry-after'} // '', qr/^[1-9]\d*$/, 'with Retry-After');
 
-$r = $t->answer($s[1]);
+close $run;
+is($t->answer($next)->{status}, 200, 'the one before is answered');
+
+$run = $t->hold('/v2/models/slow/infer');
+$r = $t->post('/v2/models/slow/infer', rows(1));
 is($r->{status}, 503, 'a wait that is too long');
 like($r->{body}, qr/waited 100 ms in the queue of model \\"slow\\"/, 'why');
-is($t->answer($s[0])->{status}, 200, 'the one before is answered');
+close $run;
 
 is($t->post($mlp, $one)->{status}, 200, 'all is well afterwards');
 
