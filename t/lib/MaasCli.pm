@@ -12,8 +12,10 @@ use File::Basename qw(dirname);
 use File::Temp qw(tempdir);
 use JSON::PP;
 use Test::More;
+use Time::HiRes qw(sleep time);
 
-our @EXPORT = qw($root $build $tmp $digits maas run slurp spew npy pb json);
+our @EXPORT = qw($root $build $tmp $digits maas run slurp spew npy pb json
+                 wait_until);
 
 our $root = abs_path(dirname(__FILE__) . '/../..');
 our $build = abs_path($ENV{MAAS_BUILD} || "$root/build");
@@ -65,6 +67,23 @@ sub run {
 
 
 sub maas { return run("$build/maas", @_) }
+
+
+# Waits for what a process in the background is to do; false when it has
+# ended without (its status is left to waitpid), or after a minute.
+
+sub wait_until {
+    my ($pid, $code) = @_;
+
+    for (my $end = time + 60; time < $end; sleep 0.005) {
+        my $ended = slurp("/proc/$pid/stat") !~ /^\d+ \(.*\) [^ZX]/s;
+
+        return 1 if $code->();
+        return 0 if $ended;
+    }
+
+    return 0;
+}
 
 
 sub json { return eval { decode_json($_[0]) } // {} }

@@ -9,6 +9,7 @@ use warnings;
 use FindBin;
 use lib "$FindBin::Bin/../lib";
 use MaasCli;
+use File::Path qw(remove_tree);
 use JSON::PP;
 use Test::More;
 use Time::HiRes qw(sleep time);
@@ -88,13 +89,18 @@ my $took = time - $start;
 is($r->{status}, 0, 'fine-tuning, undisturbed') or diag $r->{err};
 my $want = slurp("$tmp/calm/tuned/1/model.onnx");
 
-my $kills = 0;
+my ($kills, @strays) = (0);
 for my $i (1 .. 12) {
-    last if -e "$tmp/wild/tuned/1";
+    if (-e "$tmp/wild/tuned/1") {
+        last if $kills > 1;
+        remove_tree("$tmp/wild");       # it was timed on a busy machine
+        $took /= 2;
+    }
     $kills += killed(rand() * $took / 2, 'train', '--json', '--threads', 1,
                      '--output', "$tmp/wild", '--resume', $path);
-    is(strays("$tmp/wild", 'tuned'), '', "  kill $i: nothing half-written");
+    push @strays, strays("$tmp/wild", 'tuned') || ();
 }
+is("@strays", '', '  nothing half-written after any kill');
 $r = maas('train', '--json', '--threads', 1, '--output', "$tmp/wild",
           '--resume', $path) if !-e "$tmp/wild/tuned/1";
 cmp_ok($kills, '>', 1, "killed $kills times");
@@ -207,10 +213,16 @@ for my $way (sort keys %way) {
     my $best = table($r->{out});
     my $all = events($r->{out}, 'trial');
 
+    # A search may come to its end before the signal comes; then anew.
     my $made = 0;
-    for (1 .. 3) {
-        my $told = cut(2, '--output', "$tmp/wild", $path) or last;
-        $made += () = $told =~ /"event":"trial",(?!"resumed")/g;
+    for (1 .. 8) {
+        remove_tree("$tmp/wild/$way");
+        $made = 0;
+        for (1 .. 3) {
+            my $told = cut(2, '--output', "$tmp/wild", $path) or last;
+            $made += () = $told =~ /"event":"trial",(?!"resumed")/g;
+        }
+        last if $made == 6;
     }
     is($made, 6, '  killed three times, after two trials each');
     ok(!-e "$tmp/wild/$way/1", '  there is no version');
@@ -247,8 +259,12 @@ for my $way (sort keys %way) {
 # Without --resume it begins anew; two at a time are one too many.
 
 my @plain = (model => layers(), optimizer => { type => 'sgd' });
-cut(1, '--output', "$tmp/wild", spec(name => 'anew', @plain,
-    search => $way{grid})) or fail('killed');
+my $anew = spec(name => 'anew', @plain, search => $way{grid});
+my $killed = '';
+for (1 .. 8) {
+    last if $killed = cut(1, '--output', "$tmp/wild", $anew);
+}
+isnt($killed, '', 'a search that was killed');
 $r = maas('tune', '--json', '--no-version', '--output', "$tmp/wild",
           spec(name => 'anew', @plain, search => $way{grid}));
 is((grep { $_->{resumed} } events($r->{out}, 'trial')), 0, 'without --resume');
@@ -261,8 +277,7 @@ if ($first == 0) {
     open STDERR, '>', "$tmp/slow.err";
     exec "$build/maas", 'tune', '--output', "$tmp/wild", $slow or exit 127;
 }
-my $end = time + 10;
-sleep 0.02 while time < $end && !-e "$tmp/wild/slow/.train/search.0";
+wait_until($first, sub { -e "$tmp/wild/slow/.train/search.0" });
 $r = maas('tune', '--output', "$tmp/wild", $slow);
 is($r->{status}, 1, 'a second search of the model');
 like($r->{err}, qr/another process (?:searches for|trains) this model/,

@@ -249,8 +249,7 @@ if ($pid == 0) {
     exec "$build/maas", 'train', '--json', '--output', "$tmp/long", $path;
 }
 close $in;
-select undef, undef, undef, 0.01 until -e "$tmp/long/long/.train/lock";
-select undef, undef, undef, 0.1;
+wait_until($pid, sub { -e "$tmp/long/long/.train/lock" });
 kill 'INT', $pid;
 my $said = join '', <$out>;
 waitpid $pid, 0;

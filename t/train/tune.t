@@ -9,7 +9,6 @@ use lib "$FindBin::Bin/../lib";
 use JSON::PP;
 use MaasCli;
 use Test::More;
-use Time::HiRes qw(sleep time);
 
 my $json = JSON::PP->new->canonical;
 my $n = 0;
@@ -218,8 +217,7 @@ if ($pid == 0) {
         %$random, trials => 5000 });
 }
 
-my $end = time + 20;
-sleep 0.02 while time < $end && slurp("$tmp/long.out") !~ /"trial":2,/;
+wait_until($pid, sub { slurp("$tmp/long.out") =~ /"trial":2,/ });
 kill 'TERM', $pid;
 waitpid $pid, 0;
 is($? >> 8, 1, 'SIGTERM: exit code 1');
