@@ -335,6 +335,14 @@ kb_qgemm(const kb_t *b)
 
 
 static void
+kb_qpack16(const kb_t *b)
+{
+    b->k->qpack16((int8_t *) b->y, (const uint8_t *) b->x, MAAS_Q16,
+                  KB_ROW / MAAS_Q16, 128);
+}
+
+
+static void
 kb_qfix(const kb_t *b)
 {
     b->k->qfix((int32_t *) b->y, (const int32_t *) b->x,
@@ -346,6 +354,14 @@ static void
 kb_qscale(const kb_t *b)
 {
     b->k->qscale(b->y, (const int32_t *) b->x, b->w, 1, KB_ROW);
+}
+
+
+static void
+kb_qround(const kb_t *b)
+{
+    b->k->qround((uint8_t *) b->y, (const int32_t *) b->x, b->w, 1, 128, 0,
+                 255, KB_ROW);
 }
 
 
@@ -577,6 +593,7 @@ const kb_row_t  cli_kernel_rows[] = {
     { "affine16", kb_affine16, 0, 0, 0, 0, 8 },
     { "qgemm 128x768x768", kb_qgemm, 0, 128, 768, 768, 0 },
     { "qgemm 16x768x768", kb_qgemm, 0, 16, 768, 768, 0 },
+    { "qpack16", kb_qpack16, 0, 0, 0, 0, 2 },
     { "qconv16 56x56x64, 64", kb_qconv16, 1, 56, 64, 64, 0 },
     { "qconv16 14x14x256, 256", kb_qconv16, 1, 14, 256, 256, 0 },
     { "qconv16 7x7x512, 64 3x3", kb_qconv16, 3, 7, 64, 512, 0 },
@@ -586,6 +603,7 @@ const kb_row_t  cli_kernel_rows[] = {
     { "qadd", kb_qadd, 0, 0, 0, 0, 3 },
     { "qfix", kb_qfix, 0, 0, 0, 0, 12 },
     { "qscale", kb_qscale, 0, 0, 0, 0, 12 },
+    { "qround", kb_qround, 0, 0, 0, 0, 9 },
     { "unpack16", kb_unpack16, 0, 0, 0, 0, 5 },
     { "quantize", kb_quantize, 0, 0, 0, 0, 5 },
     { "qsum", kb_qsum, 0, 0, 0, 0, 1 },

@@ -532,6 +532,10 @@ typedef struct maas_kernels_s {
 
     void (*qgemm)(const maas_qgemm_t *g);
 
+    /* A panel of 16 columns of k rows; row i at x + i * ld, flip 0 or 128. */
+    void (*qpack16)(int8_t *y, const uint8_t *x, int64_t ld, int64_t k,
+        uint8_t flip);
+
     void (*qconv16)(const maas_qconv16_t *c);
 
     /*
@@ -562,6 +566,13 @@ typedef struct maas_kernels_s {
     /* y = x * scale[i * step], x rounded to float32 first; step 0 or 1. */
     void (*qscale)(float *y, const int32_t *x, const float *scale, int step,
         int64_t n);
+
+    /*
+     * Codes: x * scale[i * step], x rounded to float32 first, half to even,
+     * plus zero, within [lo, hi]; NaN gives lo.  step 0 or 1.
+     */
+    void (*qround)(uint8_t *y, const int32_t *x, const float *scale, int step,
+        int32_t zero, int32_t lo, int32_t hi, int64_t n);
 
     /* uint8: x / scale, half to even, plus zero, saturated; NaN gives 0. */
     void (*quantize)(uint8_t *y, const float *x, float scale, int32_t zero,

@@ -130,6 +130,8 @@
     void maas_k_f32_affine16_##l(float *y, const float *x, const float *a,    \
         const float *b, int64_t n, float lo, float hi);                       \
     void maas_k_q8_gemm_##l(const maas_qgemm_t *g);                           \
+    void maas_k_q8_pack16_##l(int8_t *y, const uint8_t *x, int64_t ld,        \
+        int64_t k, uint8_t flip);                                             \
     void maas_k_q8_conv16_##l(const maas_qconv16_t *c);                       \
     void maas_k_q8_dw16_##l(const maas_qconv16_t *c);                         \
     void maas_k_q8_max16_##l(const maas_qconv16_t *c);                        \
@@ -139,6 +141,9 @@
         int32_t f, const int32_t *zero, int32_t r, int64_t n);                \
     void maas_k_q8_scale_##l(float *y, const int32_t *x, const float *scale,  \
         int step, int64_t n);                                                 \
+    void maas_k_q8_round_##l(uint8_t *y, const int32_t *x,                    \
+        const float *scale, int step, int32_t zero, int32_t lo, int32_t hi,   \
+        int64_t n);                                                           \
     void maas_k_q8_unpack16_##l(float *y, const int8_t *x,                    \
         const float *scale, const float *zero, int64_t n);                    \
     void maas_k_q8_quantize_##l(uint8_t *y, const float *x, float scale,      \

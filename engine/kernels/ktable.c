@@ -58,6 +58,7 @@
         .sum16 = maas_k_f32_sum16_##l,                                        \
         .affine16 = maas_k_f32_affine16_##l,                                  \
         .qgemm = maas_k_q8_gemm_##l,                                          \
+        .qpack16 = maas_k_q8_pack16_##l,                                      \
         .qconv16 = maas_k_q8_conv16_##l,                                      \
         .qdw16 = maas_k_q8_dw16_##l,                                          \
         .qmax16 = maas_k_q8_max16_##l,                                        \
@@ -65,6 +66,7 @@
         .qfix = maas_k_q8_fix_##l,                                            \
         .unpack16 = maas_k_q8_unpack16_##l,                                   \
         .qscale = maas_k_q8_scale_##l,                                        \
+        .qround = maas_k_q8_round_##l,                                        \
         .quantize = maas_k_q8_quantize_##l,                                   \
         .qsum = maas_k_q8_sum_##l,                                            \
         .f16_to_f32 = maas_k_f32_from_f16_##l,                                \

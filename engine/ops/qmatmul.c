@@ -1,11 +1,10 @@
 /*
  * MatMulInteger-10 and QLinearMatMul-10.
  *
- * A unit is a block of rows and columns of one product: its rows of A and
- * columns of B are widened to int16 less their zero points, in the scratch
- * of the thread, and multiplied.  Units of one block of B follow each
- * other, so that a thread widens it once.  Sums are int32 and exact; they
- * are scaled in float32 by a_scale * b_scale / y_scale.
+ * A unit is a block of rows and columns of one product: its columns of B
+ * become panels (ops/qpanels.h) in the scratch of the thread.  Units of one
+ * block of B follow each other, so that a thread packs it once.  Sums are
+ * int32 and exact; they are scaled in float32 by a_scale * b_scale / y_scale.
  *
  * Scales and zero points: one element, 1-D (a row of A, a column of B), or
  * of the operand's shape with 1 for K.  Element (row, column) of the whole
@@ -15,11 +14,11 @@
  */
 
 #include "ops/matmul.h"
-#include "ops/quant.h"
+#include "ops/qpanels.h"
 
 
-#define QMM_ROWS    48
-#define QMM_BLOCK   65536           /* elements of a block of B */
+#define QMM_ROWS    96
+#define QMM_BLOCK   131072          /* bytes of a block of B */
 
 /* Inputs by role; -1: the operator has none. */
 typedef struct {
@@ -31,8 +30,7 @@ static const qmm_in_t  qmm_linear = { 3, 2, 5, 1, 4, 6, 7 };
 
 /* Sizes of a thread's scratch: rows of A, of B, sums, zeros and scales. */
 typedef struct {
-    int64_t  kp;
-    size_t   a, b, sums, zero, scale;
+    size_t  a, b, c, sums, zero, scale;
 } qmm_room_t;
 
 
@@ -40,20 +38,27 @@ static void
 qmm_init(mm_t *g, qmm_room_t *r, const qmm_in_t *in, const maas_tensor_t *t,
     const maas_tensor_t *y)
 {
+    int64_t  panel;
+
     mm_init(g, NULL, &t[0], &t[in->b], y);
 
-    r->kp = quant_row(g->k);
+    panel = maas_q16_panel(g->k);
     g->mb = maas_min(QMM_ROWS, maas_max(g->m, 1));
-    g->nb = maas_max(QMM_BLOCK / maas_max(r->kp, 1) / 4 * 4, 16);
-    g->nb = maas_min(maas_min(g->nb, 512), maas_max(g->n, 1));
+    g->nb = maas_max(QMM_BLOCK / panel, 1) * MAAS_Q16;
+    g->nb = maas_min(maas_min(g->nb, 256), qpanels_cols(maas_max(g->n, 1)));
+
+    /* blocks of like height */
     g->mblocks = (g->m + g->mb - 1) / g->mb;
+    g->mb = g->mblocks != 0 ? (g->m + g->mblocks - 1) / g->mblocks : 1;
     g->nblocks = (g->n + g->nb - 1) / g->nb;
 
-    r->a = maas_align((size_t) (g->mb * r->kp) * 2, MAAS_ALIGN);
-    r->b = maas_align((size_t) (g->nb * r->kp) * 2, MAAS_ALIGN);
-    r->sums = maas_align((size_t) (g->mb * g->nb) * 4, MAAS_ALIGN);
-    r->zero = maas_align((size_t) g->nb * 4, MAAS_ALIGN);
-    r->scale = r->zero;
+    r->a = t[0].dtype == MAAS_I8
+           ? maas_align((size_t) (g->mb * g->k), MAAS_ALIGN) : 0;
+    r->b = maas_align((size_t) (g->nb / MAAS_Q16 * panel), MAAS_ALIGN);
+    r->c = maas_align((size_t) (g->mb * g->nb) * 4, MAAS_ALIGN);
+    r->sums = maas_align((size_t) g->nb * 4, MAAS_ALIGN);
+    r->zero = r->sums;
+    r->scale = r->sums;
 }
 
 
@@ -66,9 +71,9 @@ qmm_setup(maas_setup_t *u, const qmm_in_t *in)
     qmm_init(&g, &r, in, u->in, u->out);
 
     u->units = maas_max(g.batch * g.mblocks * g.nblocks, 1);
-    u->scratch = r.a + r.b + r.sums + r.zero + r.scale;
+    u->scratch = r.a + r.b + r.c + r.sums + r.zero + r.scale;
     u->cost = 100 + (double) g.batch * (double) g.m * (double) g.n
-              * (double) g.k / 24 + (double) u->in[in->b].bytes;
+              * (double) g.k / 200 + (double) u->in[in->b].bytes / 4;
     return true;
 }
 
@@ -99,73 +104,80 @@ qmm_flops(const maas_setup_t *u)
 
 /* One block of the product; at: its matrix of the output. */
 typedef struct {
-    int64_t   m0, rows;
-    int64_t   n0, cols;
-    int64_t   at, ia, ib;
-    int16_t  *a, *b;
-    int32_t  *sums, *zero;
-    float    *scale;
+    int64_t    m0, n0;
+    int64_t    at, ia, ib;
+    int8_t    *panels;
+    float     *scale;
+    qpanels_t  b;
 } qmm_block_t;
 
 
 static void
-qmm_widen_a(const maas_step_t *s, const qmm_in_t *in, const mm_t *g,
-    const qmm_block_t *b)
+qmm_pack(const maas_step_t *s, const qmm_in_t *in, const mm_t *g,
+    qmm_block_t *b, int32_t *zero)
 {
-    int64_t      i, row, kp = quant_row(g->k);
-    const char  *a = s->in[0].data;
+    const char           *p;
+    const maas_tensor_t  *t = &s->in[in->b];
 
-    for (i = 0; i < b->rows; i++) {
-        row = b->ia * g->m + b->m0 + i;
-        quant_widen(b->a + i * kp, a + row * g->k, s->in[0].dtype, 1, g->k,
-                    quant_zero(s, in->za, row));
-        memset(b->a + i * kp + g->k, 0, (size_t) (kp - g->k) * 2);
+    p = (const char *) t->data + b->ib * g->k * g->n + b->n0;
+    qpanels_pack(s->k, b->panels, p, t->dtype, g->n, g->k, b->b.cols);
+    b->b.zero = qpanels_zero(s, in->zb, t->dtype == MAAS_U8,
+                             b->ib * g->n + b->n0, b->b.cols, zero);
+}
+
+
+/* A row in the scratch of sums: to codes.  Its scales: of the block. */
+static void
+qmm_codes(const maas_step_t *s, const qmm_in_t *in, const mm_t *g,
+    const qmm_block_t *b, int64_t row, bool first, const int32_t *sums)
+{
+    char          *y = s->out[0].data;
+    const int32_t  lo = s->out[0].dtype == MAAS_I8 ? -128 : 0;
+    const int64_t  ra = b->ia * g->m + row, ry = b->at * g->m + row;
+    float          sa, sy;
+
+    if (first || maas_tensor_count(&s->in[in->sa]) > 1
+        || maas_tensor_count(&s->in[in->sy]) > 1)
+    {
+        sa = quant_scale(s, in->sa, ra);
+        sy = quant_scale(s, in->sy, ry);
+
+        for (int64_t j = 0; j < b->b.cols; j++) {
+            b->scale[j] = sa * quant_scale(s, in->sb, b->ib * g->n + b->n0 + j)
+                          / sy;
+        }
     }
+
+    s->k->qround((uint8_t *) y + ry * g->n + b->n0, sums, b->scale, 1,
+                 quant_zero(s, in->zy, ry), lo, lo + 255, b->b.cols);
 }
 
 
 static void
-qmm_widen_b(const maas_step_t *s, const qmm_in_t *in, const mm_t *g,
-    const qmm_block_t *b)
+qmm_block(const maas_step_t *s, const qmm_in_t *in, const mm_t *g,
+    qmm_block_t *b, void *raised)
 {
-    const char  *p = s->in[in->b].data;
+    int32_t              *y, za;
+    int64_t               i, row;
+    const maas_tensor_t  *a = &s->in[0];
 
-    for (int64_t j = 0; j < b->cols; j++) {
-        b->zero[j] = quant_zero(s, in->zb, b->ib * g->n + b->n0 + j);
-    }
+    b->b.a = qpanels_raise(raised, (const char *) a->data
+                                   + (b->ia * g->m + b->m0) * g->k,
+                           a->dtype, b->b.rows * g->k);
+    qpanels_product(s->k, &b->b);
 
-    quant_widen_t(b->b, p + b->ib * g->k * g->n + b->n0, s->in[in->b].dtype,
-                  g->n, g->k, b->cols, b->zero);
-}
-
-
-static void
-qmm_store(const maas_step_t *s, const qmm_in_t *in, const mm_t *g,
-    const qmm_block_t *b)
-{
-    char     *y = s->out[0].data;
-    float     sa, sy;
-    int64_t   i, j, row, at;
-
-    for (i = 0; i < b->rows; i++) {
+    for (i = 0; i < b->b.rows; i++) {
         row = b->m0 + i;
-        at = (b->at * g->m + row) * g->n + b->n0;
+        za = quant_zero(s, in->za, b->ia * g->m + row)
+             + (a->dtype == MAAS_I8 ? 128 : 0);
+        y = in->sy < 0
+            ? (int32_t *) s->out[0].data + (b->at * g->m + row) * g->n + b->n0
+            : b->b.c + i * qpanels_cols(b->b.cols);
+        qpanels_row(s->k, &b->b, i, za, y);
 
-        if (in->sy < 0) {
-            memcpy(y + at * 4, b->sums + i * b->cols, (size_t) b->cols * 4);
-            continue;
+        if (in->sy >= 0) {
+            qmm_codes(s, in, g, b, row, i == 0, y);
         }
-
-        sa = quant_scale(s, in->sa, b->ia * g->m + row);
-        sy = quant_scale(s, in->sy, b->at * g->m + row);
-
-        for (j = 0; j < b->cols; j++) {
-            b->scale[j] = sa * quant_scale(s, in->sb,
-                                           b->ib * g->n + b->n0 + j) / sy;
-        }
-
-        quant_round(y + at, s->out[0].dtype, b->sums + i * b->cols, b->scale,
-                    quant_zero(s, in->zy, b->at * g->m + row), b->cols);
     }
 }
 
@@ -176,6 +188,7 @@ qmm_run(const maas_step_t *s, const qmm_in_t *in, maas_slot_t *slot,
 {
     mm_t         g;
     char        *p = slot->scratch;
+    int32_t     *zero;
     int64_t      u, t, key, have = -1;
     qmm_room_t   r;
     qmm_block_t  b;
@@ -186,30 +199,30 @@ qmm_run(const maas_step_t *s, const qmm_in_t *in, maas_slot_t *slot,
         return MAAS_OK;
     }
 
-    b.a = (int16_t *) p;
-    b.b = (int16_t *) (p += r.a);
-    b.sums = (int32_t *) (p += r.b);
-    b.zero = (int32_t *) (p += r.sums);
-    b.scale = (float *) (p += r.zero);
+    b.panels = (int8_t *) (p += r.a);
+    b.b.c = (int32_t *) (p += r.b);
+    b.b.sums = (int32_t *) (p += r.c);
+    zero = (int32_t *) (p += r.sums);
+    b.scale = (float *) (p + r.zero);
+    b.b.b = b.panels;
+    b.b.k = g.k;
 
     for (u = first; u < last; u++) {
         b.m0 = u % g.mblocks * g.mb;
         t = u / g.mblocks;
         b.n0 = t % g.nblocks * g.nb;
         b.at = t / g.nblocks;
-        b.rows = maas_min(g.mb, g.m - b.m0);
-        b.cols = maas_min(g.nb, g.n - b.n0);
+        b.b.rows = maas_min(g.mb, g.m - b.m0);
+        b.b.cols = maas_min(g.nb, g.n - b.n0);
         mm_at(&g, b.at, &b.ia, &b.ib);
         key = b.ib * g.nblocks + t % g.nblocks;
 
         if (key != have) {
-            qmm_widen_b(s, in, &g, &b);
+            qmm_pack(s, in, &g, &b, zero);
             have = key;
         }
 
-        qmm_widen_a(s, in, &g, &b);
-        quant_products(b.sums, b.cols, b.a, b.rows, b.b, b.cols, r.kp);
-        qmm_store(s, in, &g, &b);
+        qmm_block(s, in, &g, &b, slot->scratch);
     }
 
     return MAAS_OK;
@@ -357,12 +370,12 @@ static const maas_formal_t  qlinearmatmul_out[] = {
 };
 
 static const maas_kernel_row_t  matmulinteger_kernels[] = {
-    { "matmulinteger.dot", MAAS_CPU_REF, 0, 0, matmulinteger_setup,
+    { "matmulinteger.panels", MAAS_CPU_REF, 0, 0, matmulinteger_setup,
       matmulinteger_run }
 };
 
 static const maas_kernel_row_t  qlinearmatmul_kernels[] = {
-    { "qlinearmatmul.dot", MAAS_CPU_REF, 0, 0, qlinearmatmul_setup,
+    { "qlinearmatmul.panels", MAAS_CPU_REF, 0, 0, qlinearmatmul_setup,
       qlinearmatmul_run }
 };
 

@@ -1,20 +1,17 @@
 /*
- * maas.PackQ8 and maas.QMatMul: MatMulInteger by a constant matrix, which
- * lies in 8-bit panels (kernels.h).  The compiler puts them in the place of
- * MatMulInteger (graph/pass/fuse_qmatmul.c).
+ * maas.PackQ8 and maas.QMatMul: MatMulInteger and QLinearMatMul by a constant
+ * matrix, which lies in 8-bit panels (kernels.h).  The compiler puts them in
+ * their place (graph/pass/fuse_qmatmul.c).
  *
- * Given a scale, the int32 sums become float32 and are multiplied by it: an
- * element, or one for each column; post-ops may follow.
- *
- * The kernel multiplies uint8 by int8: an int8 A is raised by 128 in the
- * scratch, a uint8 B was lowered by 128 when it was packed, and so are the
- * zero points.  With them, sum (a - za) (b - zb) is
- *   sum a b - za sum b - zb (sum a - K za), and exact.
+ * Given a bias, int32 for each column, the sums begin with it.  Given a scale
+ * they become float32 and are multiplied by it: an element, or one for each
+ * column; post-ops may follow.  Given a zero point, too, they are rounded to
+ * codes of its type within [low, high].
  *
  * Ownership: nothing is allocated.  Threads: units are independent.
  */
 
-#include "ops/quant.h"
+#include "ops/qpanels.h"
 
 
 #define QP_ROWS  96
@@ -25,9 +22,10 @@ typedef struct {
     int64_t  k;
     int64_t  n;
     int64_t  raised;            /* B was uint8 */
+    int64_t  low, high;         /* codes of Y */
 } qp_attr_t;
 
-enum { QP_A, QP_B, QP_ZA, QP_ZB, QP_SCALE };
+enum { QP_A, QP_B, QP_ZA, QP_ZB, QP_SCALE, QP_BIAS, QP_ZY };
 
 
 /* -- packing ------------------------------------------------------------- */
@@ -68,34 +66,119 @@ static maas_status_t
 packq8_run(const maas_step_t *s, maas_slot_t *slot, int64_t first,
     int64_t last)
 {
-    int8_t         *y;
-    int32_t         v, sum[MAAS_Q16];
-    int64_t         i, j, p, cols, k = s->in[0].dims[0], n = s->in[0].dims[1];
-    int64_t         size = maas_q16_panel(k);
-    const uint8_t  *x = s->in[0].data;
-    const uint8_t   flip = s->in[0].dtype == MAAS_U8 ? 0x80 : 0;
+    int64_t      k = s->in[0].dims[0], n = s->in[0].dims[1];
+    const char  *x = s->in[0].data;
 
     (void) slot;
 
-    for (p = first; p < last; p++) {
-        y = (int8_t *) s->out[0].data + p * size;
-        cols = maas_min(n - p * MAAS_Q16, MAAS_Q16);
-        memset(y, 0, (size_t) size);
-        memset(sum, 0, sizeof(sum));
-
-        for (i = 0; i < k; i++) {
-            for (j = 0; j < cols; j++) {
-                v = (int8_t) (x[i * n + p * MAAS_Q16 + j] ^ flip);
-                sum[j] += v;
-                y[MAAS_Q16_HEAD + (i / 4 * MAAS_Q16 + j) * 4 + i % 4] =
-                    (int8_t) v;
-            }
-        }
-
-        memcpy(y, sum, sizeof(sum));
+    if (first < last) {
+        qpanels_pack(s->k,
+                     (int8_t *) s->out[0].data + first * maas_q16_panel(k),
+                     x + first * MAAS_Q16, s->in[0].dtype, n, k,
+                     maas_min(last * MAAS_Q16, n) - first * MAAS_Q16);
     }
 
     return MAAS_OK;
+}
+
+
+/* -- blocks -------------------------------------------------------------- */
+
+void
+qpanels_pack(const maas_kernels_t *t, int8_t *y, const void *x,
+    maas_dtype_t xt, int64_t ld, int64_t k, int64_t n)
+{
+    int32_t         v, sum[MAAS_Q16];
+    int64_t         i, j;
+    const uint8_t   flip = xt == MAAS_U8 ? 0x80 : 0, *b = x;
+
+    for ( /* void */ ; n >= MAAS_Q16; n -= MAAS_Q16) {
+        t->qpack16(y, b, ld, k, flip);
+        y += maas_q16_panel(k);
+        b += MAAS_Q16;
+    }
+
+    if (n == 0) {
+        return;
+    }
+
+    memset(y, 0, (size_t) maas_q16_panel(k));
+    memset(sum, 0, sizeof(sum));
+
+    for (i = 0; i < k; i++) {
+        for (j = 0; j < n; j++) {
+            v = (int8_t) (b[i * ld + j] ^ flip);
+            sum[j] += v;
+            y[MAAS_Q16_HEAD + (i / 4 * MAAS_Q16 + j) * 4 + i % 4] =
+                (int8_t) v;
+        }
+    }
+
+    memcpy(y, sum, sizeof(sum));
+}
+
+
+const uint8_t *
+qpanels_raise(uint8_t *y, const void *x, maas_dtype_t xt, int64_t n)
+{
+    const uint8_t  *a = x;
+
+    if (xt == MAAS_U8) {
+        return a;
+    }
+
+    for (int64_t i = 0; i < n; i++) {
+        y[i] = a[i] ^ 0x80;
+    }
+
+    return y;
+}
+
+
+void
+qpanels_product(const maas_kernels_t *k, const qpanels_t *b)
+{
+    const int8_t  *panel = b->b;
+    maas_qgemm_t   g = { b->rows, b->cols, b->k, b->a, b->k, b->b, b->c,
+                         qpanels_cols(b->cols) };
+
+    k->qgemm(&g);
+
+    for (int64_t j = 0; j < b->cols; j += MAAS_Q16) {
+        memcpy(b->sums + j, panel, MAAS_Q16 * sizeof(int32_t));
+        panel += maas_q16_panel(b->k);
+    }
+}
+
+
+void
+qpanels_row(const maas_kernels_t *k, const qpanels_t *b, int64_t i,
+    int32_t za, int32_t *y)
+{
+    int32_t  r = 0;
+
+    if (b->zero != NULL) {
+        r = (int32_t) ((uint32_t) b->k * (uint32_t) za
+                       - k->qsum(b->a + i * b->k, b->k));
+    }
+
+    k->qfix(y, b->c + i * qpanels_cols(b->cols), b->sums, -za, b->zero, r,
+            b->cols);
+}
+
+
+const int32_t *
+qpanels_zero(const maas_step_t *s, int in, bool raised, int64_t n0, int64_t n,
+    int32_t *zero)
+{
+    bool  any = false;
+
+    for (int64_t j = 0; j < n; j++) {
+        zero[j] = quant_zero(s, in, n0 + j) - (raised ? 128 : 0);
+        any = any || zero[j] != 0;
+    }
+
+    return any ? zero : NULL;
 }
 
 
@@ -162,95 +245,62 @@ qmatmul_flops(const maas_setup_t *u)
 }
 
 
-/* One block: its place, and the thread's scratch. */
-typedef struct {
-    int64_t         m0, rows, n0, cols, pad;
-    const uint8_t  *a;
-    int32_t        *c, *sums, *zero;    /* zero: NULL when all are 0 */
-} qp_block_t;
-
-
-/* Sums of the columns, and zero points of B where one is not 0. */
+/* Rows [m0, m0 + b->rows) of columns from n0 on. */
 static void
-qp_columns(const maas_step_t *s, const qp_attr_t *at, qp_block_t *b,
-    int32_t *zero)
+qp_rows(const maas_step_t *s, const qp_attr_t *at, const qpanels_t *b,
+    int64_t m0, int64_t n0)
 {
-    bool         any = false;
-    int64_t      j;
-    const char  *panel = (const char *) s->in[QP_B].data
-                         + b->n0 / MAAS_Q16 * maas_q16_panel(at->k);
+    const bool    scaled = quant_has(s, QP_SCALE);
+    const int     by = scaled && maas_tensor_count(&s->in[QP_SCALE]) > 1;
+    int32_t      *y, za;
+    int32_t       lo = s->out[0].dtype == MAAS_I8 ? -128 : 0, hi = lo + 255;
+    int64_t       i, row;
+    const float  *scale = scaled
+                          ? (const float *) s->in[QP_SCALE].data + n0 * by
+                          : NULL;
 
-    for (j = 0; j < b->cols; j += MAAS_Q16) {
-        memcpy(b->sums + j, panel, MAAS_Q16 * sizeof(int32_t));
-        panel += maas_q16_panel(at->k);
-    }
-
-    for (j = 0; j < b->cols; j++) {
-        zero[j] = quant_zero(s, QP_ZB, b->n0 + j) - (at->raised ? 128 : 0);
-        any = any || zero[j] != 0;
-    }
-
-    b->zero = any ? zero : NULL;
-}
-
-
-static void
-qp_rows(const maas_step_t *s, const qp_attr_t *at, const qp_block_t *b)
-{
-    float       *f;
-    int32_t     *y, za, r = 0;
-    int64_t      i, row, by;
-    const bool   raise = s->in[QP_A].dtype == MAAS_I8;
-
-    by = quant_has(s, QP_SCALE) && maas_tensor_count(&s->in[QP_SCALE]) > 1;
+    lo = maas_max(lo, (int32_t) at->low);
+    hi = maas_min(hi, (int32_t) at->high);
 
     for (i = 0; i < b->rows; i++) {
-        row = b->m0 + i;
-        za = quant_zero(s, QP_ZA, row) + (raise ? 128 : 0);
+        row = (m0 + i) * at->n + n0;
+        za = quant_zero(s, QP_ZA, m0 + i)
+             + (s->in[QP_A].dtype == MAAS_I8 ? 128 : 0);
+        y = scaled ? b->c + i * qpanels_cols(b->cols)
+                   : (int32_t *) s->out[0].data + row;
+        qpanels_row(s->k, b, i, za, y);
 
-        if (b->zero != NULL) {
-            r = (int32_t) ((uint32_t) at->k * (uint32_t) za
-                           - s->k->qsum(b->a + i * at->k, at->k));
+        if (quant_has(s, QP_BIAS)) {
+            s->k->qfix(y, y, (const int32_t *) s->in[QP_BIAS].data + n0, 1,
+                       NULL, 0, b->cols);
         }
 
-        y = quant_has(s, QP_SCALE)
-            ? b->c + i * b->pad
-            : (int32_t *) s->out[0].data + row * at->n + b->n0;
-        s->k->qfix(y, b->c + i * b->pad, b->sums, -za, b->zero, r, b->cols);
+        if (quant_has(s, QP_ZY)) {
+            s->k->qround((uint8_t *) s->out[0].data + row, y, scale, by,
+                         quant_zero(s, QP_ZY, 0), lo, hi, b->cols);
 
-        if (quant_has(s, QP_SCALE)) {
-            f = (float *) s->out[0].data + row * at->n + b->n0;
-            s->k->qscale(f, y, (const float *) s->in[QP_SCALE].data
-                               + b->n0 * by, (int) by, b->cols);
+        } else if (scaled) {
+            s->k->qscale((float *) s->out[0].data + row, y, scale, by,
+                         b->cols);
         }
     }
 }
 
 
 static void
-qp_block(const maas_step_t *s, const qp_attr_t *at, qp_block_t *b,
-    int32_t *zero)
+qp_block(const maas_step_t *s, const qp_attr_t *at, const qpanels_t *b,
+    int64_t m0, int64_t n0)
 {
-    int64_t            y = b->m0 * at->n + b->n0;
-    maas_qgemm_t       g;
+    int64_t            y = m0 * at->n + n0;
     maas_post_block_t  post;
 
-    b->pad = (b->cols + MAAS_Q16 - 1) / MAAS_Q16 * MAAS_Q16;
-
-    g = (maas_qgemm_t) {
-        b->rows, b->cols, at->k, b->a, at->k,
-        (const int8_t *) s->in[QP_B].data
-            + b->n0 / MAAS_Q16 * maas_q16_panel(at->k), b->c, b->pad
-    };
-    s->k->qgemm(&g);
-
-    qp_columns(s, at, b, zero);
-    qp_rows(s, at, b);
+    qpanels_product(s->k, b);
+    qp_rows(s, at, b, m0, n0);
 
     if (s->n_post != 0) {
         post = (maas_post_block_t) {
             (float *) s->out[0].data + y, at->n, b->rows, b->cols, y, at->n,
-            0, 0, b->n0
+            0, 0, n0
         };
         maas_post_apply(s, &post);
     }
@@ -263,10 +313,9 @@ qmatmul_run(const maas_step_t *s, maas_slot_t *slot, int64_t first,
 {
     char             *p = slot->scratch;
     qp_t              q;
-    uint8_t          *raised;
     int32_t          *zero;
-    int64_t           u;
-    qp_block_t        b;
+    int64_t           u, m0, n0;
+    qpanels_t         b;
     const qp_attr_t  *at = s->attr;
 
     qp_init(&q, at, &s->in[QP_A]);
@@ -275,27 +324,45 @@ qmatmul_run(const maas_step_t *s, maas_slot_t *slot, int64_t first,
         return MAAS_OK;
     }
 
-    raised = (uint8_t *) p;
+    b.k = at->k;
     b.c = (int32_t *) (p += q.a);
     b.sums = (int32_t *) (p += q.c);
     zero = (int32_t *) (p + q.sums);
 
     for (u = first; u < last; u++) {
-        b.m0 = u % q.mblocks * q.mb;
-        b.n0 = u / q.mblocks * q.nb;
-        b.rows = maas_min(q.mb, q.m - b.m0);
-        b.cols = maas_min(q.nb, at->n - b.n0);
-        b.a = (const uint8_t *) s->in[QP_A].data + b.m0 * at->k;
+        m0 = u % q.mblocks * q.mb;
+        n0 = u / q.mblocks * q.nb;
+        b.rows = maas_min(q.mb, q.m - m0);
+        b.cols = maas_min(q.nb, at->n - n0);
+        b.a = qpanels_raise(slot->scratch,
+                            (const char *) s->in[QP_A].data + m0 * at->k,
+                            s->in[QP_A].dtype, b.rows * at->k);
+        b.b = (const int8_t *) s->in[QP_B].data
+              + n0 / MAAS_Q16 * maas_q16_panel(at->k);
+        b.zero = qpanels_zero(s, QP_ZB, at->raised, n0, b.cols, zero);
+        qp_block(s, at, &b, m0, n0);
+    }
 
-        if (q.a != 0) {
-            for (int64_t i = 0; i < b.rows * at->k; i++) {
-                raised[i] = b.a[i] ^ 0x80;
-            }
+    return MAAS_OK;
+}
 
-            b.a = raised;
-        }
 
-        qp_block(s, at, &b, zero);
+static maas_status_t
+qmatmul_infer_bias(maas_infer_t *c, int64_t n)
+{
+    char                text[MAAS_DIMS_TEXT];
+    const maas_type_t  *t;
+
+    if (!maas_infer_has(c, QP_BIAS)) {
+        return MAAS_OK;
+    }
+
+    t = c->in[QP_BIAS].type;
+
+    if (t->rank != 1 || (maas_dim_known(t->dims[0]) && t->dims[0] != n)) {
+        return maas_err(c->err, MAAS_EINVAL, "the bias has shape %s, expected "
+                        "[%lld]", maas_dims_text(text, t->dims, t->rank),
+                        (long long) n);
     }
 
     return MAAS_OK;
@@ -305,6 +372,8 @@ qmatmul_run(const maas_step_t *s, maas_slot_t *slot, int64_t first,
 static maas_status_t
 qmatmul_infer(maas_infer_t *c)
 {
+    maas_dtype_t        type = maas_infer_has(c, QP_SCALE) ? MAAS_F32
+                                                           : MAAS_I32;
     maas_dim_t          dims[MAAS_RANK_MAX], k;
     const qp_attr_t    *at = c->attr;
     const maas_type_t  *a = c->in[QP_A].type, *b = c->in[QP_B].type, *t;
@@ -336,10 +405,21 @@ qmatmul_infer(maas_infer_t *c)
         }
     }
 
+    MAAS_TRY(quant_infer_vector(c, QP_ZY, "the zero point of Y", 1, NULL));
+    MAAS_TRY(qmatmul_infer_bias(c, at->n));
+
+    if (maas_infer_has(c, QP_ZY)) {
+        if (!maas_infer_has(c, QP_SCALE)) {
+            return maas_err(c->err, MAAS_EINVAL, "a zero point of Y needs a "
+                            "scale");
+        }
+
+        type = c->in[QP_ZY].type->dtype;
+    }
+
     memcpy(dims, a->dims, sizeof(dims));
     dims[a->rank - 1] = at->n;
-    maas_infer_set(c, 0, maas_infer_has(c, QP_SCALE) ? MAAS_F32 : MAAS_I32,
-                   a->rank, dims);
+    maas_infer_set(c, 0, type, a->rank, dims);
     return MAAS_OK;
 }
 
@@ -354,11 +434,13 @@ static const maas_formal_t  qmatmul_in[] = {
     { "B",            MAAS_D(I8), 0, 0 },
     { "a_zero_point", MAAS_D_Q8, 'A', MAAS_OPT },
     { "b_zero_point", MAAS_D_Q8, 0, MAAS_OPT },
-    { "scale",        MAAS_D(F32), 0, MAAS_OPT }
+    { "scale",        MAAS_D(F32), 0, MAAS_OPT },
+    { "bias",         MAAS_D(I32), 0, MAAS_OPT },
+    { "y_zero_point", MAAS_D_Q8, 0, MAAS_OPT }
 };
 
 static const maas_formal_t  qmatmul_out[] = {
-    { "Y", MAAS_D(I32) | MAAS_D(F32), 0, 0 }
+    { "Y", MAAS_D(I32) | MAAS_D(F32) | MAAS_D_Q8, 0, 0 }
 };
 
 static const maas_attr_row_t  qmatmul_attrs[] = {
@@ -367,7 +449,11 @@ static const maas_attr_row_t  qmatmul_attrs[] = {
     { .name = "n", .type = MAAS_ATTR_INT, .required = true, .min = 1,
       .max = INT32_MAX, .off = offsetof(qp_attr_t, n) },
     { .name = "raised", .type = MAAS_ATTR_INT, .min = 0, .max = 1,
-      .off = offsetof(qp_attr_t, raised) }
+      .off = offsetof(qp_attr_t, raised) },
+    { .name = "low", .type = MAAS_ATTR_INT, .i = -128, .min = -128,
+      .max = 255, .off = offsetof(qp_attr_t, low) },
+    { .name = "high", .type = MAAS_ATTR_INT, .i = 255, .min = -128,
+      .max = 255, .off = offsetof(qp_attr_t, high) }
 };
 
 static const maas_kernel_row_t  packq8_kernels[] = {
@@ -399,6 +485,8 @@ static const maas_case_t  qmatmul_bad[] = {
     { "k=4 n=3 | u8[2,4] i8[1,64]", "no panels of 4 x 3" },
     { "k=4 n=3 | u8[2,5] i8[1,128]", "inner dimension" },
     { "k=4 n=3 | u8[4] i8[1,128]", "A has rank 1" },
+    { "k=4 n=3 | u8[2,4] i8[1,128] - - - - u8[]", "needs a scale" },
+    { "k=4 n=3 | u8[2,4] i8[1,128] - - f32[] i32[2]", "expected [3]" },
     { NULL, NULL }
 };
 

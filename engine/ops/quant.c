@@ -8,9 +8,6 @@
 #include "ops/quant.h"
 
 
-#define QUANT_TILE  64
-
-
 maas_status_t
 quant_infer_vector(maas_infer_t *c, int i, const char *name, maas_dim_t n,
     const char *what)
@@ -75,25 +72,8 @@ name(int16_t *restrict y, const T *restrict x, int64_t xs, int64_t n,         \
     for (int64_t i = 0; i < n; i++) {                                         \
         y[i] = (int16_t) (x[i * xs] - zero);                                  \
     }                                                                         \
-}                                                                             \
-                                                                              \
-                                                                              \
-static void                                                                   \
-name##_t(int16_t *restrict y, const T *restrict x, int64_t ld, int64_t k,     \
-    int64_t n, const int32_t *zero)                                           \
-{                                                                             \
-    int64_t  i, i0, i1, j, kp = quant_row(k);                                 \
-                                                                              \
-    for (i0 = 0; i0 < k; i0 = i1) {                                           \
-        i1 = maas_min(i0 + QUANT_TILE, k);                                    \
-                                                                              \
-        for (j = 0; j < n; j++) {                                             \
-            for (i = i0; i < i1; i++) {                                       \
-                y[j * kp + i] = (int16_t) (x[i * ld + j] - zero[j]);          \
-            }                                                                 \
-        }                                                                     \
-    }                                                                         \
 }
+
 
 QUANT_WIDEN(int8_t, quant_widen_i8)
 
@@ -110,25 +90,6 @@ quant_widen(int16_t *y, const void *x, maas_dtype_t xt, int64_t xs, int64_t n,
 
     } else {
         quant_widen_u8(y, x, xs, n, zero);
-    }
-}
-
-
-void
-quant_widen_t(int16_t *y, const void *x, maas_dtype_t xt, int64_t ld,
-    int64_t k, int64_t n, const int32_t *zero)
-{
-    int64_t  kp = quant_row(k);
-
-    if (xt == MAAS_I8) {
-        quant_widen_i8_t(y, x, ld, k, n, zero);
-
-    } else {
-        quant_widen_u8_t(y, x, ld, k, n, zero);
-    }
-
-    for (int64_t j = 0; j < n && kp != k; j++) {
-        memset(y + j * kp + k, 0, (size_t) (kp - k) * sizeof(int16_t));
     }
 }
 

@@ -69,13 +69,6 @@ maas_status_t quant_infer_vector(maas_infer_t *c, int i, const char *name,
 void quant_widen(int16_t *y, const void *x, maas_dtype_t xt, int64_t xs,
     int64_t n, int32_t zero);
 
-/*
- * y[j * kp + i] = x[i * ld + j] - zero[j]: k rows of n columns become n
- * rows, filled up with zeros to kp = quant_row(k).
- */
-void quant_widen_t(int16_t *y, const void *x, maas_dtype_t xt, int64_t ld,
-    int64_t k, int64_t n, const int32_t *zero);
-
 /* y[i * ld + j] = a's row i times b's row j, all of kp elements. */
 void quant_products(int32_t *y, int64_t ld, const int16_t *a, int64_t rows,
     const int16_t *b, int64_t cols, int64_t kp);

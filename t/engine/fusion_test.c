@@ -331,6 +331,54 @@ spell_quantized(build_t *b, maas_str_t x, int how)
 }
 
 
+/*
+ * QLinearMatMul of codes.  0: one scale, one zero point; 1: for each column;
+ * 2: to int8, by uint8; 3: the scale of Y is no constant.
+ */
+static maas_str_t
+spell_linear(build_t *b, maas_str_t x, int how)
+{
+    float         scale[WIDTH], sx = 0.04f, sy = 0.9f;
+    int8_t        w[WIDTH * WIDTH], zero[WIDTH], zx = 101, zy = -7;
+    int64_t       dims[2] = { WIDTH, WIDTH }, width = WIDTH;
+    maas_str_t    q, y, v[3], z;
+    maas_dtype_t  t = how == 2 ? MAAS_U8 : MAAS_I8;
+    maas_dtype_t  to = how == 2 ? MAAS_I8 : MAAS_U8;
+
+    for (int i = 0; i < WIDTH * WIDTH; i++) {
+        w[i] = (int8_t) rnd(b, 256);
+    }
+
+    for (int i = 0; i < WIDTH; i++) {
+        zero[i] = (int8_t) rnd(b, 90);
+        scale[i] = 0.001f * (float) (1 + rnd(b, 9));
+    }
+
+    q = new_name(b);
+    y = new_name(b);
+    v[0] = constant(b, MAAS_F32, 0, NULL, &sx);
+    v[1] = constant(b, MAAS_U8, 0, NULL, &zx);
+    node(b, "QuantizeLinear", q, 3, x, v[0], v[1]);
+
+    v[2] = constant(b, MAAS_F32, 0, NULL, &sy);
+    z = constant(b, to, 0, NULL, &zy);
+
+    if (how == 3) {
+        v[2] = new_name(b);
+        node(b, "ReduceMax", v[2], 1, op1(b, "Exp", x));
+        attr_int(&b->g->node[b->g->n_node - 1], "keepdims", 0);
+    }
+
+    node(b, "QLinearMatMul", y, 8, q, v[0], v[1],
+         constant(b, t, 2, dims, w),
+         constant(b, MAAS_F32, how == 1, &width, scale),
+         constant(b, t, how == 1, &width, zero), v[2], z);
+    x = new_name(b);
+    node(b, "DequantizeLinear", x, 3, y, v[2], z);
+    return op2(b, "Mul", x, number(b, 2));
+}
+
+
 /* [rows, WIDTH] by a matrix, transposed, and a bias. */
 static maas_str_t
 gemm_of(build_t *b, maas_str_t x)
@@ -543,6 +591,13 @@ static const spelling_t  spellings[] = {
     { "quantised, sums in use", spell_quantized, 2, "QMatMul", 1,
       "MatMulInteger", true },
     { "quantised, uint8", spell_quantized, 3, "QMatMul", 1, "Cast", true },
+    { "linear codes", spell_linear, 0, "QMatMul", 1, "QLinearMatMul", true },
+    { "linear codes, columns", spell_linear, 1, "QMatMul", 1,
+      "QLinearMatMul", true },
+    { "linear codes, int8", spell_linear, 2, "QMatMul", 1, "QLinearMatMul",
+      true },
+    { "linear codes, a scale that is made", spell_linear, 3, "QLinearMatMul",
+      1, "QMatMul", true },
 };
 
 

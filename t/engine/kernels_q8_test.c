@@ -143,6 +143,12 @@ rows_case(int64_t n, bool one)
     ref->qscale((float *) r0, s, scale, one, n);
     bad += memcmp(r0, r1, sizeof(r0)) != 0;
 
+    for (int lo = -128; lo <= 0; lo += 64) {
+        kt->qround(q1, s, scale, one, lo + 100, lo + 3, lo + 250, n);
+        ref->qround(q0, s, scale, one, lo + 100, lo + 3, lo + 250, n);
+        bad += memcmp(q0, q1, sizeof(q0)) != 0;
+    }
+
     kt->quantize(q1, x, 0.0123f, 97, n);
     ref->quantize(q0, x, 0.0123f, 97, n);
     bad += memcmp(q0, q1, sizeof(q0)) != 0;
@@ -161,6 +167,47 @@ test_rows(const char *name)
     }
 
     ok(bad == 0, "%s: rows are those of the reference", name);
+}
+
+
+/* Rows of ld bytes; beside the layout that kernels.h states. */
+static void
+test_pack(const char *name)
+{
+    int            bad = 0, v;
+    int8_t         y[64 + 16 * 40 + 1];
+    int32_t        sum[16], got[16];
+    uint8_t       *x, flip;
+    const int64_t  sizes[] = { 0, 1, 2, 3, 4, 7, 33 }, ld = 19;
+
+    for (size_t i = 0; i < maas_nelts(sizes) * 2; i++) {
+        int64_t  k = sizes[i / 2];
+
+        flip = i & 1 ? 128 : 0;
+        x = last(bx, k * ld - (k > 0) * 3);
+
+        for (int64_t j = 0; j < k * ld - (k > 0) * 3; j++) {
+            x[j] = (uint8_t) (rnd() * 128 + 128);
+        }
+
+        memset(y, 0x55, sizeof(y));
+        memset(sum, 0, sizeof(sum));
+        kt->qpack16(y, x, ld, k, flip);
+
+        for (int64_t j = 0; j < (k + 3) / 4 * 64; j++) {
+            v = j / 64 * 4 + j % 4 < k
+                ? (int8_t) (x[(j / 64 * 4 + j % 4) * ld + j % 64 / 4] ^ flip)
+                : 0;
+            sum[j % 64 / 4] += v;
+            bad += y[64 + j] != v;
+        }
+
+        memcpy(got, y, sizeof(got));
+        bad += memcmp(got, sum, sizeof(sum)) != 0;
+        bad += y[maas_q16_panel(k)] != 0x55;
+    }
+
+    ok(bad == 0, "%s: columns become a panel", name);
 }
 
 
@@ -231,6 +278,7 @@ main(void)
             test_gemm(&(variant_t) { maas_cpu_name(level), kt->qgemm, true });
             test_rows(maas_cpu_name(level));
             test_unpack(maas_cpu_name(level));
+            test_pack(maas_cpu_name(level));
         }
     }
 

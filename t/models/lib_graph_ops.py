@@ -735,10 +735,23 @@ class Operators:
             raise Skip
         n, kind = self.dim(), self.one([U8, I8])
         w = self.weight([x.shape[-1], n], kind)
+        if self.chance(.4) and (x.dtype == U8 or kind == I8):
+            self.linear(x, w, n, kind)
+            return
         zero = self.const(self.data([n] if self.chance(.4) else [], kind))
         self.node('MatMulInteger', [x, w, self.const(self.data([], x.dtype)),
                                     zero],
                   [(I32, list(x.shape[:-1]) + [n])], True)
+
+    def linear(self, x, w, n, kind):
+        by = self.chance(.4)
+        scale = np.array([.25, .5, .125] * n, F)[:n] if by else .25
+        self.node('QLinearMatMul', [
+            x, self.const(.5, F), self.const(self.data([], x.dtype)), w,
+            self.const(scale, F),
+            self.const(self.data([n] if by else [], kind)),
+            self.const(16, F), self.const(self.data([], x.dtype))],
+            [(x.dtype, list(x.shape[:-1]) + [n])], True)
 
     def bytesconv(self):
         x = self.bytes_of(4, (U8,), 4)

@@ -1,11 +1,12 @@
 /*
- * fuse_qmatmul.c: MatMulInteger by a constant matrix becomes maas.QMatMul over
- * 8-bit panels.  The Cast to float32 and the Mul by a scale that follow it
- * in dynamically quantised models are taken in:
+ * fuse_qmatmul.c: MatMulInteger and QLinearMatMul by a constant matrix become
+ * maas.QMatMul over 8-bit panels.  The Cast to float32 and the Mul by a scale
+ * that follow MatMulInteger in dynamically quantised models are taken in:
  *
  *   MatMulInteger(A, B, za, zb) -> Cast -> Mul(scale)   = QMatMul(..., scale)
  *
- * where the scale is one element, or one for each column.  Both round the
+ * where the scale is one element, or one for each column; those of
+ * QLinearMatMul are constants, one but for the columns of B.  All round the
  * same numbers, so that no bit of the result differs.
  *
  * DynamicQuantizeLinear becomes two nodes whose work threads share:
@@ -23,18 +24,12 @@ typedef struct {
 } qmatmul_row_t;
 
 
+/* zb: the zero point of B, or MAAS_NOVAL. */
 static bool
-qmatmul_match(const maas_pass_t *p, const maas_node_t *n)
+qmatmul_by(const maas_pass_t *p, maas_vid_t va, maas_vid_t vb, maas_vid_t zb)
 {
-    const maas_type_t   *a, *z;
-    const maas_value_t  *b;
-
-    if (!maas_pass_is(n, "MatMulInteger") || n->n_formal < 2) {
-        return false;
-    }
-
-    a = &p->g->value[n->in[0]].type;
-    b = maas_pass_const(p->g, n->in[1]);
+    const maas_type_t   *a = &p->g->value[va].type, *z;
+    const maas_value_t  *b = maas_pass_const(p->g, vb);
 
     if (b == NULL || b->type.rank != 2 || a->rank < 2
         || b->type.dims[0] < 1 || b->type.dims[0] > INT32_MAX
@@ -43,12 +38,21 @@ qmatmul_match(const maas_pass_t *p, const maas_node_t *n)
         return false;
     }
 
-    if (n->n_formal > 3 && n->in[3] != MAAS_NOVAL) {
-        z = &p->g->value[n->in[3]].type;
+    if (zb != MAAS_NOVAL) {
+        z = &p->g->value[zb].type;
         return z->rank == 0 || (z->rank == 1 && maas_dim_known(z->dims[0]));
     }
 
     return true;
+}
+
+
+static bool
+qmatmul_match(const maas_pass_t *p, const maas_node_t *n)
+{
+    return maas_pass_is(n, "MatMulInteger") && n->n_formal >= 2
+           && qmatmul_by(p, n->in[0], n->in[1],
+                         n->n_formal > 3 ? n->in[3] : MAAS_NOVAL);
 }
 
 
@@ -196,6 +200,84 @@ qmatmul_node(maas_pass_t *p, uint32_t i, qmatmul_row_t *done,
 }
 
 
+/* Scales and zero points are constants, one but for the columns of B. */
+static bool
+qmatmul_linear_match(const maas_pass_t *p, const maas_node_t *n)
+{
+    int64_t              cols;
+    const maas_value_t  *v;
+    static const int     in[] = { 1, 2, 4, 6, 7 };
+
+    if (!maas_pass_is(n, "QLinearMatMul") || n->n_formal != 8
+        || !qmatmul_by(p, n->in[0], n->in[3], n->in[5]))
+    {
+        return false;
+    }
+
+    cols = p->g->value[n->in[3]].type.dims[1];
+
+    for (size_t i = 0; i < maas_nelts(in); i++) {
+        v = maas_pass_const(p->g, n->in[in[i]]);
+
+        if (v == NULL || v->type.rank > 1
+            || (maas_dims_count(v->type.dims, v->type.rank) != 1
+                && (in[i] != 4 || v->type.dims[0] != cols)))
+        {
+            return false;
+        }
+    }
+
+    return true;
+}
+
+
+/* The scale of the sums, as QLinearMatMul rounds it. */
+static maas_status_t
+qmatmul_linear(maas_pass_t *p, uint32_t i, qmatmul_row_t *done,
+    uint32_t *n_done)
+{
+    float               *scale;
+    maas_vid_t           in[7] = { MAAS_NOVAL, MAAS_NOVAL, MAAS_NOVAL,
+                                   MAAS_NOVAL, MAAS_NOVAL, MAAS_NOVAL,
+                                   MAAS_NOVAL };
+    maas_tensor_t        t;
+    const maas_node_t   *n = &p->g->node[i];
+    const maas_type_t   *b = &p->g->value[n->in[3]].type;
+    const float         *sa = p->g->value[n->in[1]].data;
+    const maas_value_t  *sb = &p->g->value[n->in[4]];
+    const float         *sy = p->g->value[n->in[6]].data;
+
+    maas_raw_attr_t      attr[] = {
+        maas_pass_int("k", b->dims[0]), maas_pass_int("n", b->dims[1]),
+        maas_pass_int("raised", b->dtype == MAAS_U8)
+    };
+
+    t = maas_value_tensor(sb);
+    t.data = scale = maas_arena_alloc(p->g->arena, t.bytes);
+    if (scale == NULL) {
+        return maas_err_nomem(p->err);
+    }
+
+    for (int64_t j = 0; j < maas_tensor_count(&t); j++) {
+        scale[j] = sa[0] * ((const float *) sb->data)[j] / sy[0];
+    }
+
+    in[0] = n->in[0];
+    in[2] = n->in[2];
+    in[3] = n->in[5];
+    in[6] = n->in[7];
+    in[4] = maas_graph_const(p->g, maas_str(""), &t);
+    if (in[4] == MAAS_NOVAL) {
+        return maas_err_nomem(p->err);
+    }
+
+    MAAS_TRY(qmatmul_panels(p, n->in[3], done, n_done, &in[1]));
+
+    return maas_pass_become(p, i, "maas", "QMatMul", attr, maas_nelts(attr),
+                            in, 7);
+}
+
+
 static maas_status_t
 qmatmul_emit(maas_pass_t *p, const char *op, maas_str_t name,
     const maas_vid_t *in, uint32_t n_in, const maas_vid_t *out,
@@ -267,6 +349,9 @@ qmatmul_run(maas_pass_t *p)
 
         if (qmatmul_match(p, &p->g->node[i])) {
             MAAS_TRY(qmatmul_node(p, i, done, &n_done));
+
+        } else if (qmatmul_linear_match(p, &p->g->node[i])) {
+            MAAS_TRY(qmatmul_linear(p, i, done, &n_done));
         }
     }
 
