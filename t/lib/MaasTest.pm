@@ -232,6 +232,7 @@ sub conf {
            . "    maas_compiler " . ($user eq 'root' || $user eq ''
                                       ? "$build/maas" : $self->maas) . ";\n"
            . ($http =~ /maas_images/ ? '' : "    maas_images images;\n")
+           . ($self->{debug} ? "    maas_timeout 10m;\n" : '')
            . join('', map { "    ${_}_temp_path temp/$_;\n" }
                       qw(client_body proxy fastcgi uwsgi scgi))
            . "#line 1\n$http}\n";
@@ -569,7 +570,8 @@ sub phase {
 
 
 # Sends as many requests as there are bodies and waits until they wait for a
-# run; or one that runs until it is closed, or for long.
+# run; or one that runs until it is closed, or for long (ten minutes are the
+# deadline of such a server: as slow as it may be, that can be met).
 
 sub queue {
     my ($self, $uri, @body) = @_;
@@ -589,7 +591,9 @@ sub hold {
     my $from = $self->mark;
     my $s = $self->send('POST', $uri, rows($rows // 8192));
 
-    $self->phase($from, 'start', 1);
+    $self->phase($from, '(?:start|reply)', 1);
+    die 'it does not run: ' . $self->answer($s)->{body}
+        if IO::Select->new($s)->can_read(0);
 
     return $s;
 }
