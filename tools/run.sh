@@ -26,7 +26,8 @@ stop() {
     i=0
     while kill -0 "$pid" 2>/dev/null; do
         i=$((i + 1))
-        [ $i -lt 50 ] || { kill -TERM "$pid"; break; }
+        [ $i -ne 50 ] || kill -TERM "$pid" || true
+        [ $i -lt 300 ] || fail "nginx, process $pid, does not end"
         sleep 0.1
     done
 }
@@ -72,7 +73,7 @@ url=http://127.0.0.1:$port
 i=0
 until curl -sf -o /dev/null --max-time 2 "$url/v2/health/ready"; do
     i=$((i + 1))
-    if [ $i -ge 100 ] || ! alive; then
+    if [ $i -ge 300 ] || ! alive; then
         tail -5 "$run/logs/error.log" >&2
         fail "no answer from $url after $((i / 10)) s"
     fi
@@ -85,7 +86,7 @@ cd "$root"
 
 echo
 echo "\$ curl --data-binary @$png -H 'Content-Type: image/png' $url/digits"
-curl -sS --fail-with-body --max-time 10 --data-binary "@$png" \
+curl -sS --fail-with-body --max-time 60 --data-binary "@$png" \
     -H 'Content-Type: image/png' "$url/digits" || fail "the request failed"
 
 cat <<EOF

@@ -60,7 +60,8 @@ finish() {
         i=0
         while kill -0 "$pid" 2>/dev/null; do
             i=$((i + 1))
-            [ $i -lt 50 ] || { kill -TERM "$pid"; break; }
+            [ $i -ne 50 ] || kill -TERM "$pid" || true
+            [ $i -lt 300 ] || break
             sleep 0.1
         done
     fi
@@ -71,7 +72,7 @@ answers() {
     i=0
     until curl -sf -o /dev/null --max-time 2 "$url/v2/health/ready"; do
         i=$((i + 1))
-        if [ $i -ge 100 ] || ! alive; then
+        if [ $i -ge 300 ] || ! alive; then
             tail -5 logs/error.log >&2
             fail "no answer from $url"
         fi
@@ -106,7 +107,7 @@ reload() {
     for pid in $old; do
         while kill -0 "$pid" 2>/dev/null; do
             i=$((i + 1))
-            [ $i -lt 200 ] || fail "the old worker does not end"
+            [ $i -lt 600 ] || fail "the old worker does not end"
             sleep 0.1
         done
     done
@@ -124,7 +125,7 @@ ask() {
         esac
     done
     echo
-    curl -sS --fail-with-body --max-time 10 "$@" "$url$path" ||
+    curl -sS --fail-with-body --max-time 60 "$@" "$url$path" ||
         fail "the request failed"
     echo
 }

@@ -13,8 +13,10 @@ use Test::More;
 plan skip_all => 'not with a sanitizer' if $ENV{MAAS_PRELOAD};
 
 symlink "$build/$_", "$tmp/$_" for qw(maas ngx_http_maas_module.so);
-my $port = IO::Socket::INET->new(Listen => 1, LocalAddr => '127.0.0.1')
-    ->sockport;
+# bound, and so free for nginx alone
+my $free = IO::Socket::INET->new(LocalAddr => '127.0.0.1', Proto => 'tcp',
+                                 ReuseAddr => 1) or die "no port: $!";
+my $port = $free->sockport;
 
 my $r = run("$root/tools/run.sh", 'start', $tmp, $port);
 is($r->{status}, 0, 'started') or diag $r->{out}, $r->{err};
