@@ -4,12 +4,13 @@
  *
  * Ownership: the table owns the dataset; texts point into it, so it is
  *            closed last.
- * Threads:   fill() any thread, else the main one.
+ * Threads:   fill() any thread, else the main one; one import at a time.
  */
 
 #define _GNU_SOURCE
 
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -38,33 +39,76 @@ struct cli_table_s {
 
 /* -- opening ------------------------------------------------------------- */
 
+/* Where rows are imported to: for a while, and for a signal's handler. */
+static char  table_dir[512];
+static char  table_file[560];
+
+
+/* The folder goes, then the process: SA_RESETHAND has set the default. */
+static void
+table_signal(int sig)
+{
+    (void) unlink(table_file);
+    (void) rmdir(table_dir);
+    (void) raise(sig);
+}
+
+
+static void
+table_signals(struct sigaction *before, bool begin)
+{
+    static const int  sig[] = { SIGINT, SIGTERM, SIGHUP };
+
+    struct sigaction  sa = { .sa_handler = table_signal,
+                             .sa_flags = SA_RESETHAND };
+
+    for (size_t i = 0; i < maas_nelts(sig); i++) {
+        if (!begin) {
+            sigaction(sig[i], &before[i], NULL);
+            continue;
+        }
+
+        /* what is ignored stays so */
+        sigaction(sig[i], NULL, &before[i]);
+
+        if (before[i].sa_handler != SIG_IGN) {
+            sigaction(sig[i], &sa, NULL);
+        }
+    }
+}
+
+
 static maas_status_t
 table_import(const char *path, maas_dataset_t **ds, maas_err_t *err)
 {
-    char                    dir[512], file[560];
     const char             *tmp = getenv("TMPDIR");
     maas_status_t           rc;
+    struct sigaction        before[3];
     maas_dataset_import_t   options = { .header = -1 };
 
-    snprintf(dir, sizeof(dir), "%.480s/maas_XXXXXX",
+    snprintf(table_dir, sizeof(table_dir), "%.480s/maas_XXXXXX",
              tmp != NULL && tmp[0] != '\0' ? tmp : "/tmp");
+    table_signals(before, true);
 
-    if (mkdtemp(dir) == NULL) {
-        return maas_err(err, MAAS_EIO, "%s: %s", dir, strerror(errno));
+    if (mkdtemp(table_dir) == NULL) {
+        rc = maas_err(err, MAAS_EIO, "%s: %s", table_dir, strerror(errno));
+        table_signals(before, false);
+        return rc;
     }
 
-    snprintf(file, sizeof(file), "%s/rows.maasds", dir);
+    snprintf(table_file, sizeof(table_file), "%s/rows.maasds", table_dir);
     cli_progress_begin("reading");
-    rc = maas_dataset_import(maas_host_default(), &path, 1, file, &options,
-                             err);
+    rc = maas_dataset_import(maas_host_default(), &path, 1, table_file,
+                             &options, err);
     cli_progress_end();
 
     if (rc == MAAS_OK) {
-        rc = maas_dataset_open(ds, maas_host_default(), file, err);
-        (void) unlink(file);
+        rc = maas_dataset_open(ds, maas_host_default(), table_file, err);
+        (void) unlink(table_file);
     }
 
-    (void) rmdir(dir);
+    (void) rmdir(table_dir);
+    table_signals(before, false);
     return rc;
 }
 

@@ -178,7 +178,29 @@ ok(abs($j->{metrics}{log_loss}
        - (log($sum) - ($top->[1] + $top->[7]) / 2)) < 1e-6,
    'prepared as the server does it');
 
-is_deeply([glob '/tmp/maas_*/rows.maasds'], [], 'nothing is left behind');
+# What the rows are imported to on the way is gone, whatever ends it.
+
+mkdir "$tmp/scratch";
+my $there = $ENV{TMPDIR};
+$ENV{TMPDIR} = "$tmp/scratch";
+evaluate("$tmp/models/columns.onnx", "$tmp/people.csv");
+is_deeply([glob "$tmp/scratch/*"], [], 'nothing is left behind');
+
+spew("$tmp/many.csv", "city,age,target\n" . "Rome,10,21\n" x 1_000_000);
+for my $signal ('TERM', 'INT') {
+    my $pid = fork // die "fork: $!";
+    if ($pid == 0) {
+        open STDOUT, '>', '/dev/null';
+        exec "$build/maas", 'evaluate', "$tmp/models/columns.onnx",
+             "$tmp/many.csv" or exit 127;
+    }
+    ok(wait_until($pid, sub { () = glob "$tmp/scratch/*" }), "SIG$signal");
+    kill $signal, $pid;
+    waitpid $pid, 0;
+    is_deeply([glob "$tmp/scratch/*"], [], '  leaves nothing either');
+}
+$there ? ($ENV{TMPDIR} = $there) : delete $ENV{TMPDIR};
+unlink "$tmp/many.csv";
 
 # The report.  Names of the data stay text.
 
