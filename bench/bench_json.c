@@ -22,15 +22,23 @@
 typedef struct {
     const char  *name;
     const char  *fmt;
-    bool         unit;              /* [0, 1), else around zero */
+    const char  *comma;
+    double       scale;             /* of [0, 1) */
+    double       from;
+    bool         last;              /* channels last: lists of 3 numbers */
 } bench_text_t;
 
 
 static const bench_text_t  bench_texts[] = {
-    { "7 digits", "%.7f", true },
-    { "9 digits", "%.9g", false },
-    { "17 digits", "%.17g", false },
-    { "bytes", "%.0f", true },
+    { "7 digits", "%.7f", ",", 1, 0, false },
+    { "6 digits, spaces", "%.6f", ", ", 1, 0, false },
+    { "9 digits", "%.9g", ",", 5, -2.5, false },
+    { "17 digits", "%.17g", ",", 5, -2.5, false },
+    { "exponents", "%.8e", ",", 5, -2.5, false },
+    { "bytes", "%.0f", ",", 255, 0, false },
+    { "bytes, spaces", "%.0f", ", ", 255, 0, false },
+    { "bytes, RGB", "%.0f", ",", 255, 0, true },
+    { "bytes, RGB, spaces", "%.0f", ", ", 255, 0, true },
 };
 
 
@@ -38,6 +46,7 @@ typedef struct {
     const bench_text_t  *what;
     char                *text;
     size_t               len;
+    int                  dims[4];
     float               *values;
     double               best[4];   /* MB/s: read, write; of Jansson */
     size_t               out[2];    /* bytes written */
@@ -67,10 +76,17 @@ bench_fail(const char *what)
 static void
 bench_make(bench_t *b)
 {
+    int        row, plane;
     char      *p;
     double     v;
     uint64_t   seed = 88172645463325252u;
 
+    b->dims[0] = 1;
+    b->dims[1] = b->what->last ? 224 : 3;
+    b->dims[2] = 224;
+    b->dims[3] = b->what->last ? 3 : 224;
+    row = b->dims[3];
+    plane = row * 224;
     b->text = malloc(BENCH_N * 32);
     b->values = malloc(BENCH_N * sizeof(float));
 
@@ -85,19 +101,16 @@ bench_make(bench_t *b)
         seed ^= seed >> 7;
         seed ^= seed << 17;
         v = (double) (seed >> 11) / (double) (UINT64_C(1) << 53);
-        v = b->what->unit ? v : 5 * v - 2.5;
-        v = b->what->fmt[2] == '0' ? v * 255 : v;
+        v = v * b->what->scale + b->what->from;
         b->values[i] = (float) v;
 
-        for (int n = 50176; n >= 224; n /= 224) {
-            p += i % n == 0 ? sprintf(p, "[") : 0;
-        }
-
-        p += i == 0 ? sprintf(p, "[") : 0;
+        p += i % BENCH_N == 0 ? sprintf(p, "[") : 0;
+        p += i % plane == 0 ? sprintf(p, "[") : 0;
+        p += i % row == 0 ? sprintf(p, "[") : 0;
         p += sprintf(p, b->what->fmt, v);
-        p += (i + 1) % 224 == 0 ? sprintf(p, "]") : 0;
-        p += (i + 1) % 50176 == 0 ? sprintf(p, "]") : 0;
-        p += sprintf(p, i + 1 < BENCH_N ? "," : "]");
+        p += (i + 1) % row == 0 ? sprintf(p, "]") : 0;
+        p += (i + 1) % plane == 0 ? sprintf(p, "]") : 0;
+        p += sprintf(p, "%s", i + 1 < BENCH_N ? b->what->comma : "]");
     }
 
     *p++ = '\0';
@@ -143,7 +156,7 @@ write_ours(bench_t *b)
     double         start = bench_now();
     maas_buf_t     buf;
     maas_tensor_t  t = { .dtype = MAAS_F32, .rank = 4, .data = b->values,
-                         .dims = { 1, 3, 224, 224 },
+                         .dims = { 1, b->dims[1], 224, b->dims[3] },
                          .bytes = BENCH_N * sizeof(float) };
 
     maas_buf_init(&buf, &maas_host_libc);
@@ -195,14 +208,14 @@ read_jansson(bench_t *b)
 
 
 static json_t *
-tree_make(const float **p, int depth)
+tree_make(const float **p, const int *dims, int depth)
 {
-    static const int   dims[] = { 1, 3, 224, 224 };
-    json_t            *v = json_array();
+    json_t  *v = json_array();
 
     for (int i = 0; i < dims[depth]; i++) {
-        json_array_append_new(v, depth == 3 ? json_real((double) *(*p)++)
-                                            : tree_make(p, depth + 1));
+        json_array_append_new(v, depth == 3
+                              ? json_real((double) *(*p)++)
+                              : tree_make(p, dims, depth + 1));
     }
 
     return v;
@@ -217,7 +230,7 @@ write_jansson(bench_t *b)
     json_t       *v;
     const float  *p = b->values;
 
-    v = tree_make(&p, 0);
+    v = tree_make(&p, b->dims, 0);
     text = json_dumps(v, JSON_COMPACT | JSON_REAL_PRECISION(9));
 
     if (text == NULL) {

@@ -39,13 +39,6 @@ const char *maas_num_scan(const char *p, const char *end, maas_num_t *num);
 double maas_num_f64(const maas_num_t *num);
 float maas_num_f32(const maas_num_t *num);
 
-/*
- * Numbers from p on, each with a comma behind it, at most max: where they
- * end.  The last of a list is taken as well, up to its bracket.
- */
-const char *maas_num_floats(const char *p, const char *end, float *out,
-    int64_t max, int64_t *n);
-
 /* False when out of range or no integer. */
 bool maas_num_i64(const maas_num_t *num, int64_t *v);
 bool maas_num_u64(const maas_num_t *num, uint64_t *v);

@@ -166,8 +166,8 @@ num_token(const char *p, const char *end, maas_num_t *num)
 }
 
 
-static inline const char *
-num_read(const char *p, const char *end, maas_num_t *num)
+const char *
+maas_num_read(const char *p, const char *end, maas_num_t *num)
 {
     int          kept = 0;
     int64_t      dropped = 0, exp = 0;
@@ -215,13 +215,6 @@ num_read(const char *p, const char *end, maas_num_t *num)
     }
 
     return num_end(p, end, exp, num);
-}
-
-
-const char *
-maas_num_read(const char *p, const char *end, maas_num_t *num)
-{
-    return num_read(p, end, num);
 }
 
 
@@ -400,8 +393,8 @@ maas_num_f64(const maas_num_t *num)
 }
 
 
-static inline float
-num_f32(const maas_num_t *num)
+float
+maas_num_f32(const maas_num_t *num)
 {
     float        f;
     double       d;
@@ -445,60 +438,6 @@ num_f32(const maas_num_t *num)
 
     num_slow(num, NULL, &f);
     return num->neg ? -f : f;
-}
-
-
-float
-maas_num_f32(const maas_num_t *num)
-{
-    return num_f32(num);
-}
-
-
-/*
- * The inner loop of a list.  Whatever is not a plain number with a comma or
- * a bracket right behind it is left to the caller, errors too.
- */
-const char *
-maas_num_floats(const char *p, const char *end, float *out, int64_t max,
-    int64_t *n)
-{
-    float             f;
-    int64_t           i;
-    const char       *q;
-    maas_num_t   num;
-
-    for (i = 0; i < max; /* void */ ) {
-        q = num_read(p, end, &num);
-
-        if (q == NULL || q == end || (*q != ',' && *q != ']')
-            || num.kind != MAAS_NUM_FINITE)
-        {
-            break;
-        }
-
-        f = num_f32(&num);
-
-        if (isinf(f)) {
-            break;
-        }
-
-        out[i++] = f;
-        p = q;
-
-        if (*q == ']') {
-            break;
-        }
-
-        p++;
-
-        while (p < end && *p == ' ') {
-            p++;
-        }
-    }
-
-    *n = i;
-    return p;
 }
 
 

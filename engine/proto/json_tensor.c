@@ -11,10 +11,12 @@
 #include <math.h>
 #include <stdio.h>
 
+#include "kernels/knumlist.h"
 #include "proto/json.h"
 
 
 #define TENSOR_GUESS_MIN  16
+#define TENSOR_INTS       512   /* read at once */
 
 
 /* Strings are built as ends (uint32) in data and bytes in text. */
@@ -508,29 +510,96 @@ tensor_leaf(maas_json_tensor_t *b, maas_json_t *j, int d)
 }
 
 
+/* Elements n and on of an integer type; false when one is out of range. */
+static bool
+tensor_narrow(maas_json_tensor_t *b, const int32_t *v, int64_t n)
+{
+    int      bits = (int) maas_dtype_size(b->dtype) * 8;
+    bool     is_signed = maas_dtypes[b->dtype].is_signed;
+    int32_t  lo = 0, hi = 0;
+    int64_t  min, max;
+
+    for (int64_t i = 0; i < n; i++) {
+        lo = maas_min(lo, v[i]);
+        hi = maas_max(hi, v[i]);
+    }
+
+    max = bits >= 32 ? INT32_MAX
+                     : ((int64_t) 1 << (bits - is_signed)) - 1;
+    min = !is_signed ? 0 : bits >= 32 ? INT32_MIN : -max - 1;
+
+    if (lo < min || hi > max) {
+        return false;
+    }
+
+    for (int64_t i = 0; i < n; i++) {
+
+        switch (bits) {
+
+        case 8:
+            ((uint8_t *) b->data)[b->n + i] = (uint8_t) v[i];
+            break;
+
+        case 16:
+            ((uint16_t *) b->data)[b->n + i] = (uint16_t) v[i];
+            break;
+
+        case 32:
+            ((int32_t *) b->data)[b->n + i] = v[i];
+            break;
+
+        default:
+            ((int64_t *) b->data)[b->n + i] = v[i];
+        }
+    }
+
+    return true;
+}
+
+
 /*
- * As many float32 of the list as come in a row; *last: up to its bracket.
- * Zero: nothing was read.
+ * As many numbers of the list, and of the ones that follow in the same
+ * list, as come in a row; *last: up to a bracket.  Zero: nothing was read.
  */
 static int64_t
-tensor_floats(maas_json_tensor_t *b, maas_json_t *j, int depth, bool *last)
+tensor_list(maas_json_tensor_t *b, maas_json_t *j, int base, int depth,
+    bool *last)
 {
-    int64_t      n = 0;
-    const char  *p;
+    int32_t          v[TENSOR_INTS];
+    int64_t          n = 0, max = b->cap - b->n;
+    const char      *p;
+    maas_num_rows_t  rows = { .at = b->count[depth] };
 
     *last = false;
 
-    if (b->dtype != MAAS_F32 || depth != b->rank || b->n >= b->cap) {
+    if (depth != b->rank || max <= 0) {
         return 0;
     }
 
-    p = maas_num_floats(j->pos, j->end, (float *) b->data + b->n,
-                         b->cap - b->n, &n);
+    if (depth - 1 > base) {
+        rows.width = maas_max(b->dims[depth - 1], 0);
+    }
+
+    if (b->dtype == MAAS_F32) {
+        p = maas_num_floats(j->start, j->pos, j->end,
+                            (float *) b->data + b->n, max, &rows, &n);
+
+    } else if (maas_dtypes[b->dtype].is_int
+               && maas_dtypes[b->dtype].block_elems == 1)
+    {
+        p = maas_num_ints(j->start, j->pos, j->end, v,
+                          maas_min(max, TENSOR_INTS), &rows, &n);
+        n = tensor_narrow(b, v, n) ? n : 0;
+
+    } else {
+        return 0;
+    }
 
     if (n != 0) {
         *last = p < j->end && *p == ']' && p[-1] >= '0' && p[-1] <= '9';
         b->n += n;
-        b->count[depth] += n - *last;
+        b->count[depth] = rows.at;
+        b->count[depth - 1] += rows.done;
         j->pos = p;
     }
 
@@ -585,7 +654,8 @@ maas_json_tensor_read(maas_json_tensor_t *b, maas_json_t *j, bool rows)
 
             MAAS_TRY(tensor_close(b, j, &depth));
 
-        } else if (depth == base || tensor_floats(b, j, depth, &last) == 0) {
+        } else if (depth == base || tensor_list(b, j, base, depth, &last) == 0)
+        {
             MAAS_TRY(tensor_leaf(b, j, depth));
 
         } else if (!last) {

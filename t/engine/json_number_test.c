@@ -5,6 +5,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "kernels/knumlist.h"
 #include "proto/json.h"
 #include "tap.h"
 #include "xorshift.h"
@@ -345,6 +346,189 @@ test_write_doubles(void)
 }
 
 
+/* -- lists --------------------------------------------------------------- */
+
+#define LIST_N  400
+
+/* A number as clients write them; kind 0: integers. */
+static int
+list_text(char *p, int kind)
+{
+    double       v = (double) (int64_t) rnd() / 9223372036854775808.0;
+    static const char *const  odd[] = {
+        "-0", "0", "0.0", "-0.0", "99999999", "100000000", "16777217",
+        "12345678901234567890", "1e30", "1E+2", "-1e-30", "3.5e-07",
+        "0.1234567890123456789", "0.00000000000000000000001", "8388608.5",
+        "8388607.5", "0.500000029802322387695", "0.50000002980232239",
+        "1.1754942e-38", "1e-45", "123456789.12345678"
+    };
+
+    switch (kind) {
+
+    case 0:
+        return sprintf(p, "%d", (int) (rnd() % 256));
+
+    case 1:
+        return sprintf(p, "%lld", (long long) (rnd() >> (rnd() % 63)));
+
+    case 2:
+        return sprintf(p, "%.*f", (int) (rnd() % 19) + 1, v * 2000);
+
+    case 3:
+        return sprintf(p, "%.*g", (int) (rnd() % 18) + 1, v);
+
+    case 4:
+        return sprintf(p, "%.*e", (int) (rnd() % 18) + 1, v * 1e10);
+
+    case 5:
+        return sprintf(p, "%s", odd[rnd() % maas_nelts(odd)]);
+
+    default:
+        return sprintf(p, "%d", (int) (rnd() % 40000) - 20000);
+    }
+}
+
+
+/* Lists of `width` numbers each; the length. */
+static size_t
+list_make(char *text, int kind, int width)
+{
+    char       *p = text;
+    const char *comma = rnd() % 2 ? "," : ", ";
+
+    p += sprintf(p, "[[");
+
+    for (int i = 0; i < LIST_N; i++) {
+        p += list_text(p, kind == 7 ? (int) (rnd() % 7) : kind);
+        p += sprintf(p, "%s%s%s", (i + 1) % width != 0 ? "" : "]",
+                     i + 1 < LIST_N ? comma : "]",
+                     (i + 1) % width != 0 || i + 1 == LIST_N ? "" : "[");
+    }
+
+    return (size_t) (p - text);
+}
+
+
+/*
+ * What was read from text to stop, one number at a time: all of it, and the
+ * same values?  Where lists end there may be "],[".
+ */
+static bool
+list_same(const char *p, const char *stop, const char *end, const float *out,
+    const int32_t *ints, int64_t n, const maas_num_rows_t *rows)
+{
+    float            f;
+    int64_t          i, v;
+    maas_num_t       num;
+    maas_num_rows_t  at = { .width = rows->width };
+
+    for (i = 0; i < n; i++) {
+        p = maas_num_read(p, end, &num);
+        if (p == NULL || p == end || num.kind != MAAS_NUM_FINITE) {
+            return false;
+        }
+
+        f = maas_num_f32(&num);
+
+        if (ints != NULL ? !maas_num_i64(&num, &v) || v != ints[i]
+                         : isinf(f) || memcmp(&f, &out[i], 4) != 0)
+        {
+            return false;
+        }
+
+        if (p == stop) {
+            return *p == ']' && i + 1 == n && at.at == rows->at
+                   && at.done == rows->done;
+        }
+
+        at.at++;
+
+        if (*p == ']') {
+            if (at.at != at.width || end - p < 4 || p[1] != ',') {
+                return false;
+            }
+
+            p += 1;
+            at.at = 0;
+            at.done++;
+            p += 1 + (p[1] == ' ');
+
+            if (*p != '[') {
+                return false;
+            }
+
+        } else if (*p != ',') {
+            return false;
+        }
+
+        for (p++; p < end && *p == ' '; p++) { /* void */ }
+    }
+
+    return p == stop && at.at == rows->at && at.done == rows->done;
+}
+
+
+/* At a copy that ends where memory does, for the sanitizers. */
+static bool
+list_case(const char *text, size_t len, int64_t from, int width, bool whole)
+{
+    bool             good;
+    char            *copy = malloc(len);
+    float            out[LIST_N];
+    int32_t          ints[LIST_N];
+    int64_t          n;
+    const char      *p, *end = copy + len;
+    maas_num_rows_t  rows = { .width = width };
+
+    memcpy(copy, text, len);
+
+    p = maas_num_floats(copy, copy + from, end, out, LIST_N, &rows, &n);
+    good = list_same(copy + from, p, end, out, NULL, n, &rows)
+           && (!whole || n > 0);
+
+    rows = (maas_num_rows_t) { .width = width };
+    p = maas_num_ints(copy, copy + from, end, ints, LIST_N, &rows, &n);
+    good &= list_same(copy + from, p, end, NULL, ints, n, &rows);
+
+    if (!good) {
+        printf("# after %lld numbers, \"%.40s\"\n", (long long) n, p);
+    }
+
+    free(copy);
+
+    return good;
+}
+
+
+static void
+test_lists(void)
+{
+    int                bad = 0, wrong = 0;
+    char               text[LIST_N * 40];
+    size_t             len, at;
+    static const int   widths[] = { 1, 2, 3, 5, 20, LIST_N };
+    static const char  bytes[] = "0123456789--..,,  [[]]eE++ax\n\"";
+
+    for (int i = 0; i < 3000; i++) {
+        int  width = widths[rnd() % maas_nelts(widths)];
+
+        len = list_make(text, i % 8, width);
+        bad += !list_case(text, len, 2, width, i % 8 != 1 && i % 8 != 5
+                                               && i % 8 != 7);
+        bad += !list_case(text, len, 2, 0, false);
+
+        for (int k = 0; k < 4; k++) {
+            at = 2 + rnd() % (len < 300 ? len - 2 : 300);
+            text[at] = bytes[rnd() % (sizeof(bytes) - 1)];
+            wrong += !list_case(text, len, 2, width, false);
+        }
+    }
+
+    is_int(bad, 0, "lists read as their numbers, one after the other");
+    is_int(wrong, 0, "so do lists with wrong bytes, up to these");
+}
+
+
 /* Exact: row k times 2^128 fits integers only near 0; check these. */
 static void
 test_pow10(void)
@@ -376,6 +560,7 @@ main(void)
     test_read();
     test_read_long();
     test_int();
+    test_lists();
     test_write();
     test_write_floats();
     test_write_doubles();

@@ -222,6 +222,75 @@ test_tensor(void)
 }
 
 
+/* Lists that are read many numbers at a time: what is wrong in one. */
+static void
+test_long_lists(void)
+{
+    char                text[9000], *p;
+    void               *block;
+    maas_err_t          err;
+    maas_json_t         j;
+    maas_status_t       rc;
+    maas_tensor_t       t;
+    maas_json_tensor_t  b;
+
+    struct {
+        int          dtype, width, at;
+        const char  *put, *error;
+    } cases[] = {
+        { MAAS_U8, 3, 0, NULL, NULL },
+        { MAAS_I64, 600, 0, NULL, NULL },
+        { MAAS_F32, 1, 0, NULL, NULL },
+        { MAAS_U8, 600, 553, "256", "element 553: 256 is out of the range" },
+        { MAAS_U8, 3, 553, "-1", "element 553: -1 is out of the range" },
+        { MAAS_I8, 600, 5, "128", "element 5: 128 is out of the range" },
+        { MAAS_U32, 600, 99, "-7", "element 99: -7 is out of the range" },
+        { MAAS_I32, 3, 599, "1.5", "element 599: 1.5 is no integer" },
+        { MAAS_F32, 3, 301, "1,2", "the list at [100], depth 2, has 4" },
+        { MAAS_F32, 3, 300, "[1]", "at [100][0], depth 2, stands a list" },
+        { MAAS_F32, 600, 300, "07", "a number where" },
+        { MAAS_F32, 3, 598, "1]", "at [199], depth 2, has 2" },
+        { MAAS_U8, 3, 300, "null", "element 300: null" },
+    };
+
+    for (size_t i = 0; i < maas_nelts(cases); i++) {
+        int  w = cases[i].width;
+
+        p = text;
+        p += sprintf(p, "[");
+
+        for (int k = 0; k < 600; k++) {
+            p += sprintf(p, "%s", k % w == 0 ? "[" : "");
+            p += k == cases[i].at && cases[i].put != NULL
+                 ? sprintf(p, "%s", cases[i].put) : sprintf(p, "%d", k % 101);
+            p += sprintf(p, "%s%s", (k + 1) % w == 0 ? "]" : "",
+                         k + 1 < 600 ? "," : "]");
+        }
+
+        b = (maas_json_tensor_t) { .host = &maas_host_libc, .limit = 2000,
+            .expect = -1, .dtype = (uint8_t) cases[i].dtype };
+        err.text[0] = '\0';
+        maas_json_init(&j, text, (size_t) (p - text), &err);
+
+        rc = maas_json_tensor_init(&b, 0, &err);
+        rc = rc ? rc : maas_json_tensor_read(&b, &j, false);
+        rc = rc ? rc : maas_json_end(&j);
+        rc = rc ? rc : maas_json_tensor_done(&b, &t, &block, &err);
+
+        if (cases[i].error != NULL) {
+            ok(rc != MAAS_OK && strstr(err.text, cases[i].error) != NULL,
+               "a list of 600 with %s: %s", cases[i].put, err.text);
+            maas_json_tensor_destroy(&b);
+            continue;
+        }
+
+        ok(rc == MAAS_OK && t.rank == 2 && t.dims[0] == 600 / w
+           && t.dims[1] == w, "lists of %d: %s", w, err.text);
+        maas_free(&maas_host_libc, block);
+    }
+}
+
+
 /* A number of the kinds that clients write. */
 static char *
 list_number(char *p, float *want)
@@ -460,6 +529,7 @@ main(void)
 {
     test_scan();
     test_tensor();
+    test_long_lists();
     test_lists();
     test_rows();
     test_items();
