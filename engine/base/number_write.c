@@ -253,12 +253,24 @@ put_mul_odd(uint64_t g, uint32_t cp)
 }
 
 
+/* yes ? a : b, without a branch. */
+static inline uint32_t
+put_choose(bool yes, uint32_t a, uint32_t b)
+{
+    uint32_t  mask = 0 - (uint32_t) yes;
+
+    __asm__("" : "+r" (mask));
+
+    return b ^ ((a ^ b) & mask);
+}
+
+
 /* As num_shortest(). */
 static inline uint32_t
 put_shortest(uint32_t c, int q, bool near, int *exp10)
 {
     int              k, h;
-    bool             odd, u, w, up;
+    bool             odd, u, w, up, short_u, short_w, is_short;
     uint32_t         vl, v, vr, s, t, mid;
     uint64_t         g;
     const uint64_t  *g2;
@@ -275,22 +287,21 @@ put_shortest(uint32_t c, int q, bool near, int *exp10)
     s = v / 4;
 
     t = s / 10;
-    u = vl <= 40 * t;
-    w = 40 * t + 40 <= vr;
-
-    if (s >= 10 && u != w) {
-        *exp10 = k + 1;
-        return t + w;
-    }
+    short_u = vl <= 40 * t;
+    short_w = 40 * t + 40 <= vr;
+    is_short = (s >= 10) & (short_u != short_w);
 
     u = vl <= 4 * s;
     w = 4 * s + 4 <= vr;
-    *exp10 = k;
 
     mid = 4 * s + 2;
-    up = v > mid || (v == mid && (s & 1));
+    up = (v > mid) | ((v == mid) & s & 1);
 
-    return s + (u != w ? w : up);
+    /* Which of them is as good as random: no branches. */
+    *exp10 = k + is_short;
+    s += put_choose(u != w, w, up);
+
+    return put_choose(is_short, t + short_w, s);
 }
 
 
