@@ -24,6 +24,17 @@ kb_gemm(const kb_t *b)
 
 
 static void
+kb_gemmb(const kb_t *b)
+{
+    maas_gemm_t  g = { .m = b->m, .n = b->n, .k = b->kk, .a = b->x,
+                       .lda = b->kk, .b = b->w, .c = b->y, .ldc = b->n,
+                       .ldb = b->n };
+
+    b->k->gemmb(&g, 0, b->m);
+}
+
+
+static void
 kb_gemmta(const kb_t *b)
 {
     maas_gemm_t  g = { .m = b->m, .n = b->n, .k = b->kk, .a = b->x,
@@ -558,6 +569,8 @@ const kb_row_t  cli_kernel_rows[] = {
     { "gemm 4x768x768", kb_gemm, 0, 4, 768, 768, 0 },
     { "gemm 1x768x768", kb_gemm, 0, 1, 768, 768, 0 },
     { "gemm 200x50x300", kb_gemm, 0, 200, 50, 300, 0 },
+    { "gemmb 1x768x768", kb_gemmb, 0, 1, 768, 768, 0 },
+    { "gemmb 4x512x64", kb_gemmb, 0, 4, 512, 64, 0 },
     { "gemmta 256x64x768", kb_gemmta, 0, 256, 64, 768, 0 },
     { "gemmta 64x128x384", kb_gemmta, 0, 64, 128, 384, 0 },
     { "gemmt 64x3136x576", kb_gemmt, 0, 3136, 64, 576, 0 },

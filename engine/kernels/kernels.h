@@ -178,12 +178,13 @@ typedef struct {
     int64_t       m, n, k;
     const float  *a;            /* m x k, row i at a + i * lda */
     int64_t       lda;
-    const float  *b;            /* P16 of k x n */
+    const float  *b;            /* P16 of k x n; gemmb(): see there */
     float        *c;            /* m x n, row i at c + i * ldc */
     int64_t       ldc;
     const float  *bias;         /* n values that start the chain, or NULL */
     bool          accumulate;   /* C starts it; with a bias, C + bias */
     const float  *after;        /* n values added to its end, or NULL */
+    int64_t       ldb;          /* of gemmb() only */
 } maas_gemm_t;
 
 /*
@@ -381,6 +382,12 @@ typedef struct maas_kernels_s {
 
     /* Rows [m0, m1); every column.  M = 1 takes a vector path itself. */
     void (*gemm)(const maas_gemm_t *g, int64_t m0, int64_t m1);
+
+    /*
+     * The same of B as it lies: k rows of n values, row i at b + i * ldb.  For
+     * a few rows of A, by which packing B would not pay.
+     */
+    void (*gemmb)(const maas_gemm_t *g, int64_t m0, int64_t m1);
 
     /* The same of A(i, k) at a + k * lda + i: the gradient of weights. */
     void (*gemmta)(const maas_gemm_t *g, int64_t m0, int64_t m1);

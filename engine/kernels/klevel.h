@@ -74,6 +74,7 @@
     MAAS_K_REDUCES(MAAS_K_DECL_R, l)                                          \
     MAAS_K_BACKS(MAAS_K_DECL_G, l)                                            \
     void maas_k_f32_gemm_##l(const maas_gemm_t *g, int64_t m0, int64_t m1);   \
+    void maas_k_f32_gemmb_##l(const maas_gemm_t *g, int64_t m0, int64_t m1);  \
     void maas_k_f32_gemmta_##l(const maas_gemm_t *g, int64_t m0, int64_t m1); \
     void maas_k_f32_gemmt_##l(const maas_gemmt_t *g, int64_t m0, int64_t m1,  \
         int64_t n0, int64_t n1);                                              \

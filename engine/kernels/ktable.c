@@ -22,6 +22,7 @@
     {                                                                         \
         .level = id,                                                          \
         .gemm = maas_k_f32_gemm_##l,                                          \
+        .gemmb = maas_k_f32_gemmb_##l,                                        \
         .gemmta = maas_k_f32_gemmta_##l,                                      \
         .gemmt = maas_k_f32_gemmt_##l,                                        \
         .pack_p16 = maas_k_f32_pack_p16_##l,                                  \

@@ -4,8 +4,9 @@
  * float32 runs on the packed kernel: constant B arrives as P16 panels, of 8
  * bits where it was dequantised (panels8.h); any other B is packed by the
  * unit that reads it, into the scratch of its thread; units of one B block
- * follow each other, so a thread packs it once.  The chain of an output
- * element depends on neither.  B with one column is a dot product a row.
+ * follow each other, so a thread packs it once.  A few rows take B as it lies
+ * (matmul_few.c).  The chain of an output element depends on none of these.
+ * B with one column is a dot product a row.
  * float64: matmul_double.c; integers use plain loops.
  *
  * Ownership: nothing is allocated.  Threads: units are independent.
@@ -128,6 +129,9 @@ mm_blocks(mm_t *g, bool packed)
     if (packed) {
         mm_blocks_packed(g);
 
+    } else if (mm_few_blocks(g)) {
+        /* done */
+
     } else {
         mm_blocks_plain(g);
     }
@@ -238,7 +242,7 @@ mm_setup_f32(maas_setup_t *u, const void *attr, bool packed)
 
     mm_init(&g, attr, &u->in[0], &u->in[1], &u->out[0]);
     b = u->in[1].format == MAAS_FMT_P16Q8 ? panels8_scratch()
-        : packed || g.n == 1 ? 0 : maas_p16_elems(g.k, g.nb) * 4;
+        : packed || g.n == 1 || g.few ? 0 : maas_p16_elems(g.k, g.nb) * 4;
 
     u->units = maas_max(g.batch * g.mblocks * g.nblocks, 1);
     u->scratch = mm_scratch_a(&g) + b;
@@ -446,6 +450,8 @@ mm_block_f32(const maas_step_t *s, const gemm_attr_t *a, const mm_t *g,
 
         if (b->w8 != NULL) {
             panels8_gemm(s->k, &k, b->w8, room);
+        } else if (g->few) {
+            mm_few_gemm(s->k, g, &k);
         } else {
             s->k->gemm(&k, 0, b->rows);
         }
@@ -528,13 +534,13 @@ mm_run_f32(const maas_step_t *s, const gemm_attr_t *a, maas_slot_t *slot,
                    + b.n0 * g.ns;
             key = ib * g.nblocks + t % g.nblocks;
 
-            if (!column && key != packed_key) {
+            if (!column && !g.few && key != packed_key) {
                 s->k->pack_p16(sb, base, g.ks, g.ns, g.k, b.cols, 0,
                                (b.cols + 15) / 16);
                 packed_key = key;
             }
 
-            b.b = column ? base : sb;
+            b.b = column || g.few ? base : sb;
         }
 
         mm_rows_f32(s, &g, &b, ia, sa);
@@ -698,6 +704,8 @@ static const maas_case_t  matmul_cases[] = {
     { "| f32[2,1,7,9] f32[3,9,16]", NULL },
     { "| f32[2,3,5,6] =f32[3,6,33]", NULL },
     { "| f32[4] f32[4,5]", NULL },
+    { "| f32[2,1,9] f32[2,9,300]", NULL },
+    { "| f32[5,90] f32[90,131]", NULL },
     { "| f32[3,4] f32[4]", NULL },
     { "| f32[4] f32[4]", NULL },
     { "| f32[2,3,4] =f32[4]", NULL },
@@ -734,6 +742,9 @@ static const maas_case_t  gemm_cases[] = {
     { "transB=1 | f32[5,64] =f32[1,64] =f32[1]", NULL },
     { "beta=0.0 | f32[3,4] f32[4,5] f32[3,5]:nan", NULL },
     { "| f32[0,4] f32[4,5] f32[5]", NULL },
+    { "transB=1 | f32[3,130] f32[300,130] f32[300]", NULL },
+    { "transB=1 alpha=0.5 | f32[8,70] f32[33,70] f32[8,33]", NULL },
+    { "transA=1 transB=1 | f32[7,2] f32[150,7] f32[2,150]", NULL },
     { "transA=1 alpha=0.5 | f64[4,3] f64[4,5] f64[5]", NULL },
     { "transA=1 transB=1 beta=0.5 | f64[9,30] f64[37,9] f64[30,1]", NULL },
     { "| f64[3,0] f64[0,5] f64[3,5]", NULL },

@@ -1,6 +1,6 @@
 /*
- * Shared by matmul.c, matmul_infer.c, matmul_turned.c, matmul_loops.c and
- * qmatmul.c: the geometry of one product.
+ * Shared by matmul.c, matmul_infer.c, matmul_turned.c, matmul_few.c,
+ * matmul_loops.c and qmatmul.c: the geometry of one product.
  * Plain values on the caller's stack; reentrant.
  */
 
@@ -22,6 +22,7 @@ typedef struct {
     int64_t  lda;               /* A(i, j) at i * lda + j, or, ta: swapped */
     bool     ta;
     int64_t  ks, ns;            /* B(i, j) at i * ks + j * ns */
+    bool     few;               /* rows: B is taken as it lies */
     int64_t  mb, nb;            /* block of a unit */
     int64_t  mblocks, nblocks;
     int      nb_dims;           /* batch axes of the output, */
@@ -40,6 +41,14 @@ maas_status_t mm_infer(maas_infer_t *c, int input, maas_dim_t *dims,
     int *rank);
 maas_status_t mm_matmul_infer(maas_infer_t *c);
 maas_status_t mm_gemm_infer(maas_infer_t *c);
+
+/*
+ * A few rows of float32 by a B whose columns are neighbours and that is not
+ * packed: sets few and the blocks of g, or returns false.  k->b is then the
+ * first element of the block's columns.
+ */
+bool mm_few_blocks(mm_t *g);
+void mm_few_gemm(const maas_kernels_t *kt, const mm_t *g, maas_gemm_t *k);
 
 /* Gemm of float32 with A transposed; a unit is a block of the output. */
 bool gemm_turned_setup(maas_setup_t *u);

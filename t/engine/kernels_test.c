@@ -198,6 +198,48 @@ test_turned(void)
 }
 
 
+/* B as it lies is no other chain than in panels; rows in two parts. */
+static int
+plain_case(const shape_t *s)
+{
+    int64_t      ldb = s->n + s->pad, half = s->m / 2;
+    int64_t      bn = s->k > 0 ? (s->k - 1) * ldb + s->n : 0;
+    int64_t      cn = s->m * (s->n + s->pad) + 2 * GUARD;
+    float       *b = LAST(bw, bn);
+    product_t    p;
+
+    fill(b, bn, s->adverse);
+    product_make(&p, s, false);
+    fill(b, bn, s->adverse);
+    ref->pack_p16(p.w, b, ldb, 1, s->k, s->n, 0, (s->n + 15) / 16);
+    product_run(&p, kt, b0, false, false);
+
+    p.g.b = b;
+    p.g.ldb = ldb;
+    p.g.c = b1 + GUARD;
+    kt->gemmb(&p.g, 0, half);
+    kt->gemmb(&p.g, half, s->m);
+
+    return differ(b1, b0, cn, "gemmb");
+}
+
+
+static void
+test_plain(void)
+{
+    int      bad = 0;
+    shape_t  s;
+
+    for (int i = 0; i < 600; i++) {
+        s = (shape_t) { i % 11 + 1, i * 7 % 163 + 1, i * 29 % 70, i % 3 * 5,
+                        i & 1, i >> 1 & 1, i % 4 == 3 };
+        bad += plain_case(&s);
+    }
+
+    ok(bad == 0, "%s gemmb", maas_cpu_name(kt->level));
+}
+
+
 static void
 test_products(bool t)
 {
@@ -532,6 +574,7 @@ main(void)
         test_dwconv();
         test_half();
         test_turned();
+        test_plain();
         test_dgemm();
     }
 

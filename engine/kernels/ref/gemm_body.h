@@ -26,24 +26,24 @@ MAAS_K(start)(const float *c, const float *bias, bool accumulate)
 
 
 /*
- * One row of one panel, A(i, k) at i * ai + k * ak: 16 chains side by side.
- * The step is hidden from the compiler, which would else make vectors along
- * k and add their lanes one by one.
+ * One row of w columns, A(i, k) at i * ai + k * ak, the columns of B at b and
+ * each `step` floats: chains side by side, of which `lanes` are in B.  The
+ * step is hidden from the compiler, which would else make vectors along k and
+ * add their lanes one by one.
  */
-static void
+static inline __attribute__((always_inline)) void
 MAAS_K(gemm_tile)(const maas_gemm_t *g, int64_t i, int64_t n0, int w,
-    int64_t ai, int64_t ak)
+    int64_t ai, int64_t ak, const float *b, int64_t step, const int lanes)
 {
     int           j;
     float         acc[MAAS_P16] = { 0 };
     float        *c;
-    int64_t       k, step = MAAS_P16;
-    const float  *a, *b;
+    int64_t       k;
+    const float  *a;
 
     __asm__ ("" : "+r" (step));
 
     a = g->a + i * ai;
-    b = g->b + n0 * g->k;
     c = g->c + i * g->ldc + n0;
 
     for (j = 0; j < w; j++) {
@@ -52,7 +52,7 @@ MAAS_K(gemm_tile)(const maas_gemm_t *g, int64_t i, int64_t n0, int w,
     }
 
     for (k = 0; k < g->k; k++) {
-        for (j = 0; j < MAAS_P16; j++) {
+        for (j = 0; j < lanes; j++) {
             acc[j] = MAAS_MADD(a[k * ak], b[j], acc[j]);
         }
 
@@ -65,6 +65,15 @@ MAAS_K(gemm_tile)(const maas_gemm_t *g, int64_t i, int64_t n0, int w,
 }
 
 
+static void
+MAAS_K(gemm_panel)(const maas_gemm_t *g, int64_t i, int64_t n, int64_t ai,
+    int64_t ak)
+{
+    MAAS_K(gemm_tile)(g, i, n, (int) maas_min(g->n - n, MAAS_P16), ai, ak,
+                      g->b + n * g->k, MAAS_P16, MAAS_P16);
+}
+
+
 void
 MAAS_K(gemm)(const maas_gemm_t *g, int64_t m0, int64_t m1)
 {
@@ -72,8 +81,7 @@ MAAS_K(gemm)(const maas_gemm_t *g, int64_t m0, int64_t m1)
 
     for (n = 0; n < g->n; n += MAAS_P16) {
         for (i = m0; i < m1; i++) {
-            MAAS_K(gemm_tile)(g, i, n, (int) maas_min(g->n - n, MAAS_P16),
-                              g->lda, 1);
+            MAAS_K(gemm_panel)(g, i, n, g->lda, 1);
         }
     }
 }
@@ -86,8 +94,25 @@ MAAS_K(gemmta)(const maas_gemm_t *g, int64_t m0, int64_t m1)
 
     for (n = 0; n < g->n; n += MAAS_P16) {
         for (i = m0; i < m1; i++) {
-            MAAS_K(gemm_tile)(g, i, n, (int) maas_min(g->n - n, MAAS_P16), 1,
-                              g->lda);
+            MAAS_K(gemm_panel)(g, i, n, 1, g->lda);
+        }
+    }
+}
+
+
+void
+MAAS_K(gemmb)(const maas_gemm_t *g, int64_t m0, int64_t m1)
+{
+    int64_t  i, n;
+
+    for (i = m0; i < m1; i++) {
+        for (n = 0; n + MAAS_P16 <= g->n; n += MAAS_P16) {
+            MAAS_K(gemm_tile)(g, i, n, MAAS_P16, g->lda, 1, g->b + n, g->ldb,
+                              MAAS_P16);
+        }
+
+        for ( /* void */ ; n < g->n; n++) {
+            MAAS_K(gemm_tile)(g, i, n, 1, g->lda, 1, g->b + n, g->ldb, 1);
         }
     }
 }

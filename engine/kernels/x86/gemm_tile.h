@@ -3,7 +3,8 @@
  * words of vec_*.h.  The includer defines MAAS_ISA, KG_ROWS (rows of the
  * widest tile), KG_KC (k of a block) and KG_R (a list macro of the rows).
  *
- * A tile is KG_ROWS rows by two vectors, or by one where a matrix, or its
+ * Up to four rows: gemm_rows.h, which the includer includes before.  Else a
+ * tile is KG_ROWS rows by two vectors, or by one where a matrix, or its
  * last columns, are no more.  Blocks: KG_KC of k, KG_MC rows,
  * then pairs of vectors, whose block of B stays in a near cache while
  * the rows pass.  Between blocks of k the partial sums lie in C, which
@@ -153,119 +154,6 @@ static void (*const  kg_tiles[2][2][KG_ROWS])(const kg_tile_t *t) = {
 };
 
 
-/* What kg_thin() does for vector j of W, of both rows where R > 1. */
-#define KG_TSTART(j)                                                          \
-    V  x##j, y##j;                                                            \
-    const float  *p##j = NULL;                                                \
-    if (W > j) {                                                              \
-        p##j = p + (j / KG_VPP) * ps + (j % KG_VPP) * VL;                     \
-        x##j = kg_start(c + j * VL, s ? s + j * VL : NULL, g->accumulate,     \
-                        left - j * VL);                                       \
-        if (R > 1) {                                                          \
-            y##j = kg_start(c + g->ldc + j * VL, s ? s + j * VL : NULL,       \
-                            g->accumulate, left - j * VL);                    \
-        }                                                                     \
-    }
-
-#define KG_TSTEP(j)                                                           \
-    if (W > j) {                                                              \
-        b = v_load(p##j + k * MAAS_P16);                                      \
-        x##j = v_fma(v, b, x##j);                                             \
-        if (R > 1) {                                                          \
-            y##j = v_fma(w, b, y##j);                                         \
-        }                                                                     \
-    }
-
-#define KG_TEND(j)                                                            \
-    if (W > j) {                                                              \
-        if (e != NULL) {                                                      \
-            b = v_loads(e + j * VL, left - j * VL);                           \
-            x##j = v_add(x##j, b);                                            \
-            if (R > 1) {                                                      \
-                y##j = v_add(y##j, b);                                        \
-            }                                                                 \
-        }                                                                     \
-        v_stores(c + j * VL, x##j, left - j * VL);                            \
-        if (R > 1) {                                                          \
-            v_stores(c + g->ldc + j * VL, y##j, left - j * VL);               \
-        }                                                                     \
-    }
-
-
-/*
- * One or two rows by eight vectors, the whole of k: the weights pass once,
- * so there is nothing to block, and eight chains hide the latency.
- */
-#define KG_8(F)  F(0) F(1) F(2) F(3) F(4) F(5) F(6) F(7)
-
-V_INL void
-kg_thin(const maas_gemm_t *g, int64_t i, int64_t n0, const int R, const int W)
-{
-    V             v, w, b;
-    int           left = (int) maas_min(g->n - n0, W * VL);
-    float        *c = g->c + i * g->ldc + n0;
-    int64_t       k, ps = MAAS_P16 * g->k;
-    const float  *a = g->a + i * g->lda, *p, *s = g->bias, *e = g->after;
-
-    s = s ? s + n0 : NULL;
-    e = e ? e + n0 : NULL;
-    p = g->b + n0 * g->k;
-
-    KG_8(KG_TSTART)
-
-    w = v_zero();
-
-#pragma GCC unroll 2
-    for (k = 0; k < g->k; k++) {
-        v = v_set1(a[k]);
-
-        if (R > 1) {
-            w = v_set1(a[g->lda + k]);
-        }
-
-        KG_8(KG_TSTEP)
-    }
-
-    KG_8(KG_TEND)
-}
-
-
-#define KG_CASE(w)                                                            \
-        case w: kg_thin(g, i, n, R, w); break;
-
-/* The columns, most vectors first; what is left takes one pass as well. */
-V_INL void
-kg_rows(const maas_gemm_t *g, int64_t i, const int R, const int W)
-{
-    int64_t  n, pad;
-
-    pad = (g->n + MAAS_P16 - 1) / MAAS_P16 * MAAS_P16;
-
-    for (n = 0; n + W * VL <= pad; n += W * VL) {
-        kg_thin(g, i, n, R, W);
-    }
-
-    switch ((pad - n) / VL) {
-        KG_CASE(1) KG_CASE(2) KG_CASE(3) KG_CASE(4) KG_CASE(5) KG_CASE(6)
-        KG_CASE(7)
-    }
-}
-
-
-static void
-kg_one_row(const maas_gemm_t *g, int64_t i)
-{
-    kg_rows(g, i, 1, 8);
-}
-
-
-static void
-kg_two_rows(const maas_gemm_t *g, int64_t i)
-{
-    kg_rows(g, i, 2, KG_THIN2);
-}
-
-
 /* Rows [i0, i1), k [k0, k0 + t->k): all columns. */
 static void
 kg_block(const maas_gemm_t *g, kg_tile_t *t, int64_t i0, int64_t i1,
@@ -326,11 +214,8 @@ kg_blocks(const maas_gemm_t *g, int64_t m0, int64_t m1, bool turned)
 void
 MAAS_K(gemm)(const maas_gemm_t *g, int64_t m0, int64_t m1)
 {
-    if (m1 - m0 == 1) {
-        kg_one_row(g, m0);
-
-    } else if (m1 - m0 == 2) {
-        kg_two_rows(g, m0);
+    if (m1 - m0 <= KR_MOST) {
+        kr_gemm(g, m0, m1);
 
     } else {
         kg_blocks(g, m0, m1, false);
