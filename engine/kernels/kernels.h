@@ -137,6 +137,9 @@ typedef enum {
      */
     MAAS_U_QDQ_U8,
     MAAS_U_QDQ_I8,
+    MAAS_U_SIN, MAAS_U_COS, MAAS_U_TAN, MAAS_U_ASIN, MAAS_U_ACOS,
+    MAAS_U_ATAN, MAAS_U_SINH, MAAS_U_COSH, MAAS_U_ASINH, MAAS_U_ACOSH,
+    MAAS_U_ATANH,
     MAAS_UNARIES
 } maas_unary_t;
 

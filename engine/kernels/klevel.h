@@ -37,7 +37,10 @@
     X(HSIGMOID, hsigmoid, l) X(HSWISH, hswish, l) X(SILU, silu, l)            \
     X(GELU, gelu, l) X(SOFTPLUS, softplus, l) X(AFFINE, affine, l)            \
     X(SWISH, swish, l) X(MISH, mish, l) X(QDQ_U8, qdq_u8, l)                  \
-    X(QDQ_I8, qdq_i8, l)
+    X(QDQ_I8, qdq_i8, l) X(SIN, sin, l) X(COS, cos, l) X(TAN, tan, l)         \
+    X(ASIN, asin, l) X(ACOS, acos, l) X(ATAN, atan, l) X(SINH, sinh, l)       \
+    X(COSH, cosh, l) X(ASINH, asinh, l) X(ACOSH, acosh, l)                    \
+    X(ATANH, atanh, l)
 
 #define MAAS_K_BINARIES(X, l)                                                 \
     X(ADD, add, l) X(SUB, sub, l) X(MUL, mul, l) X(DIV, div, l)               \

@@ -27,14 +27,13 @@
     MAAS_UN_KERNEL(name, setup)                                               \
     MAAS_UN_POST(name, FN)
 
-/* By libm in both widths. */
-#define UN_LIBM(name)                                                         \
-    MAAS_UN_LOOP(name, F32, float, name##f(v))                                \
+/* The same, never a post-op. */
+#define UN_TRIG(name, FN)                                                     \
     MAAS_UN_LOOP(name, F64, double, name(v))                                  \
     static const maas_un_t  name##_un = {                                     \
-        MAAS_UN_ROW, { MAAS_T_FLOAT(MAAS_UN_ENTRY, name) }                    \
+        MAAS_U_##FN, { MAAS_UN_ENTRY(name, F64, double) }                     \
     };                                                                        \
-    MAAS_UN_KERNEL(name, maas_setup_libm)
+    MAAS_UN_KERNEL(name, maas_setup_math)
 
 #define NO_post  NULL
 
@@ -46,17 +45,17 @@ UN_TABLE(floor, FLOOR, floor(v), maas_setup_cheap)
 UN_TABLE(ceil, CEIL, ceil(v), maas_setup_cheap)
 UN_TABLE(round, ROUND, rint(v), maas_setup_cheap)
 
-UN_LIBM(sin)
-UN_LIBM(cos)
-UN_LIBM(tan)
-UN_LIBM(asin)
-UN_LIBM(acos)
-UN_LIBM(atan)
-UN_LIBM(sinh)
-UN_LIBM(cosh)
-UN_LIBM(asinh)
-UN_LIBM(acosh)
-UN_LIBM(atanh)
+UN_TRIG(sin, SIN)
+UN_TRIG(cos, COS)
+UN_TRIG(tan, TAN)
+UN_TRIG(asin, ASIN)
+UN_TRIG(acos, ACOS)
+UN_TRIG(atan, ATAN)
+UN_TRIG(sinh, SINH)
+UN_TRIG(cosh, COSH)
+UN_TRIG(asinh, ASINH)
+UN_TRIG(acosh, ACOSH)
+UN_TRIG(atanh, ATANH)
 
 /* Integers: through uint64_t, where overflow is defined. */
 #define NEG_INT(name, D, type)                                                \

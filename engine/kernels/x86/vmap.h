@@ -1,5 +1,5 @@
 /*
- * vmap: element-wise kernels over the words of vec_*.h and vmath.h; a
+ * vmap: element-wise kernels over the words of vec_*.h, vmath.h and vtrig.h; a
  * template (MAAS_ISA).  A tail goes through the same vector code with a
  * masked load and store.  Edge cases are those of ref/map_body.h.
  */
@@ -70,6 +70,17 @@ VMAP_UNARY(softplus, vm_softplus(v))
 VMAP_UNARY(affine, v_fma(v, va, vb))
 VMAP_UNARY(swish, vm_swish(v, va, vb))
 VMAP_UNARY(mish, vm_mish(v))
+VMAP_UNARY(sin, vm_sin(v))
+VMAP_UNARY(cos, vm_cos(v))
+VMAP_UNARY(tan, vm_tan(v))
+VMAP_UNARY(asin, vm_asin(v))
+VMAP_UNARY(acos, vm_acos(v))
+VMAP_UNARY(atan, vm_atan(v))
+VMAP_UNARY(sinh, vm_sinh(v))
+VMAP_UNARY(cosh, vm_cosh(v))
+VMAP_UNARY(asinh, vm_asinh(v))
+VMAP_UNARY(acosh, vm_acosh(v))
+VMAP_UNARY(atanh, vm_atanh(v))
 VMAP_UNARY(qdq_u8, vm_qdq(v, va, v_sub(v_zero(), vb),
                           v_sub(v_set1(255.0f), vb)))
 VMAP_UNARY(qdq_i8, vm_qdq(v, va, v_sub(v_set1(-128.0f), vb),

@@ -28,17 +28,14 @@ vm_abs(V x)
 
 
 /*
- * x = n ln 2 + r; returns exp(r) - 1 and n.  x is clamped to where the
- * result is 0 or Inf; NaN passes through r.
+ * x = n ln 2 + r; returns exp(r) - 1 and n; NaN passes through r.
  * exp(r) - 1 = r + r^2 q(r), |r| <= ln(2) / 2: 1.4e-8 relative.
  */
 V_INL V
-vm_exp_parts(V x, V *n)
+vm_exp_reduced(V x, V *n)
 {
     V  r, q;
 
-    x = v_min(v_set1(89.0f), x);
-    x = v_max(v_set1(-104.0f), x);
     *n = v_rint(v_mul(x, v_set1(1.44269504f)));
 
     r = v_fnma(*n, v_set1(0.693359375f), x);
@@ -51,6 +48,17 @@ vm_exp_parts(V x, V *n)
     q = v_fma(q, r, v_set1(0.5f));
 
     return v_fma(v_mul(r, r), q, r);
+}
+
+
+/* x is clamped to where the result is 0 or Inf. */
+V_INL V
+vm_exp_parts(V x, V *n)
+{
+    x = v_min(v_set1(89.0f), x);
+    x = v_max(v_set1(-104.0f), x);
+
+    return vm_exp_reduced(x, n);
 }
 
 
