@@ -401,6 +401,9 @@ qconcat_blocked(const maas_node_t *n, const maas_type_t *const *type,
 
 /* -- QAverage ------------------------------------------------------------ */
 
+#define QAVERAGE_PART  (1 << 20)    /* pixels that a uint32 sums */
+
+
 static maas_status_t
 qaverage_infer(maas_infer_t *c)
 {
@@ -444,14 +447,24 @@ qaverage_sum16(uint32_t sum[MAAS_C16], const uint8_t *x, int64_t n)
 }
 
 
-static double
-qaverage_of(const maas_tensor_t *x, int64_t plane, int64_t n)
+/* Sum of n pixels of a plane. */
+QUANT_FAST static double
+qaverage_of(const maas_step_t *s, int64_t plane, int64_t n)
 {
-    int64_t      sum = 0;
-    const char  *p = (const char *) x->data + plane * n;
+    int64_t        i, sum = 0;
+    const int8_t  *p = (const int8_t *) s->in[0].data + plane * n;
 
-    for (int64_t i = 0; i < n; i++) {
-        sum += ql_byte(p, i, x->dtype == MAAS_I8);
+    if (s->in[0].dtype == MAAS_U8) {
+        for (i = 0; i < n; i += QAVERAGE_PART) {
+            sum += s->k->qsum((const uint8_t *) p + i,
+                              maas_min(n - i, QAVERAGE_PART));
+        }
+
+        return (double) sum;
+    }
+
+    for (i = 0; i < n; i++) {
+        sum += p[i];
     }
 
     return (double) sum;
@@ -487,7 +500,7 @@ qaverage_run(const maas_step_t *s, maas_slot_t *slot, int64_t first,
         for (int l = 0; l < MAAS_C16 && c0 + l < x->dims[1]; l++, at++) {
             sum = x->format == MAAS_FMT_C16
                   ? (double) sums[l] - (double) n * ql_raise(x)
-                  : qaverage_of(x, at, n);
+                  : qaverage_of(s, at, n);
             v = (sum - (double) n * (double) a->from) * (double) a->scale
                 / (double) n;
 

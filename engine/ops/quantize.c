@@ -674,6 +674,15 @@ const maas_op_t  maas_ops_quantize[] = {
         .cases = quantize_cases, .bad = quantize_bad
     },
     {
+        /* where integers may compute what is rounded: ops/ms_qlinear.c */
+        .name = "Requantize", .domain = "maas", .since = 1,
+        .flags = MAAS_OP_PURE | MAAS_OP_INTERNAL,
+        MAAS_IO(quantize_in, quantize_out),
+        MAAS_ATTRS(quantize_attrs, quantize_attr_t),
+        .infer = quantizelinear_infer,
+        MAAS_KERNELS(quantize_kernels)
+    },
+    {
         .name = "DequantizeLinear", .domain = "", .since = 23, .first = 10,
         .flags = MAAS_OP_PURE,
         MAAS_IO(dequantize_in, dequantize_out),

@@ -1,6 +1,7 @@
 /*
  * fuse_qlinear.c: graphs that quantise every tensor compute with integers
- * under `numerics fast`.  DequantizeLinear before a node and QuantizeLinear
+ * under `numerics fast`, and where maas.Requantize allows it under `exact`
+ * (ops/ms_qlinear.c), which otherwise becomes QuantizeLinear.  DequantizeLinear before a node and QuantizeLinear
  * behind it are taken in, with a Relu or Clip between, which limits codes:
  *
  *   Conv                        maas.QConvLimited
@@ -118,6 +119,14 @@ fq_code(const fq_codes_t *c, float v)
 }
 
 
+static bool
+fq_is_requantize(const maas_node_t *n)
+{
+    return n->op != NULL && strcmp(n->op->domain, "maas") == 0
+           && strcmp(n->op->name, "Requantize") == 0;
+}
+
+
 bool
 fq_end(const fq_t *f, const maas_node_t *n, fq_end_t *e)
 {
@@ -144,7 +153,9 @@ fq_end(const fq_t *f, const maas_node_t *n, fq_end_t *e)
         next = maas_pass_only_user(f->p, next->out[0]);
     }
 
-    if (next == NULL || !maas_pass_is(next, "QuantizeLinear")
+    if (next == NULL
+        || !(fq_is_requantize(next)
+             || (f->p->fast && maas_pass_is(next, "QuantizeLinear")))
         || next->in[0] != (e->limit != NULL ? e->limit->out[0] : n->out[0])
         || !fq_params(f, next, g->value[next->out[0]].type.dtype, &e->to))
     {
@@ -306,6 +317,10 @@ fq_average(const fq_t *f, uint32_t i)
 
     coded = fq_end(f, n, &e) && e.limit == NULL;
 
+    if (!coded && !f->p->fast) {
+        return MAAS_OK;
+    }
+
     maas_raw_attr_t  attr[] = {
         maas_pass_float("scale", coded ? x.s / e.to.s : x.s),
         maas_pass_int("from", x.z), maas_pass_int("plain", !coded),
@@ -397,7 +412,7 @@ fq_node(const fq_t *f, uint32_t i)
     }
 
     if (maas_pass_is(n, "Gemm") || maas_pass_is(n, "MatMul")) {
-        return fq_matmul(f, i);
+        return f->p->fast ? fq_matmul(f, i) : MAAS_OK;
     }
 
     return fq_moves(n) ? fq_move(f, i) : MAAS_OK;
@@ -409,12 +424,17 @@ fq_run(maas_pass_t *p)
 {
     fq_t  f = { .p = p, .n_node = p->g->n_node };
 
-    if (!p->fast) {
-        return MAAS_OK;
+    for (uint32_t i = 0; i < f.n_node; i++) {
+        if (p->g->node[i].op != NULL) {
+            MAAS_TRY(fq_node(&f, i));
+        }
     }
 
-    for (uint32_t i = 0; i < f.n_node; i++) {
-        MAAS_TRY(fq_node(&f, i));
+    for (uint32_t i = 0; i < p->g->n_node; i++) {
+        if (fq_is_requantize(&p->g->node[i])) {
+            p->g->node[i].op = maas_op_find(maas_str(""),
+                                            maas_str("QuantizeLinear"));
+        }
     }
 
     return maas_pass_sort(p);

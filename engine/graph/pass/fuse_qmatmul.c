@@ -5,7 +5,9 @@
  *
  *   MatMulInteger(A, B, za, zb) -> Cast -> Mul(scale)   = QMatMul(..., scale)
  *
- * where the scale is one element, or one for each column; those of
+ * where the scale is one element, or one for each column, and a sum with a
+ * constant of int32 may stand before the Cast.  Where a QuantizeLinear by the
+ * scale 1 follows the Mul, the node rounds to codes.  Scales of
  * QLinearMatMul are constants, one but for the columns of B.  All round the
  * same numbers, so that no bit of the result differs.
  *
@@ -85,27 +87,87 @@ qmatmul_next(const maas_pass_t *p, const maas_node_t *n, const char *op)
 }
 
 
-/* The Mul that ends the chain and the operand that is the scale, or NULL. */
-static maas_node_t *
-qmatmul_scale(const maas_pass_t *p, const maas_node_t *n, int64_t cols,
-    maas_node_t **cast, maas_vid_t *scale)
-{
-    maas_node_t  *mul;
+/* What follows a MatMulInteger: NULL, or MAAS_NOVAL, where there is none. */
+typedef struct {
+    maas_node_t  *add, *cast, *mul, *quant;
+    maas_vid_t    bias, scale, zero;
+} qmatmul_tail_t;
 
-    *cast = qmatmul_next(p, n, "Cast");
-    if (*cast == NULL
-        || p->g->value[(*cast)->out[0]].type.dtype != MAAS_F32)
+
+/* A constant of int32 for each column is added. */
+static maas_node_t *
+qmatmul_bias(const maas_pass_t *p, const maas_node_t *n, int64_t cols,
+    maas_vid_t *bias)
+{
+    maas_node_t         *add = qmatmul_next(p, n, "Add");
+    const maas_value_t  *v;
+
+    if (add == NULL || add->n_in != 2) {
+        return NULL;
+    }
+
+    *bias = add->in[add->in[0] == n->out[0]];
+    v = maas_pass_const(p->g, *bias);
+
+    return v != NULL && v->type.dtype == MAAS_I32 && v->type.rank == 1
+           && v->type.dims[0] == cols ? add : NULL;
+}
+
+
+/* One scale that is 1, and one zero point. */
+static maas_node_t *
+qmatmul_codes(const maas_pass_t *p, const maas_node_t *n, maas_vid_t *zero)
+{
+    float                by;
+    maas_node_t         *q = qmatmul_next(p, n, "QuantizeLinear");
+    const maas_value_t  *z;
+
+    if (q == NULL || q->n_formal != 3 || q->in[0] != n->out[0]
+        || !maas_pass_scalar(p->g, q->in[1], &by) || by != 1)
     {
         return NULL;
     }
 
-    mul = qmatmul_next(p, *cast, "Mul");
-    if (mul == NULL || mul->n_in != 2) {
-        return NULL;
+    *zero = q->in[2];
+    z = maas_pass_const(p->g, *zero);
+
+    return z != NULL && z->type.rank <= 1
+           && maas_dims_count(z->type.dims, z->type.rank) == 1
+           && (z->type.dtype == MAAS_U8 || z->type.dtype == MAAS_I8)
+           ? q : NULL;
+}
+
+
+static void
+qmatmul_tail(const maas_pass_t *p, const maas_node_t *n, int64_t cols,
+    qmatmul_tail_t *t)
+{
+    *t = (qmatmul_tail_t) { .bias = MAAS_NOVAL, .scale = MAAS_NOVAL,
+                            .zero = MAAS_NOVAL };
+
+    t->add = qmatmul_bias(p, n, cols, &t->bias);
+    t->cast = qmatmul_next(p, t->add != NULL ? t->add : n, "Cast");
+
+    if (t->cast == NULL
+        || p->g->value[t->cast->out[0]].type.dtype != MAAS_F32)
+    {
+        return;
     }
 
-    *scale = mul->in[mul->in[0] == (*cast)->out[0]];
-    return qmatmul_is_scale(&p->g->value[*scale].type, cols) ? mul : NULL;
+    t->mul = qmatmul_next(p, t->cast, "Mul");
+    if (t->mul == NULL || t->mul->n_in != 2) {
+        t->mul = NULL;
+        return;
+    }
+
+    t->scale = t->mul->in[t->mul->in[0] == t->cast->out[0]];
+
+    if (!qmatmul_is_scale(&p->g->value[t->scale].type, cols)) {
+        t->mul = NULL;
+        return;
+    }
+
+    t->quant = qmatmul_codes(p, t->mul, &t->zero);
 }
 
 
@@ -159,22 +221,50 @@ qmatmul_panels(maas_pass_t *p, maas_vid_t from, qmatmul_row_t *done,
 }
 
 
+/* The node that ends the chain stays; those before it go. */
+static maas_node_t *
+qmatmul_last(maas_node_t *n, const qmatmul_tail_t *t, maas_vid_t in[7])
+{
+    maas_node_t  *part[4] = { n, t->add, t->cast, t->mul };
+
+    if (t->mul == NULL) {
+        return n;
+    }
+
+    for (int i = 0; i < 3 + (t->quant != NULL); i++) {
+        if (part[i] != NULL) {
+            maas_pass_delete(part[i]);
+        }
+    }
+
+    in[4] = t->scale;
+
+    if (t->add != NULL) {
+        in[5] = t->bias;
+    }
+
+    if (t->quant != NULL) {
+        in[6] = t->zero;
+    }
+
+    return t->quant != NULL ? t->quant : t->mul;
+}
+
+
 static maas_status_t
 qmatmul_node(maas_pass_t *p, uint32_t i, qmatmul_row_t *done,
     uint32_t *n_done)
 {
-    int64_t             k, cols;
-    uint32_t            at;
-    maas_vid_t          in[5] = { MAAS_NOVAL, MAAS_NOVAL, MAAS_NOVAL,
-                                  MAAS_NOVAL, MAAS_NOVAL };
-    maas_node_t        *n = &p->g->node[i], *cast, *mul;
+    uint32_t            at, n_in = 7;
+    maas_vid_t          in[7] = { MAAS_NOVAL, MAAS_NOVAL, MAAS_NOVAL,
+                                  MAAS_NOVAL, MAAS_NOVAL, MAAS_NOVAL,
+                                  MAAS_NOVAL };
+    maas_node_t        *n = &p->g->node[i];
+    qmatmul_tail_t      tail;
     const maas_type_t  *b = &p->g->value[n->in[1]].type;
 
-    k = b->dims[0];
-    cols = b->dims[1];
-
     maas_raw_attr_t     attr[] = {
-        maas_pass_int("k", k), maas_pass_int("n", cols),
+        maas_pass_int("k", b->dims[0]), maas_pass_int("n", b->dims[1]),
         maas_pass_int("raised", b->dtype == MAAS_U8)
     };
 
@@ -182,21 +272,16 @@ qmatmul_node(maas_pass_t *p, uint32_t i, qmatmul_row_t *done,
         in[j] = n->in[j];
     }
 
-    mul = qmatmul_scale(p, n, cols, &cast, &in[4]);
-    at = mul != NULL ? (uint32_t) (mul - p->g->node) : i;
-
-    if (mul != NULL) {
-        maas_pass_delete(n);
-        maas_pass_delete(cast);
-
-    } else {
-        in[4] = MAAS_NOVAL;
-    }
-
+    qmatmul_tail(p, n, b->dims[1], &tail);
+    at = (uint32_t) (qmatmul_last(n, &tail, in) - p->g->node);
     MAAS_TRY(qmatmul_panels(p, in[1], done, n_done, &in[1]));
 
+    while (n_in > 4 && in[n_in - 1] == MAAS_NOVAL) {
+        n_in--;
+    }
+
     return maas_pass_become(p, at, "maas", "QMatMul", attr, maas_nelts(attr),
-                            in, in[4] != MAAS_NOVAL ? 5 : 4);
+                            in, n_in);
 }
 
 
