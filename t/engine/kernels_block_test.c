@@ -46,6 +46,7 @@ typedef struct {
     int   b0, nb;               /* kernel rows that count */
     bool  planes, split, add, clip, bias, adverse;
     bool  left, right;          /* a tap of an end lies beside the row */
+    bool  whole;                /* nothing of the first part is skipped */
 } conv_t;
 
 
@@ -106,7 +107,7 @@ conv_make(maas_conv16_t *c, const conv_t *t)
         .n = t->n, .na = t->parts, .b0 = t->b0, .nb = t->nb,
         .nc = t->planes ? 1 : t->k, .run = t->planes ? t->k : 16,
         .last = t->planes ? t->k : t->last,
-        .skip = t->planes || t->k > 1
+        .skip = t->planes || t->k > 1 || t->whole
                 ? 0 : 5 % (t->parts == 1 ? t->last : 16),
         .xa = wide * high * lane, .xb = wide * lane, .xc = lane,
         .xrow = t->s * wide * lane, .xcol = t->s * lane,
@@ -182,6 +183,33 @@ test_conv(void)
     }
 
     ok(bad == 0, "%s conv16", maas_cpu_name(kt->level));
+}
+
+
+/* Kernels of one tap: pixels in a row, of which some make a tile. */
+static void
+test_points(void)
+{
+    static const int  ns[] = { 3, 16, 17, 40, 48, 64 };
+
+    int     bad = 0, at = 0;
+    size_t  j;
+    conv_t  t;
+
+    for (int cols = 20; cols <= 89; cols++) {
+        for (j = 0; j < maas_nelts(ns); j++, at++) {
+            t = (conv_t) {
+                .parts = 1 + at % 4, .last = at % 3 ? 16 : 1 + at % 16,
+                .k = 1, .s = at % 13 == 0 ? 2 : 1, .rows = 1 + at % 5 / 4,
+                .cols = cols, .n = ns[j], .nb = 1, .split = at % 5 < 2,
+                .add = at % 7 < 3, .clip = at % 4 < 2, .bias = at % 5 != 0,
+                .adverse = at % 11 == 0, .whole = true
+            };
+            bad += conv_case(&t);
+        }
+    }
+
+    ok(bad == 0, "%s conv16 of points", maas_cpu_name(kt->level));
 }
 
 
@@ -635,6 +663,7 @@ main(void)
         }
 
         test_conv();
+        test_points();
         test_windows(false);
         test_windows(true);
         test_wgrad();

@@ -13,7 +13,8 @@
  * tile the places of the next tile's outputs, then the weights of the next
  * channels.
  *
- * Windows (depthwise, maximum) and sums are in vwindow.h.
+ * 1x1 kernels to one vector of a whole block have tiles of their own, in
+ * vpoint.h.  Windows (depthwise, maximum) and sums are in vwindow.h.
  */
 
 #define KB_CH    (2 * VL)           /* channels of a tile */
@@ -46,6 +47,8 @@ typedef struct {
     bool                  high;
     float                 bias[KB_CH];
 } kb_tile_t;
+
+typedef void (*kb_tile_pt)(const kb_tile_t *t);
 
 
 /* Pixel q of a half; s1, s3, s5: that many times the bytes of a step. */
@@ -282,17 +285,23 @@ kb_tile(const kb_tile_t *t, const int R0, const int R1, const int W,
 
 KB_TILES(KB_TILE)
 
-static void (*const  kb_tiles[2][2][KB_HALF + 1][KB_HALF + 1])
-    (const kb_tile_t *t) = { KB_TILES(KB_NAME) };
+static const kb_tile_pt  kb_tiles[2][2][KB_HALF + 1][KB_HALF + 1] = {
+    KB_TILES(KB_NAME)
+};
+
+
+#if VL == MAAS_C16
+#include "kernels/x86/vpoint.h"
+#endif
 
 
 /*
- * count tiles of r0 and r1 pixels, from pixel p of row r on; all of them
- * begin and end their rows, or they go along one.
+ * count tiles, which make n pixels each of a row, from pixel p of row r on;
+ * all of them begin and end their rows, or they go along one.
  */
 static void
-kb_pixels(kb_tile_t *t, int64_t r, int64_t p, int64_t r0, int64_t r1, int W,
-    int64_t count)
+kb_pixels(kb_tile_t *t, int64_t r, int64_t p, int64_t n, int64_t count,
+    kb_tile_pt tile)
 {
     bool                  two;
     int64_t               at;
@@ -310,8 +319,8 @@ kb_pixels(kb_tile_t *t, int64_t r, int64_t p, int64_t r0, int64_t r1, int W,
     two = c->cols <= KB_HALF;
     t->left = !c->left ? INT64_MAX : two ? 1 : p == 0 ? count : INT64_MAX;
     t->right = !c->right ? 0 : two ? count
-               : p + count * (r0 + r1) == c->cols ? 1 : 0;
-    kb_tiles[W - 1][two && r1 > 0][r0][r1](t);
+               : p + count * n == c->cols ? 1 : 0;
+    tile(t);
     t->fetch += count * t->pass;
 }
 
@@ -320,10 +329,21 @@ kb_pixels(kb_tile_t *t, int64_t r, int64_t p, int64_t r0, int64_t r1, int W,
 static void
 kb_row(kb_tile_t *t, int64_t r, int64_t p, int64_t n, int W, int64_t count)
 {
+    kb_tile_pt  tile;
+
+#if VL == MAAS_C16
+    if (n > 2 * KB_HALF) {
+        tile = kp_tiles[n - KP_LEAST];
+    } else
+#endif
+    {
+        tile = kb_tiles[W - 1][0][maas_min(n, KB_HALF)]
+                       [maas_max(n - KB_HALF, 0)];
+    }
+
     t->xstep = n * t->c->xcol;
     t->ystep = n * MAAS_C16;
-    kb_pixels(t, r, p, maas_min(n, KB_HALF), maas_max(n - KB_HALF, 0), W,
-              count);
+    kb_pixels(t, r, p, n, count, tile);
 }
 
 
@@ -350,7 +370,7 @@ kb_planes(const kb_tile_t *t, int64_t r)
 static void
 kb_plane(kb_tile_t *t, int W)
 {
-    int64_t               r, n, more, tiles;
+    int64_t               r, n, more, tiles, wide = 2 * KB_HALF;
     const maas_conv16_t  *c = t->c;
 
     if (c->cols <= KB_HALF) {
@@ -358,14 +378,21 @@ kb_plane(kb_tile_t *t, int W)
         t->yhalf = c->yrow;
         t->xstep = 2 * c->xrow;
         t->ystep = 2 * c->yrow;
-        kb_pixels(t, 0, 0, c->cols, c->cols, W, c->rows / 2);
-        kb_pixels(t, c->rows - c->rows % 2, 0, c->cols, 0, W, c->rows % 2);
+        kb_pixels(t, 0, 0, c->cols, c->rows / 2,
+                  kb_tiles[W - 1][1][c->cols][c->cols]);
+        kb_pixels(t, c->rows - c->rows % 2, 0, c->cols, c->rows % 2,
+                  kb_tiles[W - 1][0][c->cols][0]);
         return;
     }
 
     t->xhalf = KB_HALF * c->xcol;
     t->yhalf = KB_HALF * MAAS_C16;
-    tiles = (c->cols + 2 * KB_HALF - 1) / (2 * KB_HALF);
+
+#if VL == MAAS_C16
+    wide = kp_takes(t, W) ? KP_WIDE : wide;
+#endif
+
+    tiles = (c->cols + wide - 1) / wide;
     n = c->cols / tiles;
     more = c->cols % tiles;             /* tiles of one pixel more */
 
