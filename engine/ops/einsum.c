@@ -424,76 +424,151 @@ ein_next(const ein_loops_t *l, int first, int last, int64_t *at,
 
 #define EIN_SAME(x)  (x)
 
-/* One output element; off[] is where its operands start. */
-#define EIN_ELEMENT(name, T, ACC, LOAD, STORE)                                \
+/* A row of at most EIN_BLOCK output elements, which are neighbours. */
+#define EIN_BLOCK  64
+
+typedef struct {
+    int64_t  at;                /* of its first element in the output */
+    int64_t  n;
+    int64_t  off[EIN_OPERANDS]; /* of its operands, and ... */
+    int64_t  step[EIN_OPERANDS];    /* ... to those of the next element */
+} ein_row_t;
+
+
+/*
+ * The sums of a row stand side by side: each is the same chain as alone, and
+ * none waits for the other.
+ */
+#define EIN_ROW(name, T, ACC, LOAD, STORE)                                    \
 static void                                                                   \
 name(const maas_step_t *s, const ein_loops_t *l, const ein_sum_t *sum,        \
-    int64_t p, const int64_t *start)                                          \
+    const ein_row_t *row)                                                     \
 {                                                                             \
-    ACC       acc = 0, v;                                                     \
-    int64_t   at[EIN_LABELS] = { 0 }, off[EIN_OPERANDS], st[EIN_OPERANDS];    \
-    const T  *a = s->in[0].data, *b = l->n > 1 ? s->in[1].data : NULL;        \
+    ACC       acc[EIN_BLOCK] = { 0 }, v;                                      \
+    T        *y = (T *) s->out[0].data + row->at;                             \
+    int64_t   at[EIN_LABELS], off[EIN_OPERANDS], st[EIN_OPERANDS];            \
+    int64_t   n = row->n, sa = row->step[0], sb = row->step[1];               \
+    const T  *a, *b;                                                          \
+                                                                              \
+    memset(at, 0, (size_t) l->n_loop * sizeof(int64_t));                      \
                                                                               \
     for (int o = 0; o < l->n; o++) {                                          \
-        off[o] = start[o];                                                    \
+        off[o] = row->off[o];                                                 \
         st[o] = sum->last >= 0 ? l->stride[o][sum->last] : 0;                 \
     }                                                                         \
                                                                               \
     for (int64_t r = 0; r < sum->runs; r++) {                                 \
         for (int64_t i = 0; i < sum->n; i++) {                                \
-            v = (ACC) LOAD(a[off[0] + i * st[0]]);                            \
+            a = (const T *) s->in[0].data + off[0] + i * st[0];               \
                                                                               \
-            if (l->n > 1) {                                                   \
-                v *= (ACC) LOAD(b[off[1] + i * st[1]]);                       \
+            if (l->n == 1) {                                                  \
+                for (int64_t j = 0; j < n; j++) {                             \
+                    acc[j] += (ACC) LOAD(a[j * sa]);                          \
+                }                                                             \
+                                                                              \
+                continue;                                                     \
             }                                                                 \
                                                                               \
-            for (int o = 2; o < l->n; o++) {                                  \
-                v *= (ACC) LOAD(((const T *) s->in[o].data)                   \
-                                [off[o] + i * st[o]]);                        \
+            b = (const T *) s->in[1].data + off[1] + i * st[1];               \
+                                                                              \
+            if (l->n == 2) {                                                  \
+                for (int64_t j = 0; j < n; j++) {                             \
+                    acc[j] += (ACC) LOAD(a[j * sa]) * (ACC) LOAD(b[j * sb]);  \
+                }                                                             \
+                                                                              \
+                continue;                                                     \
             }                                                                 \
                                                                               \
-            acc += v;                                                         \
+            for (int64_t j = 0; j < n; j++) {                                 \
+                v = (ACC) LOAD(a[j * sa]) * (ACC) LOAD(b[j * sb]);            \
+                                                                              \
+                for (int o = 2; o < l->n; o++) {                              \
+                    v *= (ACC) LOAD(((const T *) s->in[o].data)               \
+                                    [off[o] + i * st[o] + j * row->step[o]]); \
+                }                                                             \
+                                                                              \
+                acc[j] += v;                                                  \
+            }                                                                 \
         }                                                                     \
                                                                               \
         ein_next(l, l->n_out, sum->last, at, off);                            \
     }                                                                         \
                                                                               \
-    ((T *) s->out[0].data)[p] = (T) STORE(acc);                               \
+    for (int64_t j = 0; j < n; j++) {                                         \
+        y[j] = (T) STORE(acc[j]);                                             \
+    }                                                                         \
 }
 
 #define EIN_F16(x)   maas_f32_to_f16((float) (x))
 #define EIN_BF16(x)  maas_f32_to_bf16((float) (x))
 
-EIN_ELEMENT(ein_f32, float, double, EIN_SAME, EIN_SAME)
+EIN_ROW(ein_f32, float, double, EIN_SAME, EIN_SAME)
 
 
-EIN_ELEMENT(ein_f64, double, double, EIN_SAME, EIN_SAME)
+EIN_ROW(ein_f64, double, double, EIN_SAME, EIN_SAME)
 
 
-EIN_ELEMENT(ein_f16, uint16_t, double, maas_f16_to_f32, EIN_F16)
+EIN_ROW(ein_f16, uint16_t, double, maas_f16_to_f32, EIN_F16)
 
 
-EIN_ELEMENT(ein_bf16, uint16_t, double, maas_bf16_to_f32, EIN_BF16)
+EIN_ROW(ein_bf16, uint16_t, double, maas_bf16_to_f32, EIN_BF16)
 
 
 /* Products and sums modulo 2^n: signed and unsigned types are the same. */
-EIN_ELEMENT(ein_i8, uint8_t, uint64_t, EIN_SAME, EIN_SAME)
+EIN_ROW(ein_i8, uint8_t, uint64_t, EIN_SAME, EIN_SAME)
 
 
-EIN_ELEMENT(ein_i16, uint16_t, uint64_t, EIN_SAME, EIN_SAME)
+EIN_ROW(ein_i16, uint16_t, uint64_t, EIN_SAME, EIN_SAME)
 
 
-EIN_ELEMENT(ein_i32, uint32_t, uint64_t, EIN_SAME, EIN_SAME)
+EIN_ROW(ein_i32, uint32_t, uint64_t, EIN_SAME, EIN_SAME)
 
 
-EIN_ELEMENT(ein_i64, uint64_t, uint64_t, EIN_SAME, EIN_SAME)
+EIN_ROW(ein_i64, uint64_t, uint64_t, EIN_SAME, EIN_SAME)
 
 
-typedef void (*ein_element_pt)(const maas_step_t *s, const ein_loops_t *l,
-    const ein_sum_t *sum, int64_t p, const int64_t *start);
+/* Nothing is summed, one operand or two: the product rounds once. */
+static void
+ein_product(const maas_step_t *s, const ein_loops_t *l, const ein_sum_t *sum,
+    const ein_row_t *row)
+{
+    float        *y = (float *) s->out[0].data + row->at;
+    int64_t       sa = row->step[0], sb = row->step[1];
+    const float  *a = (const float *) s->in[0].data + row->off[0], *b;
 
-static ein_element_pt
-ein_element(int dtype)
+    (void) sum;
+
+    if (l->n == 1 && sa == 1) {
+        memcpy(y, a, (size_t) row->n * sizeof(float));
+        return;
+    }
+
+    if (l->n == 1) {
+        for (int64_t j = 0; j < row->n; j++) {
+            y[j] = a[j * sa];
+        }
+
+        return;
+    }
+
+    b = (const float *) s->in[1].data + row->off[1];
+
+    if (sa <= 1 && sb <= 1) {
+        s->k->binary[MAAS_B_MUL](y, a, (int) sa, b, (int) sb, row->n);
+        return;
+    }
+
+    for (int64_t j = 0; j < row->n; j++) {
+        y[j] = a[j * sa] * b[j * sb];
+    }
+}
+
+
+typedef void (*ein_row_pt)(const maas_step_t *s, const ein_loops_t *l,
+    const ein_sum_t *sum, const ein_row_t *row);
+
+static ein_row_pt
+ein_row(int dtype)
 {
     switch (dtype) {
     case MAAS_F32:
@@ -542,14 +617,64 @@ einsum_setup(maas_setup_t *u)
 }
 
 
+/* Behind the row: along the innermost loop of the output, or to the next. */
+static void
+ein_row_next(const ein_loops_t *l, int64_t *at, ein_row_t *row)
+{
+    int  last = l->n_out - 1;
+
+    row->at += row->n;
+    at[last] += row->n;
+
+    for (int o = 0; o < l->n; o++) {
+        row->off[o] += row->n * row->step[o];
+    }
+
+    if (at[last] < l->dim[last]) {
+        return;
+    }
+
+    for (int o = 0; o < l->n; o++) {
+        row->off[o] -= at[last] * row->step[o];
+    }
+
+    at[last] = 0;
+    ein_next(l, 0, last, at, row->off);
+}
+
+
+/* Element p of the output; at: its place in the loops. */
+static void
+ein_row_start(const ein_loops_t *l, int64_t p, int64_t *at, ein_row_t *row)
+{
+    memset(row, 0, sizeof(*row));
+    row->at = p;
+
+    for (int i = l->n_out - 1; i >= 0; i--) {
+        at[i] = p % l->dim[i];
+        p /= l->dim[i];
+
+        for (int o = 0; o < l->n; o++) {
+            row->off[o] += at[i] * l->stride[o][i];
+        }
+    }
+
+    for (int o = 0; o < l->n && l->n_out > 0; o++) {
+        row->step[o] = l->stride[o][l->n_out - 1];
+    }
+}
+
+
 static maas_status_t
 einsum_run(const maas_step_t *s, maas_slot_t *slot, int64_t first,
     int64_t last)
 {
-    int64_t         n, p, to, rest, at[EIN_LABELS], off[EIN_OPERANDS];
-    ein_sum_t       sum;
-    ein_loops_t     l;
-    ein_element_pt  element;
+    bool         product;
+    int64_t      n, p, to, room, at[EIN_LABELS];
+    ein_row_t    row;
+    ein_sum_t    sum;
+    ein_row_pt   run;
+    ein_loops_t  l;
 
     (void) slot;
 
@@ -563,22 +688,21 @@ einsum_run(const maas_step_t *s, maas_slot_t *slot, int64_t first,
 
     maas_ein_loops(s->attr, s->in, s->n_formal, &l);
     ein_sum(&l, &sum);
-    element = ein_element(s->out[0].dtype);
-    memset(off, 0, sizeof(off));
-    rest = p;
+    product = s->out[0].dtype == MAAS_F32 && l.n <= 2 && sum.last < 0;
+    run = product ? ein_product : ein_row(s->out[0].dtype);
+    ein_row_start(&l, p, at, &row);
 
-    for (int i = l.n_out - 1; i >= 0; i--) {
-        at[i] = rest % l.dim[i];
-        rest /= l.dim[i];
+    while (row.at < to) {
+        room = l.n_out > 0 ? l.dim[l.n_out - 1] - at[l.n_out - 1] : 1;
+        row.n = maas_min(room, to - row.at);
+        row.n = product ? row.n : maas_min(row.n, EIN_BLOCK);
+        run(s, &l, &sum, &row);
 
-        for (int o = 0; o < l.n; o++) {
-            off[o] += at[i] * l.stride[o][i];
+        if (l.n_out == 0) {
+            break;
         }
-    }
 
-    for (; p < to; p++) {
-        element(s, &l, &sum, p, off);
-        ein_next(&l, 0, l.n_out, at, off);
+        ein_row_next(&l, at, &row);
     }
 
     return MAAS_OK;
@@ -637,6 +761,11 @@ static const maas_case_t  einsum_cases[] = {
     { "equation=ij,i->j | f64[3,4] f64[3]", NULL },
     { "equation=i,j,k->ijk | f32[3] f32[4] f32[5]", NULL },
     { "equation=i,i | f16[9] f16[9]", NULL },
+    { "equation=bij,bj->bij | f32[3,5,70] f32[3,70]", NULL },
+    { "equation=bij->bi | f32[3,130,7]", NULL },
+    { "equation=bi,bij->bj | f32[2,5] f32[2,5,150]", NULL },
+    { "equation=ij,ij,j->i | f64[70,9] f64[70,9] f64[9]", NULL },
+    { "equation=bhsd->bshd | f32[2,3,5,70]", NULL },
     { "equation=ij,jk->ik | f32[3,0] f32[0,4]", NULL },
     { "equation=ij,jk->ik | f32[0,3] f32[3,4]", NULL },
     { "equation=ij,jk->ik | i32[3,5] i32[5,4]", NULL },
