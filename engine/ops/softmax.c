@@ -250,7 +250,52 @@ log_softmax_F64(const maas_kernels_t *k, void *y, const void *x, int64_t n,
         }                                                                     \
     }
 
-MAAS_T_FLOAT(HARDMAX, hardmax)
+HARDMAX(hardmax, F64, double)
+
+
+/* The greatest of a row by the kernel, then the first that is it. */
+static void
+hardmax_row(const maas_kernels_t *k, float *y, const float *x, int64_t n)
+{
+    float    max = k->reduce[MAAS_R_MAX](x, n);
+    int64_t  i = 0;
+
+    while (x[i] != max && (x[i] == x[i] || max == max)) {
+        i++;
+    }
+
+    memset(y, 0, (size_t) n * sizeof(float));
+    y[i] = 1;
+}
+
+
+static void
+hardmax_F32(const maas_kernels_t *k, void *y, const void *x, int64_t n,
+    int64_t inner, int64_t cols)
+{
+    bool          hit, done[SM_BLOCK] = { false };
+    float         max[SM_BLOCK], *q = y;
+    const float  *p = x;
+
+    if (inner == 1) {
+        hardmax_row(k, y, x, n);
+        return;
+    }
+
+    memcpy(max, p, (size_t) cols * sizeof(float));
+    k->fold[MAAS_R_MAX](max, p + inner, inner, n - 1, cols);
+
+    for (int64_t i = 0; i < n; i++) {
+        for (int64_t j = 0; j < cols; j++) {
+            hit = (p[j] == max[j]) | ((p[j] != p[j]) & (max[j] != max[j]));
+            q[j] = hit & !done[j];
+            done[j] |= hit;
+        }
+
+        p += inner;
+        q += inner;
+    }
+}
 
 
 static maas_status_t
