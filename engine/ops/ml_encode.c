@@ -162,20 +162,35 @@ enc_key(const enc_t *e, uint32_t i)
 }
 
 
-/* The slot that has the key or is free for it. */
+/* The slot that has the number or is free for it. */
+static uint32_t *
+enc_slot_number(const enc_t *e, int64_t k)
+{
+    uint32_t  at = (uint32_t) maas_ml_mix(0, (uint64_t) k);
+
+    for (at &= e->mask; e->slot[at] != 0; at = (at + 1) & e->mask) {
+        if (enc_key(e, e->slot[at] - 1).i == k) {
+            break;
+        }
+    }
+
+    return &e->slot[at];
+}
+
+
 static uint32_t *
 enc_slot(const enc_t *e, enc_key_t k)
 {
-    uint32_t   at;
-    enc_key_t  have;
+    uint32_t  at;
 
-    at = (uint32_t) (e->key == MAAS_STRING ? maas_ml_hash(k.s)
-                                           : maas_ml_mix(0, (uint64_t) k.i));
+    if (e->key != MAAS_STRING) {
+        return enc_slot_number(e, k.i);
+    }
+
+    at = (uint32_t) maas_ml_hash(k.s);
 
     for (at &= e->mask; e->slot[at] != 0; at = (at + 1) & e->mask) {
-        have = enc_key(e, e->slot[at] - 1);
-
-        if (have.i == k.i && maas_str_eq(have.s, k.s)) {
+        if (maas_str_eq(enc_key(e, e->slot[at] - 1).s, k.s)) {
             break;
         }
     }
@@ -219,6 +234,9 @@ enc_find(const enc_t *e, const maas_tensor_t *x, int64_t i)
 
     } else if (e->key == MAAS_F64) {
         k.i = enc_double(((const double *) x->data)[i]);
+
+    } else if (x->dtype == MAAS_I64) {
+        k.i = ((const int64_t *) x->data)[i];
 
     } else {
         maas_cast_row(&k.i, MAAS_I64, (const char *) x->data
@@ -265,6 +283,12 @@ enc_put(const enc_t *e, maas_tensor_t *y, int64_t n, int64_t i, int64_t at)
     default:
         v = at < 0 ? a->default_int
             : e->values == NULL ? at : maas_list_ints(a, e->values)[at];
+
+        if (y->dtype == MAAS_I64) {
+            ((int64_t *) y->data)[i] = v;
+            return;
+        }
+
         maas_cast_row((char *) y->data
                       + (size_t) i * maas_dtype_size(y->dtype), y->dtype, &v,
                       MAAS_I64, 1);
