@@ -29,7 +29,12 @@ size_t maas_pool_scratch(const maas_window_t *w);
 void maas_pool_rows(const maas_window_t *w, const maas_kernels_t *k,
     maas_reduce_t op, float *y, const float *x, float *scratch);
 
-/* pool_blocked.c */
+/*
+ * pool_blocked.c: the window over a plane of blocks of 16 channels; p: what is
+ * read, its x, y and rows not set; full: what an average counts.
+ */
+void pool_blocked_geom(maas_win16_t *p, maas_window_t *full, const void *attr,
+    const maas_tensor_t *x, const maas_tensor_t *y);
 bool pool_blocked_setup(maas_setup_t *u);
 bool averagepool_blocked_setup(maas_setup_t *u);
 maas_status_t maxpool_blocked_run(const maas_step_t *s, maas_slot_t *slot,

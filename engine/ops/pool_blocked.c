@@ -14,9 +14,8 @@
 #define PB_UNIT  1024           /* output pixels of a unit */
 
 
-/* p: what is read; full: what counts. */
-static void
-pb_geom(maas_win16_t *p, maas_window_t *full, const void *attr,
+void
+pool_blocked_geom(maas_win16_t *p, maas_window_t *full, const void *attr,
     const maas_tensor_t *x, const maas_tensor_t *y)
 {
     int             l;
@@ -56,7 +55,7 @@ pool_blocked_setup(maas_setup_t *u)
         return false;
     }
 
-    pb_geom(&p, &w, u->attr, &u->in[0], &u->out[0]);
+    pool_blocked_geom(&p, &w, u->attr, &u->in[0], &u->out[0]);
     u->units = maas_planes16(&u->out[0])
                * maas_blocked_parts(p.oh, p.ow, PB_UNIT);
     u->cost = 100 + (double) maas_tensor_count(&u->out[0])
@@ -96,7 +95,7 @@ pool_blocked_rows(const maas_setup_t *u, maas_by_rows_t *r)
     maas_win16_t   p;
     maas_window_t  w;
 
-    pb_geom(&p, &w, u->attr, &u->in[0], &u->out[0]);
+    pool_blocked_geom(&p, &w, u->attr, &u->in[0], &u->out[0]);
     memset(r, 0, sizeof(*r));
     r->in = p.ih;
     r->out = p.oh;
@@ -116,7 +115,7 @@ maxpool_blocked_run(const maas_step_t *s, maas_slot_t *slot, int64_t first,
 
     (void) slot;
 
-    pb_geom(&p, &w, s->attr, &s->in[0], &s->out[0]);
+    pool_blocked_geom(&p, &w, s->attr, &s->in[0], &s->out[0]);
 
     for (int64_t u = first; u < last; u++) {
         pb_unit(s, &p, u);
@@ -136,7 +135,7 @@ maxpool_blocked_band(const maas_step_t *s, maas_slot_t *slot,
 
     (void) slot;
 
-    pb_geom(&p, &w, s->attr, &s->in[0], &s->out[0]);
+    pool_blocked_geom(&p, &w, s->attr, &s->in[0], &s->out[0]);
 
     for (int64_t i = 0; i < maas_blocks(s->out[0].dims[1]); i++) {
         pb_plane(&p, b, i);
@@ -178,7 +177,7 @@ averagepool_blocked_setup(maas_setup_t *u)
         return false;
     }
 
-    pb_geom(&p, &w, u->attr, &u->in[0], &u->out[0]);
+    pool_blocked_geom(&p, &w, u->attr, &u->in[0], &u->out[0]);
     u->scratch = (size_t) (p.kh * p.kw) * MAAS_C16 * sizeof(float);
     return true;
 }
@@ -190,7 +189,7 @@ averagepool_blocked_rows(const maas_setup_t *u, maas_by_rows_t *r)
     maas_win16_t   p;
     maas_window_t  w;
 
-    pb_geom(&p, &w, u->attr, &u->in[0], &u->out[0]);
+    pool_blocked_geom(&p, &w, u->attr, &u->in[0], &u->out[0]);
     (void) pool_blocked_rows(u, r);
     r->scratch = (size_t) (p.kh * p.kw) * MAAS_C16 * sizeof(float);
     return true;
@@ -236,7 +235,7 @@ averagepool_blocked_run(const maas_step_t *s, maas_slot_t *slot,
     maas_win16_t   p;
     maas_window_t  w;
 
-    pb_geom(&p, &w, s->attr, &s->in[0], &s->out[0]);
+    pool_blocked_geom(&p, &w, s->attr, &s->in[0], &s->out[0]);
     pb_ones(&p, slot);
 
     for (int64_t u = first; u < last; u++) {
@@ -255,7 +254,7 @@ averagepool_blocked_band(const maas_step_t *s, maas_slot_t *slot,
     maas_win16_t   p;
     maas_window_t  w;
 
-    pb_geom(&p, &w, s->attr, &s->in[0], &s->out[0]);
+    pool_blocked_geom(&p, &w, s->attr, &s->in[0], &s->out[0]);
     pb_ones(&p, slot);
 
     for (int64_t i = 0; i < maas_blocks(s->out[0].dims[1]); i++) {

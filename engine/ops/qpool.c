@@ -14,9 +14,9 @@
 #define QPOOL_UNIT  1024        /* output pixels of a unit */
 
 typedef struct {
-    int64_t  ih, iw, oh, ow, kh, kw, sh, sw, ph, pw, dh, dw;
-    int64_t  parts, in_rows, in_cols;
-    bool     copy;
+    maas_win16_t  w;            /* without x and y */
+    int64_t       parts, in_rows, in_cols;
+    bool          copy;
 } qpool_t;
 
 
@@ -24,27 +24,16 @@ static void
 qpool_geom(qpool_t *g, const void *attr, const maas_tensor_t *x,
     const maas_tensor_t *y)
 {
-    int            l = x->rank - 3;
-    bool           two = l > 0;
-    maas_window_t  w;
+    maas_window_t  full;
 
-    maas_window_init(&w, attr, NULL, x->rank - 2, x->dims + 2, y->dims + 2);
-    maas_pool_trim(&w);
+    pool_blocked_geom(&g->w, &full, attr, x, y);
 
-    *g = (qpool_t) {
-        .ih = two ? w.in[0] : 1, .oh = two ? w.out[0] : 1,
-        .kh = two ? w.k[0] : 1, .sh = two ? w.s[0] : 1,
-        .ph = two ? w.p0[0] : 0, .dh = two ? w.d[0] : 1,
-        .iw = w.in[l], .ow = w.out[l], .kw = w.k[l], .sw = w.s[l],
-        .pw = w.p0[l], .dw = w.d[l]
-    };
-
-    g->parts = maas_blocked_parts(g->oh, g->ow, QPOOL_UNIT);
-    g->in_rows = ((g->oh + g->parts - 1) / g->parts - 1) * g->sh
-                 + (g->kh - 1) * g->dh + 1;
-    g->in_cols = (g->ow - 1) * g->sw + (g->kw - 1) * g->dw + 1;
-    g->copy = g->ph > 0 || g->pw > 0 || g->in_cols > g->iw
-              || (g->oh - 1) * g->sh + (g->kh - 1) * g->dh >= g->ih;
+    g->parts = maas_blocked_parts(g->w.oh, g->w.ow, QPOOL_UNIT);
+    g->in_rows = ((g->w.oh + g->parts - 1) / g->parts - 1) * g->w.sh
+                 + (g->w.kh - 1) * g->w.dh + 1;
+    g->in_cols = (g->w.ow - 1) * g->w.sw + (g->w.kw - 1) * g->w.dw + 1;
+    g->copy = g->w.ph > 0 || g->w.pw > 0 || g->in_cols > g->w.iw
+              || (g->w.oh - 1) * g->w.sh + (g->w.kh - 1) * g->w.dh >= g->w.ih;
 }
 
 
@@ -63,7 +52,7 @@ qpool_setup(maas_setup_t *u)
     u->units = maas_planes16(&u->out[0]) * g.parts;
     u->scratch = g.copy ? (size_t) (g.in_rows * g.in_cols) * MAAS_C16 : 0;
     u->cost = 100 + (double) maas_tensor_count(&u->out[0])
-                    * (double) (g.kh * g.kw) * 0.02;
+                    * (double) (g.w.kh * g.w.kw) * 0.02;
     return true;
 }
 
@@ -73,15 +62,15 @@ static void
 qpool_copy(const qpool_t *g, uint8_t *dst, const uint8_t *x, int64_t y0,
     int64_t n)
 {
-    int64_t  left = g->pw, right;
+    int64_t  left = g->w.pw, right;
 
-    right = maas_min(g->iw + left, g->in_cols);
+    right = maas_min(g->w.iw + left, g->in_cols);
 
     for (int64_t y = y0; y < y0 + n; y++, dst += g->in_cols * MAAS_C16) {
         memset(dst, 0, (size_t) (g->in_cols * MAAS_C16));
 
-        if (y >= 0 && y < g->ih && right > left) {
-            memcpy(dst + left * MAAS_C16, x + y * g->iw * MAAS_C16,
+        if (y >= 0 && y < g->w.ih && right > left) {
+            memcpy(dst + left * MAAS_C16, x + y * g->w.iw * MAAS_C16,
                    (size_t) ((right - left) * MAAS_C16));
         }
     }
@@ -98,31 +87,32 @@ qpool_run(const maas_step_t *s, maas_slot_t *slot, int64_t first,
     maas_qconv16_t   c = { 0 };
 
     qpool_geom(&g, s->attr, &s->in[0], &s->out[0]);
-    c.cols = g.ow;
-    c.nb = g.kh;
-    c.nc = g.kw;
-    c.xc = g.dw * MAAS_C16;
-    c.xcol = g.sw * MAAS_C16;
-    c.xb = g.dh * (g.copy ? g.in_cols : g.iw) * MAAS_C16;
-    c.xrow = g.sh * (g.copy ? g.in_cols : g.iw) * MAAS_C16;
-    c.yrow = g.ow * MAAS_C16;
+    c.cols = g.w.ow;
+    c.nb = g.w.kh;
+    c.nc = g.w.kw;
+    c.xc = g.w.dw * MAAS_C16;
+    c.xcol = g.w.sw * MAAS_C16;
+    c.xb = g.w.dh * (g.copy ? g.in_cols : g.w.iw) * MAAS_C16;
+    c.xrow = g.w.sh * (g.copy ? g.in_cols : g.w.iw) * MAAS_C16;
+    c.yrow = g.w.ow * MAAS_C16;
 
     for (int64_t u = first; u < last; u++) {
         plane = maas_unit16(u, maas_blocks(s->out[0].dims[1]), g.parts,
                             &part);
-        r0 = part * g.oh / g.parts;
-        c.rows = (part + 1) * g.oh / g.parts - r0;
-        rows = (c.rows - 1) * g.sh + (g.kh - 1) * g.dh + 1;
-        x = (const uint8_t *) s->in[0].data + plane * g.ih * g.iw * MAAS_C16;
+        r0 = part * g.w.oh / g.parts;
+        c.rows = (part + 1) * g.w.oh / g.parts - r0;
+        rows = (c.rows - 1) * g.w.sh + (g.w.kh - 1) * g.w.dh + 1;
+        x = (const uint8_t *) s->in[0].data
+            + plane * g.w.ih * g.w.iw * MAAS_C16;
 
         if (g.copy) {
-            qpool_copy(&g, slot->scratch, x, r0 * g.sh - g.ph, rows);
+            qpool_copy(&g, slot->scratch, x, r0 * g.w.sh - g.w.ph, rows);
             c.x = slot->scratch;
         } else {
             c.x = x + r0 * c.xrow;
         }
 
-        c.y = (uint8_t *) s->out[0].data + plane * g.oh * c.yrow
+        c.y = (uint8_t *) s->out[0].data + plane * g.w.oh * c.yrow
               + r0 * c.yrow;
 
         if (c.rows > 0) {
