@@ -18,7 +18,7 @@
 
 
 #define MAAS_IMAGE_MAGIC  "MAASIMG1"
-#define MAAS_IMAGE_ABI    6
+#define MAAS_IMAGE_ABI    7
 
 typedef enum {
     MAAS_SEC_STRINGS = 0,       /* bytes */

@@ -6,7 +6,7 @@
  * Given a bias, int32 for each column, the sums begin with it.  Given a scale
  * they become float32 and are multiplied by it: an element, or one for each
  * column; post-ops may follow.  Given a zero point, too, they are rounded to
- * codes of its type within [low, high].
+ * codes of its type.
  *
  * Ownership: nothing is allocated.  Threads: units are independent.
  */
@@ -22,7 +22,6 @@ typedef struct {
     int64_t  k;
     int64_t  n;
     int64_t  raised;            /* B was uint8 */
-    int64_t  low, high;         /* codes of Y */
 } qp_attr_t;
 
 enum { QP_A, QP_B, QP_ZA, QP_ZB, QP_SCALE, QP_BIAS, QP_ZY };
@@ -250,17 +249,16 @@ static void
 qp_rows(const maas_step_t *s, const qp_attr_t *at, const qpanels_t *b,
     int64_t m0, int64_t n0)
 {
-    const bool    scaled = quant_has(s, QP_SCALE);
-    const int     by = scaled && maas_tensor_count(&s->in[QP_SCALE]) > 1;
-    int32_t      *y, za;
-    int32_t       lo = s->out[0].dtype == MAAS_I8 ? -128 : 0, hi = lo + 255;
-    int64_t       i, row;
-    const float  *scale = scaled
-                          ? (const float *) s->in[QP_SCALE].data + n0 * by
-                          : NULL;
+    const bool     scaled = quant_has(s, QP_SCALE);
+    const int32_t  lo = s->out[0].dtype == MAAS_I8 ? -128 : 0;
+    const int      by = scaled && maas_tensor_count(&s->in[QP_SCALE]) > 1;
+    int32_t       *y, za;
+    int64_t        i, row;
+    const float   *scale = NULL;
 
-    lo = maas_max(lo, (int32_t) at->low);
-    hi = maas_min(hi, (int32_t) at->high);
+    if (scaled) {
+        scale = (const float *) s->in[QP_SCALE].data + n0 * by;
+    }
 
     for (i = 0; i < b->rows; i++) {
         row = (m0 + i) * at->n + n0;
@@ -277,7 +275,7 @@ qp_rows(const maas_step_t *s, const qp_attr_t *at, const qpanels_t *b,
 
         if (quant_has(s, QP_ZY)) {
             s->k->qround((uint8_t *) s->out[0].data + row, y, scale, by,
-                         quant_zero(s, QP_ZY, 0), lo, hi, b->cols);
+                         quant_zero(s, QP_ZY, 0), lo, lo + 255, b->cols);
 
         } else if (scaled) {
             s->k->qscale((float *) s->out[0].data + row, y, scale, by,
@@ -449,11 +447,7 @@ static const maas_attr_row_t  qmatmul_attrs[] = {
     { .name = "n", .type = MAAS_ATTR_INT, .required = true, .min = 1,
       .max = INT32_MAX, .off = offsetof(qp_attr_t, n) },
     { .name = "raised", .type = MAAS_ATTR_INT, .min = 0, .max = 1,
-      .off = offsetof(qp_attr_t, raised) },
-    { .name = "low", .type = MAAS_ATTR_INT, .i = -128, .min = -128,
-      .max = 255, .off = offsetof(qp_attr_t, low) },
-    { .name = "high", .type = MAAS_ATTR_INT, .i = 255, .min = -128,
-      .max = 255, .off = offsetof(qp_attr_t, high) }
+      .off = offsetof(qp_attr_t, raised) }
 };
 
 static const maas_kernel_row_t  packq8_kernels[] = {

@@ -1,8 +1,9 @@
 /*
  * fuse_qlinear.c: graphs that quantise every tensor compute with integers
- * under `numerics fast`, and where maas.Requantize allows it under `exact`
- * (ops/ms_qlinear.c), which otherwise becomes QuantizeLinear.  DequantizeLinear before a node and QuantizeLinear
- * behind it are taken in, with a Relu or Clip between, which limits codes:
+ * under `numerics fast`.  DequantizeLinear before a node and QuantizeLinear
+ * behind it are taken in, with a Relu or Clip between, which limits codes;
+ * under `exact`, too, where maas.Requantize stands behind it
+ * (ops/ms_qlinear.c), which becomes QuantizeLinear where it is not:
  *
  *   Conv                        maas.QConvLimited
  *   Add of two such tensors     maas.QAdd
