@@ -29,7 +29,7 @@ from bench_base import (MAAS, TURNS, WORK, Skip, interval, middle, note, ours,
 from bench_cases import by_name
 
 LIMITS = ('Relu', 'Clip')
-NAMES = ['resnet50', 'mobilenetv2', 'squeezenet']   # bert16: by name
+NAMES = ['resnet50', 'mobilenetv2', 'squeezenet', 'minilm128']
 GATE = 1.10                 # of fast, 1 and 2 threads
 
 
