@@ -570,6 +570,33 @@ loop_return(plan_build_t *b, plan_frame_t *f)
 }
 
 
+/*
+ * Does the condition that the body gives never change?  It is what the body
+ * was given, by however many Identity, or a constant.
+ */
+static bool
+loop_counts(const maas_graph_t *g)
+{
+    maas_vid_t  v = g->out[0];
+
+    for (uint32_t i = g->n_node; i-- != 0; /* void */ ) {
+        const maas_node_t  *n = &g->node[i];
+
+        if (n->n_out != 0 && n->out[0] == v && n->n_in == 1
+            && strcmp(n->op->name, "Identity") == 0)
+        {
+            v = n->in[0];
+        }
+    }
+
+    return (g->n_in > 1 && v == g->in[1])
+           || (g->value[v].role == MAAS_ROLE_CONST
+               && g->value[v].type.dtype == MAAS_BOOL
+               && g->value[v].data != NULL
+               && *(const uint8_t *) g->value[v].data);
+}
+
+
 static maas_status_t
 loop_enter(plan_build_t *b, plan_frame_t *f, const maas_node_t *n)
 {
@@ -591,7 +618,14 @@ loop_enter(plan_build_t *b, plan_frame_t *f, const maas_node_t *n)
              ? loop_trips_loop(b, f, n, &trips)
              : loop_trips_scan(b, f, n, &c, &trips));
 
-    if (trips > LOOP_TRIPS_MAX && n->op->control != MAAS_CONTROL_LOOP) {
+    if (trips > LOOP_TRIPS_MAX
+        && (n->op->control != MAAS_CONTROL_LOOP || loop_counts(n->body[0])))
+    {
+        if (trips == INT64_MAX) {
+            return maas_err(b->err, MAAS_ELIMIT, "iterations without an end; "
+                            "the limit is %d", LOOP_TRIPS_MAX);
+        }
+
         return maas_err(b->err, MAAS_ELIMIT, "%lld iterations; the limit is "
                         "%d", (long long) trips, LOOP_TRIPS_MAX);
     }

@@ -171,6 +171,17 @@ test_long(int64_t trips)
         printf("# %.2f s\n", t);
     }
 
+    /* What nothing can end before its time is refused before it begins. */
+    t = cpu_seconds();
+    ok(serve_run(&s, 1, 4, INT64_MAX / 3) == MAAS_ELIMIT
+       && strstr(s.err.text, "3074457345618258602 iterations; the limit is")
+          != NULL, "absurdly many are refused: %s", s.err.text);
+    t = cpu_seconds() - t;
+
+    if (!ok(t < 0.05, "at once")) {
+        printf("# %.3f s\n", t);
+    }
+
     serve_end(&s);
 }
 
