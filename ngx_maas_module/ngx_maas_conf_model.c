@@ -180,6 +180,15 @@ ngx_maas_conf_model(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     *cf = save;
 
+    if (rv == NGX_CONF_OK && model->run == NGX_MAAS_RUN_INLINE
+        && model->batch_max != NGX_CONF_UNSET_UINT && model->batch_max > 1)
+    {
+        ngx_conf_log_error(NGX_LOG_WARN, cf, 0,
+                           "\"batch\" of maas_model \"%V\" has no effect "
+                           "with \"run inline\": requests that run on the "
+                           "event loop wait for no others", &model->name);
+    }
+
     return rv;
 }
 

@@ -75,6 +75,12 @@ is(() = $out =~ /\n/g, 3, 'about which no more is said') or diag($out);
 like($out, qr/\[warn\] maas model "empty" is not available: /,
      'than what the store lacks');
 
+$t->conf("maas_model m { source ../store/a; batch max=8; run inline; }\n");
+($code, $out) = $t->check;
+is($code, 0, 'batch beside run inline');
+like($out, qr/\[warn\].*"batch" of maas_model "m" has no effect with "run inline"(?s:.*)nginx\.conf:\d+/,
+     'is said to have no effect');
+
 SKIP: {
     skip 'not root', 7 if $> != 0;
 
