@@ -166,7 +166,8 @@ ngx_maas_timeout(ngx_http_request_t *r)
     n = ngx_parse_time(&s, 0);
 
     if (n < 1) {
-        ngx_log_error(NGX_LOG_WARN, r->connection->log, 0,
+        /* a variable, and so maybe the client's word */
+        ngx_log_error(NGX_LOG_INFO, r->connection->log, 0,
                       "invalid \"maas_timeout\" value \"%V\", %d ms is used",
                       &s, NGX_MAAS_TIMEOUT);
         return NGX_MAAS_TIMEOUT;
