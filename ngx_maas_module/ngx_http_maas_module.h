@@ -339,6 +339,7 @@ ngx_uint_t ngx_maas_body_gone(ngx_http_request_t *r);
 void ngx_maas_body_first(ngx_http_request_t *r);
 ngx_int_t ngx_maas_body_load(ngx_maas_job_t *job);
 void ngx_maas_body_ready(ngx_maas_job_t *job);
+void ngx_maas_body_release(ngx_maas_job_t *job, const maas_reply_t *reply);
 ngx_int_t ngx_maas_body_give(ngx_maas_job_t *job, ngx_uint_t copy);
 
 /* ngx_maas_reply.c */

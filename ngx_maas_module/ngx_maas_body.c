@@ -338,6 +338,35 @@ ngx_maas_body_first(ngx_http_request_t *r)
 
 
 /*
+ * The answer is made: its parts may lie among the bytes of the body (an
+ * output that is an input), nothing else does.
+ */
+
+void
+ngx_maas_body_release(ngx_maas_job_t *job, const maas_reply_t *reply)
+{
+    size_t         i;
+    const u_char  *p;
+
+    for (i = 0; i < reply->n_parts; i++) {
+        p = (const u_char *) reply->part[i].data;
+
+        if (p >= job->body && p < job->body + job->size) {
+            return;
+        }
+    }
+
+    ngx_maas_process.body_bytes -= job->charged;
+    job->charged = 0;
+
+    free(job->body);
+    job->body = NULL;
+    job->size = 0;
+    job->len = 0;
+}
+
+
+/*
  * For the handler that gets the request next: the bytes of the job, which
  * lives as long as the request, or a copy of them.
  */

@@ -363,6 +363,7 @@ ngx_maas_reply(ngx_maas_job_t *job)
     }
 
     ngx_maas_skip_body(r);
+    ngx_maas_body_release(job, reply);
 
     ctx->replied = 1;
 
