@@ -1,11 +1,13 @@
 /*
  * The compute team: every task runs once and is reaped once; a leased step
- * computes every unit once, whatever else the members do; scratch slots are
+ * computes every unit once, whatever else the members do, and beside threads
+ * that never rest; members may be where they might before; scratch slots are
  * never shared; signals stay out; destroying joins.
  */
 
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
@@ -252,6 +254,109 @@ test_again(int threads)
 }
 
 
+static atomic_bool  hog_end;
+static atomic_int   masks_in;
+
+
+static void *
+hog(void *arg)
+{
+    cpu_set_t  one;
+
+    CPU_ZERO(&one);
+    CPU_SET(*(int *) arg, &one);
+    (void) sched_setaffinity(0, sizeof(one), &one);
+
+    while (!atomic_load(&hog_end)) { /* void */ }
+
+    return NULL;
+}
+
+
+/* Each on a member of its own: may it run where the process may? */
+static void
+affinity_run(maas_task_t *t, maas_team_t *team)
+{
+    job_t      *j = (job_t *) t;
+    cpu_set_t   mine, all;
+
+    atomic_fetch_add(&masks_in, 1);
+    while (atomic_load(&masks_in) < maas_team_threads(team)) {
+        sched_yield();
+    }
+
+    sched_getaffinity(getpid(), sizeof(all), &all);
+
+    /* One that was late may still be moving another. */
+    for (int i = 0; i < 1000 && j->result == 0; i++) {
+        sched_getaffinity(0, sizeof(mine), &mine);
+        j->result = CPU_EQUAL(&mine, &all);
+        usleep(j->result ? 0 : 1000);
+    }
+}
+
+
+/* Threads that never rest take processors from the members. */
+static void
+test_beside(int threads)
+{
+    int           fd = eventfd(0, EFD_CLOEXEC), wrong = 0, n = 0, same = 0;
+    int           cpu[2];
+    job_t        *j = calloc(threads, sizeof(*j));
+    cpu_set_t     set;
+    pthread_t     t[2];
+    maas_team_t  *team;
+
+    sched_getaffinity(0, sizeof(set), &set);
+    for (int i = 0; i < CPU_SETSIZE && n < 2; i++) {
+        if (CPU_ISSET(i, &set)) {
+            cpu[n++] = i;
+        }
+    }
+
+    team = maas_team_create(maas_host_default(), threads, notify, &fd);
+    atomic_store(&hog_end, false);
+    for (int i = 0; i < n; i++) {
+        pthread_create(&t[i], NULL, hog, &cpu[i]);
+    }
+
+    for (int i = 0; i < 5; i++) {
+        memset(j, 0, sizeof(*j));
+        j->task.run = job_run;
+        j->rounds = 300;
+        maas_team_submit(team, &j->task);
+        wrong += reap(team, fd, 1) != 1;
+        wrong += j->result + atomic_load(&j->wrong);
+    }
+
+    ok(wrong == 0, "%d threads beside busy ones, every unit once", threads);
+
+    memset(j, 0, threads * sizeof(*j));
+    atomic_store(&masks_in, 0);
+    for (int i = 0; i < threads; i++) {
+        j[i].task.run = affinity_run;
+        maas_team_submit(team, &j[i].task);
+    }
+
+    wrong = reap(team, fd, threads) != threads;
+    for (int i = 0; i < threads; i++) {
+        same += j[i].result;
+    }
+
+    is_int(wrong, 0, "a task on each member");
+    is_int(same, threads, "which may run where the process may");
+
+    atomic_store(&hog_end, true);
+    for (int i = 0; i < n; i++) {
+        pthread_join(t[i], NULL);
+    }
+
+    maas_team_destroy(team);
+    close(fd);
+    free(j);
+}
+
+
 static void
 mask_run(maas_task_t *t, maas_team_t *team)
 {
@@ -295,6 +400,8 @@ main(void)
     test_again(2);
     test_again(4);
     test_short_steps();
+    test_beside(2);
+    test_beside(3);
     test_signals();
 
     return done();
