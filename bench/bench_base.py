@@ -89,8 +89,8 @@ class Paced:
             raise Skip(text or 'exit %s' % self.p.wait())
         return json.loads(line)
 
-    def ask(self):
-        if self.threads > 1:
+    def ask(self, settle=True):
+        if self.threads > 1 and settle:
             cores()
         self.begin()
         return self.answer()

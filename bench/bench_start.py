@@ -15,6 +15,7 @@ from bench_engine import images_of
 from bench_http import HEAD, Server
 
 MIB = 1048576
+BESIDE, BESIDE_PAIRS = 0.2, 15      # seconds of a turn beside a neighbour
 
 
 def warm(image):
@@ -213,22 +214,22 @@ def two(image, model, inputs):
 
 def neighbour(image, model, inputs):
     """Two threads, and a process that never rests on the first core."""
-    both = [ours(image, inputs, 2), theirs(model, inputs, 2)]
+    both = [ours(image, inputs, 2, BESIDE), theirs(model, inputs, 2, BESIDE)]
     got = []
 
-    def ask():
-        return [p.ask()['median_ms'] for p in both]
+    def ask(settle):
+        return [p.ask(settle)['median_ms'] for p in both]
 
     try:
-        for i in range(PAIRS):
-            note('a neighbour: pair %d of %d' % (i + 1, PAIRS))
-            alone = ask()
+        for i in range(BESIDE_PAIRS):
+            note('a neighbour: pair %d of %d' % (i + 1, BESIDE_PAIRS))
+            alone = ask(True)
             busy = subprocess.Popen(
                 [sys.executable, '-c', 'while True: pass'],
                 preexec_fn=lambda: os.sched_setaffinity(0, {0}))
             try:
                 time.sleep(0.1)
-                got.append((alone, ask()))
+                got.append((alone, ask(False)))
             finally:
                 busy.kill()
                 busy.wait()
@@ -246,9 +247,10 @@ def neighbour(image, model, inputs):
                      '%.2f' % middle(ratio), '%.2f - %.2f' % (low, high)])
     say()
     say('Two threads on %d cores beside a process that keeps the first core '
-        'busy: ms alone and beside it. Its fair share is half a core; with '
-        'two cores a run that loses no more than that takes 1.33 times as '
-        'long.' % len(os.sched_getaffinity(0)))
+        'busy, %d pairs of turns of %g s: ms alone and beside it. Its fair '
+        'share is half a core; with two cores a run that loses no more than '
+        'that takes 1.33 times as long.'
+        % (len(os.sched_getaffinity(0)), BESIDE_PAIRS, BESIDE))
     say()
     table(['resnet50 exact', 'alone', 'beside it', 'ratio', 'interval'],
           rows)
