@@ -533,12 +533,10 @@ ngx_maas_may_inline(ngx_maas_job_t *job)
 static void
 ngx_maas_shorten(ngx_maas_job_t *job)
 {
-    uint64_t           ms;
-    maas_call_needs_t  needs;
+    uint64_t  us, ms;
 
-    maas_call_needs(job->call, &needs);
-
-    ms = needs.timeout_us / 1000 + (needs.timeout_us % 1000 != 0);
+    us = maas_call_timeout(job->call);
+    ms = us / 1000 + (us % 1000 != 0);
 
     if (ms != 0 && ms < job->timeout) {
         job->deadline -= job->timeout - ms;

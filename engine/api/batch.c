@@ -107,6 +107,13 @@ joint_rows(const maas_call_t *call, int axis)
 }
 
 
+uint64_t
+maas_call_timeout(const maas_call_t *call)
+{
+    return call->c.timeout_us;
+}
+
+
 void
 maas_call_needs(const maas_call_t *call, maas_call_needs_t *needs)
 {

@@ -528,6 +528,9 @@ typedef struct {
 
 void maas_call_needs(const maas_call_t *call, maas_call_needs_t *needs);
 
+/* Its timeout_us alone. */
+uint64_t maas_call_timeout(const maas_call_t *call);
+
 /*
  * Plans if it must, runs; team NULL: this thread only.  On failure the call
  * holds the error's reply (MAAS_ECANCEL, MAAS_EDEADLINE included).

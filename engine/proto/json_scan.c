@@ -201,15 +201,47 @@ maas_json_item(maas_json_t *j, bool *first, bool *more)
 }
 
 
+/*
+ * The high bit of each byte that is '"', '\\' or a control character; a bit
+ * above the lowest may be wrong.  Bytes above 0x7f are none.
+ */
+static inline uint64_t
+json_special(uint64_t v)
+{
+    uint64_t        quote, slash;
+    const uint64_t  ones = 0x0101010101010101;
+
+    quote = v ^ ones * '"';
+    slash = v ^ ones * '\\';
+
+    return ((quote - ones) | (slash - ones) | (v - ones * 0x20)) & ~v
+           & ones * 0x80;
+}
+
+
 /* Behind the opening quote: finds the closing one, checks the bytes. */
 static maas_status_t
 json_string_end(maas_json_t *j, bool *escapes)
 {
-    char  c;
+    char      c;
+    uint64_t  v;
 
     *escapes = false;
 
     while (j->pos < j->end) {
+
+        if (j->end - j->pos >= 8) {
+            memcpy(&v, j->pos, 8);
+            v = json_special(v);
+
+            if (v == 0) {
+                j->pos += 8;
+                continue;
+            }
+
+            j->pos += __builtin_ctzll(v) >> 3;
+        }
+
         c = *j->pos;
 
         if (c == '"') {

@@ -222,6 +222,41 @@ test_tensor(void)
 }
 
 
+/* Each byte at each place of a string: what ends it, what it may hold. */
+static void
+test_strings(void)
+{
+    int           bad = 0;
+    char          text[40];
+    maas_err_t    err;
+    maas_str_t    s;
+    maas_json_t   j;
+    maas_arena_t  a;
+
+    maas_arena_init(&a, &maas_host_libc, 0);
+
+    for (int n = 1; n < 24; n++) {
+        for (int at = 0; at < n; at++) {
+            for (int c = 0; c < 256; c++) {
+                memset(text, n % 2 ? 'x' : 0xc3, sizeof(text));
+                text[0] = '"';
+                text[1 + at] = (char) c;
+                text[1 + n] = '"';
+
+                maas_json_init(&j, text, (size_t) n + 2, &err);
+                bool  good = maas_json_string(&j, &a, &s) == MAAS_OK;
+
+                bad += c < 0x20 || c == '\\' ? good
+                       : !good || s.len != (size_t) (c == '"' ? at : n);
+            }
+        }
+    }
+
+    maas_arena_destroy(&a);
+    is_int(bad, 0, "strings end where they do");
+}
+
+
 /* Lists that are read many numbers at a time: what is wrong in one. */
 static void
 test_long_lists(void)
@@ -529,6 +564,7 @@ main(void)
 {
     test_scan();
     test_tensor();
+    test_strings();
     test_long_lists();
     test_lists();
     test_rows();
