@@ -33,7 +33,7 @@ my $t = MaasTest->new(debug => 1, http => <<'EOC');
         location /trickle { maas_api kserve; client_body_timeout 1s; }
         location /late { maas_api kserve; maas_timeout $arg_t; }
         location /ignore { maas_api kserve; maas_ignore_client_abort on; }
-        location /trickle { maas_api kserve; limit_rate 1k; }
+        location /drip { maas_api kserve; limit_rate 1k; }
         location = /static { return 200 "static\n"; }
         location = /cancelled { return 200 $maas_cancelled; }
     }
@@ -224,7 +224,7 @@ is(wait_for(20, sub { $t->post($slow, ' ' x 500_000)->{status} == 400 }), 1,
 # an answer on its way holds no body
 
 for (1 .. 3) {
-    push @s, $t->send('POST', '/trickle/models/mlp/infer',
+    push @s, $t->send('POST', '/drip/models/mlp/infer',
                       infer([1000, 2], (0.25) x 2000) . ' ' x 500_000);
     like(readline $s[-1], qr/ 200 /, 'a long answer begins');
 }
