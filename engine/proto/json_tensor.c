@@ -557,6 +557,15 @@ tensor_narrow(maas_json_tensor_t *b, const int32_t *v, int64_t n)
 }
 
 
+/* Is there a reader of many numbers at once for this type? */
+static bool
+tensor_lists(maas_dtype_t t)
+{
+    return t == MAAS_F32
+           || (maas_dtypes[t].is_int && maas_dtypes[t].block_elems == 1);
+}
+
+
 /*
  * As many numbers of the list, and of the ones that follow in the same
  * list, as come in a row; *last: up to a bracket.  Zero: nothing was read.
@@ -584,15 +593,10 @@ tensor_list(maas_json_tensor_t *b, maas_json_t *j, int base, int depth,
         p = maas_num_floats(j->start, j->pos, j->end,
                             (float *) b->data + b->n, max, &rows, &n);
 
-    } else if (maas_dtypes[b->dtype].is_int
-               && maas_dtypes[b->dtype].block_elems == 1)
-    {
+    } else {
         p = maas_num_ints(j->start, j->pos, j->end, v,
                           maas_min(max, TENSOR_INTS), &rows, &n);
         n = tensor_narrow(b, v, n) ? n : 0;
-
-    } else {
-        return 0;
     }
 
     if (n != 0) {
@@ -642,7 +646,7 @@ maas_status_t
 maas_json_tensor_read(maas_json_tensor_t *b, maas_json_t *j, bool rows)
 {
     int   base = rows, depth = rows;
-    bool  more = true, last;
+    bool  more = true, lists = tensor_lists(b->dtype), last;
 
     do {
         if (maas_json_peek(j) == '[') {
@@ -654,7 +658,8 @@ maas_json_tensor_read(maas_json_tensor_t *b, maas_json_t *j, bool rows)
 
             MAAS_TRY(tensor_close(b, j, &depth));
 
-        } else if (depth == base || tensor_list(b, j, base, depth, &last) == 0)
+        } else if (!lists || depth == base
+                   || tensor_list(b, j, base, depth, &last) == 0)
         {
             MAAS_TRY(tensor_leaf(b, j, depth));
 
