@@ -584,7 +584,6 @@ const kb_row_t  cli_kernel_rows[] = {
     { "conv16 56x56x64, 64", kb_conv16, 0, 56, 64, 64, 0 },
     { "conv16 14x14x256, 256", kb_conv16, 0, 14, 256, 256, 0 },
     { "dwconv16 56x56 3x3", kb_dwconv16, 0, 56, 3, 16, 0 },
-    { "dwconv16 14x14 7x7", kb_dwconv16, 0, 14, 7, 16, 0 },
     { "dwconv16 28x28 2x2", kb_dwconv16, 0, 28, 2, 16, 0 },
     { "dwconv16 28x28 1x1", kb_dwconv16, 0, 28, 1, 16, 0 },
     { "dwgrad16 56x56 3x3", kb_dwgrad16, 0, 56, 3, 16, 0 },

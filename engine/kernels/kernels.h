@@ -264,11 +264,7 @@ typedef struct {
     int32_t   outside;          /* of the crop: the caller's concern */
 } maas_tap_t;
 
-/*
- * A window over one block of 16 channels; rows [y0, y1) of the output.  Of
- * three axes: one slice of the output, under the slices of the kernel that
- * lie inside; x and w begin with the first of them.
- */
+/* A window over one block of 16 channels; rows [y0, y1) of the output. */
 typedef struct {
     const float  *x;            /* ih x iw x 16 */
     const float  *w;            /* kh x kw x 16: a depthwise convolution */
@@ -276,8 +272,6 @@ typedef struct {
     float        *y;            /* oh x ow x 16 */
     int64_t       ih, iw, oh, ow;
     int64_t       kh, kw, sh, sw, ph, pw, dh, dw;
-    int64_t       deep;         /* slices but one; -1: none lies inside */
-    int64_t       xd;           /* floats of x from one to the next */
     int64_t       y0, y1;
     bool          clip;
     float         lo, hi;

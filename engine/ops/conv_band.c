@@ -16,59 +16,18 @@
 #define CB_LEAST   42           /* pixels of a band that is cut in two */
 
 
-/* Axis i of the window: every pixel sees itself alone. */
-static bool
-cb_trivial(const maas_window_t *w, int i)
-{
-    return w->k[i] == 1 && w->s[i] == 1 && w->p0[i] == 0
-           && w->in[i] == w->out[i];
-}
-
-
-/* Axes 0 and 1 of three, or 1 and 2, become one where a tap sees no other. */
-static void
-cb_merge(maas_window_t *w)
-{
-    int  at;
-
-    if (w->nd != 3 || !cb_trivial(w, 1)
-        || (!cb_trivial(w, 0) && !cb_trivial(w, 2)))
-    {
-        return;
-    }
-
-    at = cb_trivial(w, 0) ? 0 : 1;
-    w->in[at] *= w->in[at + 1];
-    w->out[at] *= w->out[at + 1];
-
-    if (at == 0) {
-        w->in[1] = w->in[2], w->out[1] = w->out[2];
-        w->k[1] = w->k[2], w->s[1] = w->s[2], w->d[1] = w->d[2];
-        w->p0[1] = w->p0[2];
-    }
-
-    w->nd = 2;
-}
-
-
 static void
 cb_window(cb_t *g, const maas_window_t *w)
 {
-    int   l = w->nd - 1, r = w->nd > 1 ? l - 1 : 0;
-    bool  two = w->nd > 1, three = w->nd > 2;
+    int   l = w->nd - 1;
+    bool  two = w->nd == 2;
 
-    g->id = three ? w->in[0] : 1;
-    g->od = three ? w->out[0] : 1;
-    g->kd = three ? w->k[0] : 1;
-    g->sd = three ? w->s[0] : 1;
-    g->dd = three ? w->d[0] : 1;
-    g->pd = three ? w->p0[0] : 0;
-    g->ih = two ? w->in[r] : 1;
-    g->oh = two ? w->out[r] : 1;
-    g->kh = two ? w->k[r] : 1;
-    g->sh = two ? w->s[r] : 1;
-    g->dh = two ? w->d[r] : 1;
-    g->ph = two ? w->p0[r] : 0;
+    g->ih = two ? w->in[0] : 1;
+    g->oh = two ? w->out[0] : 1;
+    g->kh = two ? w->k[0] : 1;
+    g->sh = two ? w->s[0] : 1;
+    g->dh = two ? w->d[0] : 1;
+    g->ph = two ? w->p0[0] : 0;
     g->iw = w->in[l];
     g->ow = w->out[l];
     g->kw = w->k[l];
@@ -99,8 +58,7 @@ cb_units(cb_t *g)
 
     g->nrow = (g->oh + g->rows - 1) / g->rows;
     g->ncol = (g->ow + maas_max(g->cols, 1) - 1) / maas_max(g->cols, 1);
-    g->ndeep = (g->od + g->deep - 1) / g->deep;
-    bands = g->batch * g->group * g->ndeep * g->nrow * g->ncol;
+    bands = g->batch * g->group * g->nrow * g->ncol;
     sets = (g->ocg + CB_SET - 1) / CB_SET;
     n = bands >= 8 ? sets : maas_max(sets * bands / 8, 1);
 
@@ -118,8 +76,7 @@ cb_units(cb_t *g)
 static bool
 cb_uneven(const cb_t *g)
 {
-    int64_t  units = g->batch * g->group * g->ndeep * g->nrow * g->ncol
-                     * g->nset;
+    int64_t  units = g->batch * g->group * g->nrow * g->ncol * g->nset;
 
     return g->rows > 1 && g->rows * g->cols >= CB_LEAST
            && ((units % 2 == 1 && units < 8)
@@ -161,15 +118,10 @@ cb_bands(cb_t *g)
         g->rows = (g->oh + 1) / 2;
     }
 
-    g->deep = g->rows < g->oh || g->cols < g->ow ? 1
-              : maas_min(CB_PIXELS / maas_max(g->oh * g->ow, 1) + 1, g->od);
-    g->deep = maas_max(g->deep, 1);
-
     while (cb_units(g), cb_uneven(g)) {
         g->rows = (g->rows + 1) / 2;
     }
 
-    g->in_deep = (g->deep - 1) * g->sd + (g->kd - 1) * g->dd + 1;
     g->in_rows = (g->rows - 1) * g->sh + (g->kh - 1) * g->dh + 1;
     g->in_cols = (g->cols - 1) * g->sw + (g->kw - 1) * g->dw + 1;
 }
@@ -221,7 +173,6 @@ conv_band_shape(cb_t *g, const void *attr, const maas_tensor_t *x,
         cb_turn(&win);
     }
 
-    cb_merge(&win);
     cb_window(g, &win);
 
     g->batch = x->dims[0];
@@ -233,8 +184,7 @@ conv_band_shape(cb_t *g, const void *attr, const maas_tensor_t *x,
     g->lane = g->planes ? 1 : MAAS_C16;
     g->parts = g->planes ? g->icg : maas_blocks(g->icg);
     cb_sides(g);
-    g->flat = g->kd * g->kh * g->kw * g->sh * g->sw == 1 && !g->copy
-              && g->ph == 0
+    g->flat = g->kh * g->kw * g->sh * g->sw == 1 && !g->copy && g->ph == 0
               && g->oh == g->ih && g->ow == g->iw;
 }
 
@@ -257,8 +207,8 @@ conv_band_places(cb_t *g, const maas_step_t *s, const maas_band_t *b)
 {
     g->x = s->in[0].data;
     g->y = s->out[0].data;
-    g->xplane = g->id * g->ih * g->iw * g->lane;
-    g->yplane = g->od * g->oh * g->ow * MAAS_C16;
+    g->xplane = g->ih * g->iw * g->lane;
+    g->yplane = g->oh * g->ow * MAAS_C16;
 
     if (b != NULL) {
         g->xplane = b->xplane;

@@ -15,7 +15,6 @@
 
 typedef struct {
     int64_t  batch, group, icg, ocg;
-    int64_t  id, od, kd, sd, pd, dd;    /* depth: of rank 5; else 1, pd 0 */
     int64_t  ih, iw, oh, ow, kh, kw, sh, sw, ph, pw, dh, dw;
     bool     planes;            /* the input is plain */
     bool     flat;              /* a pixel sees itself alone */
@@ -26,10 +25,8 @@ typedef struct {
     int64_t  lane;              /* floats of an input pixel: 16 or 1 */
     int64_t  parts;             /* blocks or planes of the input */
     int64_t  rows, cols;        /* of a band */
-    int64_t  deep;              /* slices of the output, of a band */
-    int64_t  in_deep;           /* that a band sees, at most */
-    int64_t  in_rows, in_cols;
-    int64_t  ndeep, nrow, ncol; /* bands */
+    int64_t  in_rows, in_cols;  /* that a band sees, at most */
+    int64_t  nrow, ncol;        /* bands */
     int64_t  nb, nset;          /* channels of a unit, multiple of 16 */
 
     /* Of the run: image 0 of each, and floats from a plane to the next. */
@@ -38,15 +35,6 @@ typedef struct {
     int64_t       xplane, yplane;
 } cb_t;
 
-/* Output pixels and the input that they see. */
-typedef struct {
-    const float  *x;            /* slice d0, row y0, column x0, first part */
-    int64_t       part, slice, row;     /* floats from one to the next */
-    int64_t       d0, y0, x0;   /* of the input; x0 may be negative */
-    int64_t       z0, z1;       /* slices of the output */
-    int64_t       r0, r1, c0, cols;
-} cb_band_t;
-
 /* back: x is dY and y is dX of a convolution of stride 1. */
 void conv_band_geom(cb_t *g, const void *attr, const maas_tensor_t *x,
     const maas_tensor_t *w, const maas_tensor_t *y, bool back);
@@ -54,32 +42,6 @@ void conv_band_geom(cb_t *g, const void *attr, const maas_tensor_t *x,
 /* The same without bands and units. */
 void conv_band_shape(cb_t *g, const void *attr, const maas_tensor_t *x,
     const maas_tensor_t *w, const maas_tensor_t *y, bool back);
-
-/*
- * conv_input.c: the input that the band sees of image times group `ig`; n:
- * its number.  Copied or normalised, it lies in the slot's scratch.
- */
-void conv_band_open(const cb_t *g, const maas_step_t *s, int64_t ig,
-    int64_t n, maas_slot_t *slot, cb_band_t *b);
-
-/* Band number `n` of all images and groups, open. */
-void conv_band_at(const cb_t *g, const maas_step_t *s, int64_t n,
-    maas_slot_t *slot, cb_band_t *b);
-
-/* Bytes of a band's inputs, where they are copied. */
-size_t conv_band_copied(const cb_t *g);
-
-/* Taps [*k0, *k1) of k, d apart from `at` on, that lie in [0, size). */
-static inline void
-conv_band_taps(int64_t at, int64_t k, int64_t d, int64_t size, int64_t *k0,
-    int64_t *k1)
-{
-    for (*k0 = 0; *k0 < k && at + *k0 * d < 0; (*k0)++) { /* void */ }
-    for (*k1 = k; *k1 > *k0 && at + (*k1 - 1) * d >= size; (*k1)--) {
-        /* void */
-    }
-}
-
 
 /* Where the tensors of a step lie, or what a band of rows says. */
 void conv_band_places(cb_t *g, const maas_step_t *s, const maas_band_t *b);

@@ -6,7 +6,7 @@
  * left out of the chain, and so is a tap beside a row; where more fall there,
  * the band's rows are copied into the thread's scratch with zeros at their
  * ends.  Planes of few channels (the first layer) are read as they are; all
- * else is blocked.  Of three axes, the taps of a slice are a part of the chain.
+ * else is blocked.
  *
  * Ownership: nothing is allocated.  Threads: units are independent, and the
  * chain of an output element knows no unit.
@@ -20,8 +20,15 @@
 
 #define CB_CHAIN   40960        /* floats of the weights of a set in one go */
 #define CB_PLANES  4            /* channels that are read from planes */
-#define CB_TAPS    9            /* of a depthwise one of planes */
-#define CB_WINDOW  5            /* rank of three axes of a window */
+
+/* Output pixels and the input that they see. */
+typedef struct {
+    const float  *x;            /* row y0, column x0 of the first part */
+    int64_t       part, row;    /* floats from one to the next */
+    int64_t       y0, x0;       /* of the input; x0 may be negative */
+    int64_t       r0, r1, c0, cols;
+} cb_band_t;
+
 
 /* A gradient by X; the input is normalised first (1x1 alone). */
 typedef enum {
@@ -40,8 +47,7 @@ conv_blocked(const maas_node_t *n, const maas_type_t *const *type,
     const maas_type_t         *x = type[0], *w = type[1];
     const maas_window_attr_t  *a = n->attr;
 
-    if (!(b->constant & 2) || w->rank < 3 || w->rank > CB_WINDOW
-        || x->rank != w->rank
+    if (!(b->constant & 2) || w->rank < 3 || w->rank > 4 || x->rank != w->rank
         || x->dtype != MAAS_F32 || w->format != MAAS_FMT_PLAIN)
     {
         return false;
@@ -63,7 +69,7 @@ conv_blocked(const maas_node_t *n, const maas_type_t *const *type,
     b->op = "ConvBlocked";
 
     if (!(b->in & 1)) {
-        if ((conv_w_depthwise(a, w->dims) && taps < CB_TAPS)
+        if (conv_w_depthwise(a, w->dims)
             || (w->dims[1] > CB_PLANES && taps * w->dims[0] < 64))
         {
             return false;
@@ -117,7 +123,7 @@ conv_blocked_pack(const maas_node_t *n, const maas_type_t *const *type,
     const maas_window_attr_t  *a = n->attr;
 
     if (p->input != 1 || w == NULL || w->dtype != MAAS_F32 || w->rank < 3
-        || w->rank > CB_WINDOW || type[0] == NULL || a->group < 1
+        || w->rank > 4 || type[0] == NULL || a->group < 1
         || w->dims[0] % a->group != 0)
     {
         return false;
@@ -147,7 +153,7 @@ conv_blocked_pack(const maas_node_t *n, const maas_type_t *const *type,
         }
 
         p->taps = type[0]->format == MAAS_FMT_C16 ? taps : 1;
-        p->eight = w->rank < CB_WINDOW;
+        p->eight = true;
     }
 
     p->ns = p->k;
@@ -205,20 +211,128 @@ conv_blocked_inplace(const maas_setup_t *u)
 }
 
 
-/* -- a band's products ---------------------------------------------------- */
+/* -- the band ------------------------------------------------------------ */
 
 /*
- * Output rows [r0, r1), all of which see kernel rows [k0, k1); x: of the
- * band's slice.
+ * Input rows [y0, y1) that the band's taps reach and that there are; made:
+ * they lie in dst.
  */
 static void
-cb_rows(const cb_t *g, const cb_band_t *b, maas_conv16_t *c, const float *x,
-    int64_t r0, int64_t r1, int64_t k0, int64_t k1)
+cb_copy(const cb_t *g, cb_band_t *b, float *dst, bool made)
 {
+    size_t        left, len, right;
+    int64_t       y, y1, x0, x1, cols, lane = g->lane;
+    const float  *src = b->x, *p;
+
+    y1 = maas_min((b->r1 - 1) * g->sh - g->ph + (g->kh - 1) * g->dh + 1,
+                  g->ih);
+    cols = (b->cols - 1) * g->sw + (g->kw - 1) * g->dw + 1;
+    x0 = maas_min(maas_max(b->x0, 0), g->iw);
+    x1 = maas_max(maas_min(b->x0 + cols, g->iw), x0);
+
+    left = (size_t) maas_min(maas_max(-b->x0, 0), cols) * lane;
+    len = (size_t) (x1 - x0) * lane;
+    right = (size_t) cols * lane - left - len;
+
+    b->x = dst;
+
+    for (int64_t c = 0; c < g->parts && !made; c++, src += b->part) {
+        for (y = b->y0; y < y1; y++) {
+            p = src + (y * g->iw + x0) * lane;
+            memset(dst, 0, left * sizeof(float));
+            memcpy(dst + left, p, len * sizeof(float));
+            memset(dst + left + len, 0, right * sizeof(float));
+            dst += cols * lane;
+        }
+    }
+
+    b->row = cols * lane;
+    b->part = maas_max(y1 - b->y0, 0) * b->row;
+}
+
+
+/* The band's pixels, which are those of the output, scaled and shifted. */
+static void
+cb_norm(const cb_t *g, const maas_step_t *s, cb_band_t *b, float *dst,
+    bool made)
+{
+    int64_t                    n = (b->r1 - b->r0) * b->cols;
+    const float               *x = b->x + b->r0 * b->row
+                                   + b->c0 * MAAS_C16;
+    const float               *scale = s->in[3].data, *shift = s->in[4].data;
+    const conv_normed_attr_t  *a = s->attr;
+
+    b->x = dst;
+
+    for (int64_t c = 0; c < g->parts && !made; c++, x += b->part) {
+        s->k->affine16(dst, x, scale + c * MAAS_C16, shift + c * MAAS_C16, n,
+                       a->low, a->high);
+        dst += n * MAAS_C16;
+    }
+
+    b->row = b->cols * MAAS_C16;
+    b->part = n * MAAS_C16;
+}
+
+
+/* The input that the band sees of image times group `ig`; n: its number. */
+static void
+cb_open(const cb_t *g, const maas_step_t *s, int64_t ig, int64_t n,
+    maas_slot_t *slot, cb_band_t *b)
+{
+    bool  made;
+
+    b->y0 = maas_min(maas_max(b->r0 * g->sh - g->ph, 0), g->ih);
+    b->x0 = b->c0 * g->sw - g->pw;
+    b->x = g->x + ig * g->parts * g->xplane;
+    b->part = g->xplane;
+    b->row = g->iw * g->lane;
+
+    if (g->copy || g->normed) {
+        made = slot->keep != NULL && *slot->keep == n;
+
+        if (g->normed) {
+            cb_norm(g, s, b, slot->scratch, made);
+        } else {
+            cb_copy(g, b, slot->scratch, made);
+        }
+
+        if (slot->keep != NULL) {
+            *slot->keep = n;
+        }
+
+        return;
+    }
+
+    b->x += b->y0 * b->row + b->x0 * g->lane;
+}
+
+
+/* Band number `n` of all images and groups. */
+static void
+cb_band(const cb_t *g, const maas_step_t *s, int64_t n, maas_slot_t *slot,
+    cb_band_t *b)
+{
+    int64_t  u = n % (g->nrow * g->ncol);
+
+    b->r0 = u / g->ncol * g->oh / g->nrow;
+    b->r1 = (u / g->ncol + 1) * g->oh / g->nrow;
+    b->c0 = u % g->ncol * g->cols;
+    b->cols = maas_min(g->cols, g->ow - b->c0);
+    cb_open(g, s, n / (g->nrow * g->ncol), n, slot, b);
+}
+
+
+/* Output rows [r0, r1), all of which see kernel rows [k0, k1). */
+static void
+cb_rows(const cb_t *g, const cb_band_t *b, maas_conv16_t *c, int64_t r0,
+    int64_t r1, int64_t k0, int64_t k1)
+{
+    c->b0 = k0;
     c->nb = k1 - k0;
     c->rows = r1 - r0;
     c->cols = b->cols;
-    c->x = x;
+    c->x = b->x;                        /* of part 0 */
 
     if (k1 > k0) {
         c->x += (r0 * g->sh - g->ph + k0 * g->dh - b->y0) * b->row;
@@ -231,11 +345,19 @@ cb_rows(const cb_t *g, const cb_band_t *b, maas_conv16_t *c, const float *x,
 }
 
 
-/* Floats of a block of the output's tensor. */
-static int64_t
-cb_outputs(const cb_t *g)
+/* Kernel rows that lie in the image for output row r. */
+static void
+cb_taps(const cb_t *g, int64_t r, int64_t *k0, int64_t *k1)
 {
-    return g->od * g->oh * g->ow * MAAS_C16;
+    int64_t  y = r * g->sh - g->ph;
+
+    for (*k0 = 0; *k0 < g->kh && y + *k0 * g->dh < 0; (*k0)++) {
+        /* void */
+    }
+
+    for (*k1 = g->kh; *k1 > *k0 && y + (*k1 - 1) * g->dh >= g->ih; (*k1)--) {
+        /* void */
+    }
 }
 
 
@@ -252,9 +374,8 @@ cb_chain(const cb_t *g, const cb_band_t *b, maas_conv16_t *c)
     c->xc = g->dw * MAAS_C16;
     c->xrow = g->sh * b->row;
     c->xcol = g->sw * g->lane;
-    c->wa = g->kd * g->kh * g->kw
-            * (g->planes ? MAAS_C16 : MAAS_C16 * MAAS_C16);
-    c->wblock = g->icg * g->kd * g->kh * g->kw * MAAS_C16;
+    c->wa = g->kh * g->kw * (g->planes ? MAAS_C16 : MAAS_C16 * MAAS_C16);
+    c->wblock = g->icg * g->kh * g->kw * MAAS_C16;
     c->yrow = g->ow * MAAS_C16;
     c->yblock = g->yplane;
     c->left = !g->copy && g->left && b->c0 == 0;
@@ -285,56 +406,43 @@ cb_rest(const maas_step_t *s, const cb_t *g, const cb_band_t *b, int first,
 {
     bool      whole = b->cols == g->ow;
     float    *y;
-    int64_t   rows, at;
-
-    rows = whole ? (b->z1 - b->z0) * (b->r1 - b->r0) : 1;
+    int64_t   r, at;
 
     for (int64_t i = plane; i < plane + blocks; i++) {
-        for (int64_t z = b->z0; z < b->z1; z++) {
-            for (int64_t r = b->r0; r < b->r1; r += rows) {
-                at = ((z * g->oh + r) * g->ow + b->c0) * MAAS_C16;
-                y = g->y + i * g->yplane + at;
-                maas_post_apply16(s, first, y, y, whole ? rows * g->ow
-                                                        : b->cols,
-                                  i * cb_outputs(g) + at, i);
-            }
+        for (r = b->r0; r < b->r1; r += whole ? b->r1 - b->r0 : 1) {
+            at = (r * g->ow + b->c0) * MAAS_C16;
+            y = g->y + i * g->yplane + at;
+            maas_post_apply16(s, first, y, y,
+                              whole ? (b->r1 - b->r0) * g->ow : b->cols,
+                              i * g->oh * g->ow * MAAS_C16 + at, i);
         }
     }
 }
 
 
-/*
- * The band's rows of slice z, under slice t of the kernel (-1: none lies
- * inside); c has its chain.  y, add: the plane's; next: weights.
- */
+/* The band's rows; c has its chain.  y, add: the plane's; next: weights. */
 static void
 cb_set(const maas_step_t *s, const cb_t *g, const cb_band_t *b,
     maas_conv16_t *c, float *y, const float *add, const float *next,
-    int64_t nnext, int64_t z, int64_t t)
+    int64_t nnext)
 {
     int64_t       r, r1, k0, k1, e0, e1, at, rows = b->r1 - b->r0;
     const float  *x = c->x;
 
-    if (t >= 0) {
-        x += (z * g->sd - g->pd + t * g->dd - b->d0) * b->slice;
-    }
-
     for (r = b->r0; r < b->r1; r = r1) {
-        conv_band_taps(r * g->sh - g->ph, t < 0 ? 0 : g->kh, g->dh, g->ih,
-                       &k0, &k1);
+        cb_taps(g, r, &k0, &k1);
 
         for (r1 = r + 1; r1 < b->r1; r1++) {
-            conv_band_taps(r1 * g->sh - g->ph, t < 0 ? 0 : g->kh, g->dh,
-                           g->ih, &e0, &e1);
+            cb_taps(g, r1, &e0, &e1);
 
             if (e0 != k0 || e1 != k1) {
                 break;
             }
         }
 
-        cb_rows(g, b, c, x, r, r1, k0, k1);
-        c->b0 = maas_max(t, 0) * g->kh + k0;
-        at = ((z * g->oh + r) * g->ow + b->c0) * MAAS_C16;
+        cb_rows(g, b, c, r, r1, k0, k1);
+        c->x += x - b->x;
+        at = (r * g->ow + b->c0) * MAAS_C16;
         c->y = y + at;
         c->add = add != NULL ? add + at : NULL;
 
@@ -343,6 +451,8 @@ cb_set(const maas_step_t *s, const cb_t *g, const cb_band_t *b,
         c->nahead = (r1 - b->r0) * nnext / rows - at;
         s->k->conv16(c);
     }
+
+    c->x = x;
 }
 
 
@@ -350,8 +460,7 @@ cb_set(const maas_step_t *s, const cb_t *g, const cb_band_t *b,
 static int64_t
 cb_weights(const cb_t *g, int64_t a, int64_t a1)
 {
-    return (maas_min(a1 * g->lane, g->icg) - a * g->lane)
-           * g->kd * g->kh * g->kw;
+    return (maas_min(a1 * g->lane, g->icg) - a * g->lane) * g->kh * g->kw;
 }
 
 
@@ -361,58 +470,26 @@ cb_room(const cb_t *g)
 {
     int64_t  parts = cb_splits(g, INT64_MAX);
 
-    return (size_t) ((g->parts + parts - 1) / parts * g->lane)
-           * (size_t) (g->kd * g->kh * g->kw) * CB_SET;
+    return (size_t) ((g->parts + parts - 1) / parts * g->lane * g->kh * g->kw)
+           * CB_SET;
 }
 
 
 /*
- * The slices of a band under slice t of the kernel; c: of some parts, whose
- * first and last of all have their sums from the bias and to the end.
- */
-static void
-cb_slices(const maas_step_t *s, const cb_t *g, const cb_band_t *b,
-    maas_conv16_t *c, float *y, const float *add, const float *next,
-    int64_t nnext, int64_t t)
-{
-    bool           sums = c->sums, more = c->more;
-    int64_t        k0, k1;
-    const float   *x = c->x;
-
-    for (int64_t z = b->z0; z < b->z1; z++) {
-        conv_band_taps(z * g->sd - g->pd, g->kd, g->dd, g->id, &k0, &k1);
-
-        /* None, and yet there is a bias. */
-        if (k0 >= k1 ? t != 0 : t < k0 || t >= k1) {
-            continue;
-        }
-
-        c->x = x;
-        c->sums = sums || (k0 < k1 && t > k0);
-        c->more = more || (k0 < k1 && t + 1 < k1);
-        cb_set(s, g, b, c, y, add, next, nnext, z, k0 < k1 ? t : -1);
-    }
-
-    c->x = x;
-}
-
-
-/*
- * Up to CB_SET channels of one band, c->w theirs, by slice t of the kernel.
- * A long chain is made in parts whose weights stay in the second cache while
- * all pixels meet them.  w8: the weights, 8-bit; a part of them is unpacked
- * into room.
+ * Up to CB_SET channels of one band, c->w theirs.  A long chain is made in
+ * parts whose weights stay in the second cache while all pixels meet them.
+ * w8: the weights, 8-bit; a part of them is unpacked into room.
  */
 static void
 cb_parts(const maas_step_t *s, const cb_t *g, const cb_band_t *b,
-    const maas_conv16_t *c, float *y, const float *add, bool final,
-    const int8_t *w8, float *room, int64_t t)
+    maas_conv16_t *c, float *y, const float *add, bool final,
+    const int8_t *w8, float *room)
 {
-    int64_t        a, a1, n, parts, nnext;
-    const float   *w = c->w, *next;
+    int64_t        a, a1, n, parts;
+    const float   *w = c->w;
     maas_conv16_t  p = *c;
 
-    parts = cb_splits(g, (b->z1 - b->z0) * (b->r1 - b->r0) * b->cols);
+    parts = cb_splits(g, (b->r1 - b->r0) * b->cols);
 
     for (int64_t i = 0; i < parts; i++) {
         a = g->parts * i / parts;
@@ -421,32 +498,30 @@ cb_parts(const maas_step_t *s, const cb_t *g, const cb_band_t *b,
         p.na = a1 - a;
         p.last = a1 < g->parts ? c->run : c->last;
         p.x = b->x + a * c->xa;
-        p.w = w + a * c->wa;
-        p.sums = a > 0;
-        p.more = a1 < g->parts;
-        next = NULL;
-        nnext = 0;
-
         if (g->eight) {
             n = cb_weights(g, a, a1);
-            panels8_unpack(s->k, room, w8, g->icg * g->kd * g->kh * g->kw,
+            panels8_unpack(s->k, room, w8, g->icg * g->kh * g->kw,
                            maas_blocks(c->n), a * c->wa / MAAS_P16, n);
             p.w = room;
             p.wblock = n * MAAS_P16;
 
-        } else if (g->kd > 1) {
-            /* The next slice's lie between these. */
-
-        } else if (p.more) {
-            next = w + a1 * c->wa;
-            nnext = (g->parts * (i + 2) / parts - a1) * c->wa;
-
-        } else if (!final) {
-            next = w + CB_SET / MAAS_C16 * c->wblock;
-            nnext = g->parts / parts * c->wa;
+        } else {
+            p.w = w + a * c->wa;
         }
 
-        cb_slices(s, g, b, &p, y, add, next, nnext, t);
+        p.sums = a > 0;
+        p.more = a1 < g->parts;
+
+        if (g->eight) {
+            cb_set(s, g, b, &p, y, add, NULL, 0);
+        } else if (p.more) {
+            cb_set(s, g, b, &p, y, add, w + a1 * c->wa,
+                   (g->parts * (i + 2) / parts - a1) * c->wa);
+        } else {
+            cb_set(s, g, b, &p, y, add,
+                   final ? NULL : w + CB_SET / MAAS_C16 * c->wblock,
+                   g->parts / parts * c->wa);
+        }
     }
 }
 
@@ -457,7 +532,7 @@ cb_channels(const maas_step_t *s, const cb_t *g, const cb_band_t *b,
     int64_t ig, int64_t oc, int64_t n, float *room)
 {
     int             posts;
-    int64_t         plane, at, i, k = g->icg * g->kd * g->kh * g->kw;
+    int64_t         plane, at, i, k = g->icg * g->kh * g->kw;
     const float    *bias = conv_bias(s), *add;
     const int8_t   *w8 = NULL;
     maas_conv16_t   c = { 0 };
@@ -480,13 +555,9 @@ cb_channels(const maas_step_t *s, const cb_t *g, const cb_band_t *b,
     for (i = 0; i < n; i += CB_SET) {
         c.n = maas_min(n - i, CB_SET);
         at = plane + i / MAAS_C16;
-
-        for (int64_t t = 0; t < g->kd; t++) {
-            cb_parts(s, g, b, &c, g->y + at * g->yplane,
-                     add != NULL ? add + at * cb_outputs(g) : NULL,
-                     oc + i + CB_SET >= g->ocg, w8, room, t);
-        }
-
+        cb_parts(s, g, b, &c, g->y + at * g->yplane,
+                 add != NULL ? add + at * g->oh * g->ow * MAAS_C16 : NULL,
+                 oc + i + CB_SET >= g->ocg, w8, room);
         c.w += w8 == NULL ? CB_SET / MAAS_C16 * c.wblock : 0;
         w8 += w8 != NULL ? CB_SET / MAAS_P16 * maas_p16q8_panel(k) : 0;
         c.bias = c.bias != NULL ? c.bias + CB_SET : NULL;
@@ -504,6 +575,17 @@ cb_form(cb_t *g, cb_form_t form, const void *attr, const maas_tensor_t *in,
 {
     conv_band_geom(g, attr, &in[0], &in[1], &out[0], form == CB_BACK);
     g->normed = form == CB_NORMED;
+}
+
+
+/* Bytes of a band's inputs, where they are copied. */
+static size_t
+cb_copied(const cb_t *g)
+{
+    return !g->copy && !g->normed ? 0
+           : maas_align((size_t) (g->parts * g->lane)
+                        * (size_t) (maas_min(g->in_rows, g->ih) * g->in_cols)
+                        * sizeof(float), MAAS_ALIGN);
 }
 
 
@@ -526,13 +608,13 @@ cb_setup(maas_setup_t *u, cb_form_t form)
         return false;
     }
 
-    u->units = g.batch * g.group * g.ndeep * g.nrow * g.ncol * g.nset;
-    u->scratch = conv_band_copied(&g)
+    u->units = g.batch * g.group * g.nrow * g.ncol * g.nset;
+    u->scratch = cb_copied(&g)
                  + (g.eight ? cb_room(&g) * sizeof(float) : 0);
     u->cost = 100 + conv_flops(u) / 150;
 
     /* Sums of a chain in parts would overwrite what is added at its end. */
-    if (g.kd == 1 && cb_splits(&g, g.od * g.oh * g.ow) == 1) {
+    if (cb_splits(&g, g.oh * g.ow) == 1) {
         u->inplace = conv_blocked_inplace(u);
     }
 
@@ -575,18 +657,18 @@ cb_run(const maas_step_t *s, maas_slot_t *slot, int64_t first, int64_t last,
 
     cb_form(&g, form, s->attr, s->in, s->out);
     conv_band_places(&g, s, NULL);
-    room = (float *) (void *) ((char *) slot->scratch + conv_band_copied(&g));
+    room = (float *) (void *) ((char *) slot->scratch + cb_copied(&g));
 
     for (u = first; u < last; u++) {
         n = u / g.nset;
 
         if (n != have) {
-            conv_band_at(&g, s, n, slot, &b);
+            cb_band(&g, s, n, slot, &b);
             have = n;
         }
 
         oc = u % g.nset * g.nb;
-        cb_channels(s, &g, &b, n / (g.ndeep * g.nrow * g.ncol), oc,
+        cb_channels(s, &g, &b, n / (g.nrow * g.ncol), oc,
                     maas_min(g.nb, g.ocg - oc), room);
     }
 }
@@ -636,7 +718,7 @@ cb_by_rows(const maas_setup_t *u, maas_by_rows_t *r, cb_form_t form)
     cb_t  g;
 
     /* A few rows would not pay for unpacking 8-bit weights. */
-    if (u->in[1].format == MAAS_FMT_P16Q8 || u->in[0].rank > 4) {
+    if (u->in[1].format == MAAS_FMT_P16Q8) {
         return false;
     }
 
@@ -675,7 +757,7 @@ cb_run_band(const maas_step_t *s, maas_slot_t *slot, const maas_band_t *rows,
 {
     cb_t        g;
     int64_t     ig;
-    cb_band_t   b = { .z1 = 1, .r0 = rows->r0, .r1 = rows->r1 };
+    cb_band_t   b = { .r0 = rows->r0, .r1 = rows->r1 };
 
     conv_band_shape(&g, s->attr, &s->in[0], &s->in[1], &s->out[0], false);
     g.normed = form == CB_NORMED;
@@ -684,7 +766,7 @@ cb_run_band(const maas_step_t *s, maas_slot_t *slot, const maas_band_t *rows,
 
     for (int64_t i = 0; i < g.group; i++) {
         ig = rows->image * g.group + i;
-        conv_band_open(&g, s, ig, ig, slot, &b);
+        cb_open(&g, s, ig, ig, slot, &b);
         cb_channels(s, &g, &b, ig, 0, g.ocg, NULL);
     }
 }

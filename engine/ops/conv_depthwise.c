@@ -24,7 +24,7 @@ conv_blocked_setup_dw(maas_setup_t *u)
     }
 
     conv_band_geom(&g, u->attr, &u->in[0], &u->in[1], &u->out[0], false);
-    u->units = maas_planes16(&u->out[0]) * g.od
+    u->units = maas_planes16(&u->out[0])
                * maas_blocked_parts(g.oh, g.ow, DWB_PIXELS);
     u->cost = 100 + conv_flops(u) / 50;
     return true;
@@ -43,28 +43,9 @@ dwb_window(const maas_step_t *s, const cb_t *g, maas_win16_t *w)
 }
 
 
-/* Slice z of the output: the slices of the kernel that lie inside. */
+/* Rows [w->y0, w->y1) of a plane: image times blocks, plus the block. */
 static void
-dwb_slice(const cb_t *g, maas_win16_t *w, int64_t z)
-{
-    int64_t  k0, k1, size = g->ih * g->iw * MAAS_C16;
-
-    conv_band_taps(z * g->sd - g->pd, g->kd, g->dd, g->id, &k0, &k1);
-
-    w->deep = k1 - k0 - 1;
-    w->xd = g->dd * size;
-    w->x += (z * g->sd - g->pd + k0 * g->dd) * size;
-    w->w += k0 * g->kh * g->kw * MAAS_C16;
-}
-
-
-/*
- * Rows [w->y0, w->y1) of slice z of a plane: image times blocks, plus the
- * block.
- */
-static void
-dwb_rows(const maas_step_t *s, const cb_t *g, maas_win16_t *w, int64_t plane,
-    int64_t z)
+dwb_rows(const maas_step_t *s, const cb_t *g, maas_win16_t *w, int64_t plane)
 {
     int            posts;
     bool           clip;
@@ -80,9 +61,8 @@ dwb_rows(const maas_step_t *s, const cb_t *g, maas_win16_t *w, int64_t plane,
 
     w->bias = bias;
     w->x = g->x + plane * g->xplane;
-    w->w = (const float *) s->in[1].data + c * g->kd * g->kh * g->kw;
-    w->y = g->y + plane * g->yplane + z * g->oh * g->ow * MAAS_C16;
-    dwb_slice(g, w, z);
+    w->w = (const float *) s->in[1].data + c * g->kh * g->kw;
+    w->y = g->y + plane * g->yplane;
     s->k->dwconv16(w);
 
     posts = conv_blocked_posts(s, NULL, &clip, &lo, &hi);
@@ -91,8 +71,7 @@ dwb_rows(const maas_step_t *s, const cb_t *g, maas_win16_t *w, int64_t plane,
         at = w->y0 * g->ow * MAAS_C16;
         y = w->y + at;
         maas_post_apply16(s, posts, y, y, (w->y1 - w->y0) * g->ow,
-                          (plane * g->od + z) * g->oh * g->ow * MAAS_C16
-                          + at, plane);
+                          plane * g->oh * g->ow * MAAS_C16 + at, plane);
     }
 }
 
@@ -102,7 +81,7 @@ conv_blocked_run_dw(const maas_step_t *s, maas_slot_t *slot, int64_t first,
     int64_t last)
 {
     cb_t           g;
-    int64_t        plane, part, parts, blocks, z;
+    int64_t        plane, part, parts, blocks;
     maas_win16_t   w;
 
     (void) slot;
@@ -110,16 +89,14 @@ conv_blocked_run_dw(const maas_step_t *s, maas_slot_t *slot, int64_t first,
     conv_band_geom(&g, s->attr, &s->in[0], &s->in[1], &s->out[0], false);
     conv_band_places(&g, s, NULL);
     dwb_window(s, &g, &w);
-    parts = maas_blocked_parts(g.oh, g.ow, DWB_PIXELS) * g.od;
+    parts = maas_blocked_parts(g.oh, g.ow, DWB_PIXELS);
     blocks = maas_blocks(s->out[0].dims[1]);
 
     for (int64_t u = first; u < last; u++) {
         plane = maas_unit16(u, blocks, parts, &part);
-        z = part % g.od;
-        part /= g.od;
-        w.y0 = part * g.oh * g.od / parts;
-        w.y1 = (part + 1) * g.oh * g.od / parts;
-        dwb_rows(s, &g, &w, plane, z);
+        w.y0 = part * g.oh / parts;
+        w.y1 = (part + 1) * g.oh / parts;
+        dwb_rows(s, &g, &w, plane);
     }
 
     return MAAS_OK;
@@ -145,10 +122,6 @@ conv_blocked_rows_dw(const maas_setup_t *u, maas_by_rows_t *r)
 {
     cb_t  g;
 
-    if (u->in[0].rank > 4) {
-        return false;
-    }
-
     dwb_geom(&g, u->attr, u->in, u->out);
     conv_band_rows(&g, r);
     return true;
@@ -172,6 +145,6 @@ conv_blocked_band_dw(const maas_step_t *s, maas_slot_t *slot,
     w.y1 = b->r1;
 
     for (int64_t i = 0; i < g.parts; i++) {
-        dwb_rows(s, &g, &w, plane + i, 0);
+        dwb_rows(s, &g, &w, plane + i);
     }
 }

@@ -68,7 +68,6 @@ fill(maas_arena_t *a, maas_tensor_t *t, int rank, const int64_t *dims)
 }
 
 
-__attribute__((unused))
 static maas_str_t
 conv(build_t *b, maas_str_t x, int rank, int64_t in, int64_t out, int64_t k)
 {

@@ -174,50 +174,38 @@ MAAS_K(taps)(int64_t at, int64_t n, int64_t d, int64_t size, int64_t *lo,
 }
 
 
-/* One pixel, whose tap (0, 0) is at (iy, ix). */
-static void
-MAAS_K(win16_pixel)(const maas_win16_t *c, bool max, int64_t iy, int64_t ix,
-    float *acc)
-{
-    int64_t       z, ky, kx, l, k0, k1, x0, x1;
-    const float  *p, *w;
-
-    MAAS_K(taps)(iy, c->kh, c->dh, c->ih, &k0, &k1);
-    MAAS_K(taps)(ix, c->kw, c->dw, c->iw, &x0, &x1);
-
-    for (z = 0; z <= c->deep; z++) {
-        for (ky = k0; ky < k1; ky++) {
-            for (kx = x0; kx < x1; kx++) {
-                p = c->x + z * c->xd
-                    + ((iy + ky * c->dh) * c->iw + ix + kx * c->dw)
-                      * MAAS_C16;
-                w = c->w + ((z * c->kh + ky) * c->kw + kx) * MAAS_C16;
-
-                for (l = 0; l < MAAS_C16; l++) {
-                    acc[l] = !max ? MAAS_MADD(p[l], w[l], acc[l])
-                             : acc[l] > p[l] || acc[l] != acc[l] ? acc[l]
-                             : p[l];
-                }
-            }
-        }
-    }
-}
-
-
 static void
 MAAS_K(win16)(const maas_win16_t *c, bool max)
 {
-    float    acc[MAAS_C16];
-    int64_t  oy, ox, l;
+    float         acc[MAAS_C16];
+    int64_t       oy, ox, ky, kx, l, iy, ix, k0, k1, x0, x1;
+    const float  *p, *w;
 
     for (oy = c->y0; oy < c->y1; oy++) {
+        iy = oy * c->sh - c->ph;
+        MAAS_K(taps)(iy, c->kh, c->dh, c->ih, &k0, &k1);
+
         for (ox = 0; ox < c->ow; ox++) {
+            ix = ox * c->sw - c->pw;
+            MAAS_K(taps)(ix, c->kw, c->dw, c->iw, &x0, &x1);
+
             for (l = 0; l < MAAS_C16; l++) {
                 acc[l] = max ? -INFINITY : c->bias[l];
             }
 
-            MAAS_K(win16_pixel)(c, max, oy * c->sh - c->ph,
-                                ox * c->sw - c->pw, acc);
+            for (ky = k0; ky < k1; ky++) {
+                for (kx = x0; kx < x1; kx++) {
+                    p = c->x + ((iy + ky * c->dh) * c->iw + ix + kx * c->dw)
+                               * MAAS_C16;
+                    w = c->w + (ky * c->kw + kx) * MAAS_C16;
+
+                    for (l = 0; l < MAAS_C16; l++) {
+                        acc[l] = !max ? MAAS_MADD(p[l], w[l], acc[l])
+                                 : acc[l] > p[l] || acc[l] != acc[l] ? acc[l]
+                                 : p[l];
+                    }
+                }
+            }
 
             for (l = 0; l < MAAS_C16; l++) {
                 c->y[(oy * c->ow + ox) * MAAS_C16 + l] =

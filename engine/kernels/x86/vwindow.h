@@ -62,7 +62,7 @@ vw_pixels(const vw_tap_t *t, const int P, const bool max, int h,
 {
     V                    a, f = v_zero(), lo, hi;
     float               *y;
-    int64_t              z, ky, kx, s, x0, x1;
+    int64_t              ky, kx, s, x0, x1;
     const float         *p, *w;
     const maas_win16_t  *c = t->c;
 
@@ -74,27 +74,24 @@ vw_pixels(const vw_tap_t *t, const int P, const bool max, int h,
 #define VW_START(i)  V  a##i = a;
     VW_8(VW_START)
 
-    for (z = 0; z <= c->deep; z++) {
-        for (ky = t->k0; ky < t->k1; ky++) {
-            p = t->x + z * c->xd
-                + (ky * c->dh * c->iw + x0 * c->dw) * MAAS_C16 + h * VL;
-            w = t->w + ((z * c->kh + ky) * c->kw + x0) * MAAS_C16 + h * VL;
+    for (ky = t->k0; ky < t->k1; ky++) {
+        p = t->x + (ky * c->dh * c->iw + x0 * c->dw) * MAAS_C16 + h * VL;
+        w = t->w + (ky * c->kw + x0) * MAAS_C16 + h * VL;
 
-            for (kx = x0; kx < x1; kx++) {
-                if (!max) {
-                    f = v_load(w);
-                }
+        for (kx = x0; kx < x1; kx++) {
+            if (!max) {
+                f = v_load(w);
+            }
 
 #define VW_TAP(i)                                                             \
-                if (P > i) {                                                  \
-                    a = v_load(p + i * s);                                    \
-                    a##i = max ? vw_max(a##i, a) : v_fma(a, f, a##i);         \
-                }
-                VW_8(VW_TAP)
-
-                p += c->dw * MAAS_C16;
-                w += MAAS_C16;
+            if (P > i) {                                                      \
+                a = v_load(p + i * s);                                        \
+                a##i = max ? vw_max(a##i, a) : v_fma(a, f, a##i);             \
             }
+            VW_8(VW_TAP)
+
+            p += c->dw * MAAS_C16;
+            w += MAAS_C16;
         }
     }
 
@@ -186,9 +183,7 @@ vw_along(const vw_tap_t *t, const int P, int h, const int K, const int S)
             }
 
 /*
- * The same for maxima of pixels along a row, stride S, K columns of taps that
- * all lie inside, none left out between them: every input is loaded once a
- * row.  v_max() loses a NaN, but not the sum of all inputs
+ * The same for maxima.  v_max() loses a NaN, but not the sum of all inputs
  * times zero (nor an infinity): where that is one, nothing is written and the
  * answer is no.
  */
@@ -197,7 +192,7 @@ vw_tall(const vw_tap_t *t, const int P, int h, const int K, const int S)
 {
     V                    a, v, f0, f1, f2, f3, lo, hi, zero = v_zero();
     float               *y;
-    int64_t              z, ky, s;
+    int64_t              ky, s;
     const float         *p;
     const maas_win16_t  *c = t->c;
 
@@ -205,14 +200,12 @@ vw_tall(const vw_tap_t *t, const int P, int h, const int K, const int S)
     f0 = f1 = f2 = f3 = zero;
     VW_8(VW_START)
 
-    for (z = 0; z <= c->deep; z++) {
-        for (ky = t->k0; ky < t->k1; ky++) {
-            p = t->x + z * c->xd + ky * c->dh * c->iw * MAAS_C16 + h * VL;
+    for (ky = t->k0; ky < t->k1; ky++) {
+        p = t->x + ky * c->dh * c->iw * MAAS_C16 + h * VL;
 
-            VW_8(VW_TALL)
-            VW_TALL(8) VW_TALL(9) VW_TALL(10) VW_TALL(11)
-            VW_TALL(12) VW_TALL(13) VW_TALL(14) VW_TALL(15) VW_TALL(16)
-        }
+        VW_8(VW_TALL)
+        VW_TALL(8) VW_TALL(9) VW_TALL(10) VW_TALL(11)
+        VW_TALL(12) VW_TALL(13) VW_TALL(14) VW_TALL(15) VW_TALL(16)
     }
 
     if (vm_any(v_nan(v_add(v_add(f0, f1), v_add(f2, f3))))) {
@@ -364,19 +357,13 @@ VW_DEPTHWISE(3)
 VW_DEPTHWISE(5)
 
 
-#include "kernels/x86/vdepthwise.h"
-
-
 void
 MAAS_K(dwconv16)(const maas_win16_t *c)
 {
-    if (vd_fits(c)) {
-        vd_rows(c);
-
-    } else if (c->kw == 3 && c->deep == 0) {
+    if (c->kw == 3) {
         vw_depthwise_3(c);
 
-    } else if (c->kw == 5 && c->deep == 0) {
+    } else if (c->kw == 5) {
         vw_depthwise_5(c);
 
     } else {
