@@ -7,6 +7,7 @@ use warnings;
 
 use FindBin;
 use lib "$FindBin::Bin/../lib";
+use IO::Select;
 use IO::Socket::INET;
 use MaasTest;
 use Test::More;
@@ -194,6 +195,18 @@ ok($t->wait_log(qr/\[error\].* maas\ model\ "echo"\ version\ 1:\ the\ body
 my $held = $t->send('POST', '/spooled', $body->(30000), @json);
 my $other = $mute->accept;
 ok($other, 'a body that lies in a file');
+
+# nginx itself tells at alert of a file that ends while it is being sent.
+my ($sent, $all) = ('', 0);
+while ($other && IO::Select->new($other)->can_read(20)
+       && sysread $other, $sent, 65536, length $sent)
+{
+    $all = $sent =~ /^Content-Length: (\d+).*?\r\n\r\n/msi
+           && length($sent) - $+[0] >= $1;
+    last if $all;
+}
+ok($all, 'it was sent whole');
+
 truncate $_, 100 for glob "$t->{prefix}/temp/client_body/*";
 close $other if $other;
 $r = $t->answer($held);
