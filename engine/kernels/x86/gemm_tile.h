@@ -3,7 +3,8 @@
  * words of vec_*.h.  The includer defines MAAS_ISA, KG_ROWS (rows of the
  * widest tile), KG_KC (k of a block) and KG_R (a list macro of the rows).
  *
- * Up to four rows: gemm_rows.h, which the includer includes before.  Else a
+ * Up to four rows: gemm_rows.h, which the includer includes before; the first
+ * value of a chain is its kr_start(), too.  Else a
  * tile is KG_ROWS rows by two vectors, or by one where a matrix, or its
  * last columns, are no more.  Blocks: KG_KC of k, KG_MC rows,
  * then pairs of vectors, whose block of B stays in a near cache while
@@ -34,30 +35,14 @@ typedef struct {
 } kg_tile_t;
 
 
-/* The first value of the chain; n columns of the vector exist. */
-V_INL V
-kg_start(const float *c, const float *bias, bool load, int n)
-{
-    V  v;
-
-    v = load ? v_loads(c, n) : v_zero();
-
-    if (bias != NULL) {
-        v = load ? v_add(v, v_loads(bias, n)) : v_loads(bias, n);
-    }
-
-    return v;
-}
-
-
 /* What kg_tile() does for row r of R. */
 #define KG_START(r)                                                           \
     V  x##r, y##r = v_zero();                                                 \
     if (R > r) {                                                              \
-        x##r = kg_start(c + r * ldc, s, t->load, t->n);                       \
+        x##r = kr_start(c + r * ldc, s, t->load, t->n);                       \
     }                                                                         \
     if (R > r && W > 1) {                                                     \
-        y##r = kg_start(c + r * ldc + VL, s1, t->load, t->n - VL);            \
+        y##r = kr_start(c + r * ldc + VL, s1, t->load, t->n - VL);            \
     }
 
 #define KG_STEP(r)                                                            \
